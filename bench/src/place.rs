@@ -1,0 +1,136 @@
+//! Where measurements happen: folders on disk and in memory, the `deespec` program beside us.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use deespec::{Options, Store};
+use tempfile::TempDir;
+
+use crate::measure::Effort;
+use crate::{Result, table};
+
+/// What every measurement gets.
+pub(crate) struct Bench {
+    pub(crate) quick: bool,
+    pub(crate) effort: Effort,
+    pub(crate) cores: usize,
+    /// The target folder: scratch stores lie below it, on a real disk as a rule.
+    pub(crate) target: PathBuf,
+    program: std::result::Result<PathBuf, String>,
+}
+
+impl Bench {
+    pub(crate) fn prepare(quick: bool) -> Result<Self> {
+        let us = env::current_exe()?;
+        let beside = us
+            .parent()
+            .ok_or("this program lies nowhere")?
+            .to_path_buf();
+        let target = beside.parent().unwrap_or(&beside).to_path_buf();
+        Ok(Self {
+            quick,
+            effort: Effort::new(quick),
+            cores: std::thread::available_parallelism()?.get(),
+            program: program(&target, &beside.join("deespec")),
+            target,
+        })
+    }
+
+    /// An empty folder on the disk, gone when dropped.
+    pub(crate) fn on_disk(&self) -> Result<TempDir> {
+        Ok(tempfile::Builder::new()
+            .prefix("bench-")
+            .tempdir_in(&self.target)?)
+    }
+
+    /// An empty folder in memory, where an fsync costs nothing.
+    pub(crate) fn in_memory(&self) -> std::result::Result<TempDir, String> {
+        let place = Path::new("/dev/shm");
+        if crate::machine::file_system(place) != "tmpfs" {
+            return Err("there is no tmpfs at /dev/shm".to_owned());
+        }
+        tempfile::Builder::new()
+            .prefix("deespec-bench-")
+            .tempdir_in(place)
+            .map_err(|error| format!("/dev/shm: {error}"))
+    }
+
+    /// `deespec --store STORE`, silent, with nothing inherited that could point it elsewhere.
+    pub(crate) fn deespec(&self, store: &Path) -> Result<Command> {
+        let mut command = Command::new(self.program.as_ref().map_err(Clone::clone)?);
+        command
+            .env_remove("DEESPEC_STORE")
+            .env_remove("DEESPEC_CONFIG");
+        command.arg("--store").arg(store);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(command)
+    }
+}
+
+/// A store without a background thread: what is measured is what the caller waits for.
+pub(crate) fn open(path: &Path) -> Result<Store> {
+    Ok(Store::open_with(
+        path,
+        &Options::new().background_sync(None),
+    )?)
+}
+
+/// What a store says of one counter, read the way any outsider would.
+pub(crate) fn counted(path: &Path, name: &str) -> Result<u64> {
+    let view: serde_json::Value = serde_json::from_str(&open(path)?.view()?.to_json())?;
+    let series = view["series"].as_array().ok_or("a view without series")?;
+    let value = series
+        .iter()
+        .find(|series| series["name"] == name)
+        .map(|series| &series["value"]);
+    value
+        .and_then(|value| value.as_u64())
+        .ok_or_else(|| format!("no {name} in the view").into())
+}
+
+/// What a folder takes from the disk, in bytes: allocated blocks, which is what fills a disk up.
+pub(crate) fn allocated(folder: &Path) -> Result<u64> {
+    let mut sum = fs::metadata(folder)?.blocks() * 512;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        sum += if entry.file_type()?.is_dir() {
+            allocated(&entry.path())?
+        } else {
+            entry.metadata()?.blocks() * 512
+        };
+    }
+    Ok(sum)
+}
+
+fn program(target: &Path, path: &Path) -> std::result::Result<PathBuf, String> {
+    // Cargo names itself to what it runs; started by hand, we take the program that is there.
+    if let Some(cargo) = env::var_os("CARGO") {
+        table::progress("building deespec");
+        let built = Command::new(cargo)
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--locked",
+                "-p",
+                "deespec-cli",
+            ])
+            .arg("--target-dir")
+            .arg(target)
+            .status();
+        if !built.is_ok_and(|status| status.success()) {
+            return Err("the deespec program does not build".to_owned());
+        }
+    }
+    if path.is_file() {
+        Ok(path.to_path_buf())
+    } else {
+        Err("no deespec program beside this one; `cargo xtask bench` builds it".to_owned())
+    }
+}

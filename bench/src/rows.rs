@@ -1,0 +1,65 @@
+//! The first table: one file per group of limits, in the order in which they are shown.
+
+use crate::Result;
+use crate::place::Bench;
+use crate::table::{self, Line};
+
+pub(crate) mod disk;
+mod gate;
+pub(crate) mod increment;
+mod lock;
+mod lookup;
+mod open;
+mod process;
+mod register;
+mod snapshot;
+mod view;
+
+type Measure = fn(&Bench) -> Result<Vec<Line>>;
+
+const GROUPS: &[(&str, Measure)] = &[
+    ("increment", increment::measure),
+    ("labelled lookup", lookup::measure),
+    ("open", open::measure),
+    ("register", register::measure),
+    ("a whole process", process::measure),
+    ("read and render", view::measure),
+    ("lock", lock::measure),
+    ("snapshot", snapshot::measure),
+    ("threshold check", gate::measure),
+    ("disk", disk::measure),
+];
+
+/// Measures every group; one that goes wrong becomes a row that says so.
+pub(crate) fn all(bench: &Bench) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (name, measure) in GROUPS {
+        table::progress(&format!("measuring: {name}"));
+        match measure(bench) {
+            Ok(measured) => lines.extend(measured),
+            Err(error) => lines.push(Line::failed(*name, error.to_string())),
+        }
+    }
+    lines
+}
+
+/// Registers this many series, spread so that no family comes near its cardinality limit.
+pub(crate) fn register(store: &deespec::Store, labels: &[[String; 2]]) -> Result<()> {
+    for [family, shard] in labels {
+        std::hint::black_box(store.counter_with(family, &[("shard", shard)])?);
+    }
+    Ok(())
+}
+
+/// The names that `register` takes, made beforehand so that their making is not measured.
+pub(crate) fn names(count: usize) -> Vec<[String; 2]> {
+    const PER_FAMILY: usize = 1000;
+    (0..count)
+        .map(|index| {
+            [
+                format!("family_{}_total", index / PER_FAMILY),
+                format!("shard-{index}"),
+            ]
+        })
+        .collect()
+}

@@ -1,0 +1,338 @@
+//! What was measured, and the only place that prints it.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program's purpose is a table on the screen; all printing is in this file"
+)]
+
+use std::fmt;
+
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+
+use crate::machine::Machine;
+
+/// A number with its unit.
+#[derive(Clone, Copy)]
+pub(crate) enum Figure {
+    Nanoseconds(f64),
+    Bytes(f64),
+    PerSecond(f64),
+    /// What is left of a number of increments that all returned.
+    Kept {
+        kept: u64,
+        of: u64,
+    },
+}
+
+/// One row of the first table.
+pub(crate) struct Line {
+    what: String,
+    reached: Option<Figure>,
+    /// What the ratio is taken against, in words and as a figure.
+    compared: Option<(String, Figure)>,
+    ratio: Option<f64>,
+    at_most: Option<f64>,
+    verdict: Verdict,
+}
+
+enum Verdict {
+    Ok,
+    Missed,
+    /// No limit of ours: a figure that helps to judge the row above.
+    Control,
+    Skipped(String),
+    Failed(String),
+}
+
+impl Line {
+    /// A figure that may be at most so many times another that was measured in the same rounds.
+    pub(crate) fn ratio(
+        what: impl Into<String>,
+        reached: Figure,
+        name: impl Into<String>,
+        other: Figure,
+        ratio: f64,
+        at_most: f64,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            reached: Some(reached),
+            compared: Some((name.into(), other)),
+            ratio: Some(ratio),
+            at_most: Some(at_most),
+            verdict: if ratio <= at_most {
+                Verdict::Ok
+            } else {
+                Verdict::Missed
+            },
+        }
+    }
+
+    /// A figure that may be at most the given one.
+    pub(crate) fn limit(what: impl Into<String>, reached: Figure, limit: Figure) -> Self {
+        let ratio = reached.value() / limit.value();
+        Self::ratio(what, reached, "limit", limit, ratio, 1.0)
+    }
+
+    /// A figure that must be zero, for which there is no ratio.
+    pub(crate) fn nothing(what: impl Into<String>, reached: Figure) -> Self {
+        let verdict = if reached.value() <= 0.0 {
+            Verdict::Ok
+        } else {
+            Verdict::Missed
+        };
+        let compared = Some(("limit".to_owned(), Figure::Bytes(0.0)));
+        let reached = Some(reached);
+        Self {
+            what: what.into(),
+            reached,
+            compared,
+            ratio: None,
+            at_most: None,
+            verdict,
+        }
+    }
+
+    /// A figure beside another, without a limit.
+    pub(crate) fn control(
+        what: impl Into<String>,
+        reached: Figure,
+        name: impl Into<String>,
+        other: Figure,
+        ratio: f64,
+    ) -> Self {
+        let line = Self::ratio(what, reached, name, other, ratio, f64::INFINITY);
+        Self {
+            at_most: None,
+            verdict: Verdict::Control,
+            ..line
+        }
+    }
+
+    pub(crate) fn skipped(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::without_figures(what.into(), Verdict::Skipped(reason.into()))
+    }
+
+    pub(crate) fn failed(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::without_figures(what.into(), Verdict::Failed(reason.into()))
+    }
+
+    fn without_figures(what: String, verdict: Verdict) -> Self {
+        Self {
+            what,
+            reached: None,
+            compared: None,
+            ratio: None,
+            at_most: None,
+            verdict,
+        }
+    }
+
+    pub(crate) fn was_possible(&self) -> bool {
+        !matches!(self.verdict, Verdict::Failed(_))
+    }
+
+    fn document(&self) -> Value {
+        json!({
+            "what": self.what,
+            "reached": self.reached.map(Figure::document),
+            "compared_with": self.compared.as_ref().map(|(name, _)| name),
+            "compared": self.compared.as_ref().map(|(_, figure)| figure.document()),
+            "ratio": self.ratio,
+            "at_most": self.at_most,
+            "verdict": self.verdict.to_string(),
+        })
+    }
+}
+
+/// One row of the second table.
+pub(crate) struct PeerLine {
+    peer: &'static str,
+    what: String,
+    figures: Result<(Figure, Figure), String>,
+    possible: bool,
+}
+
+impl PeerLine {
+    /// The same work done by DeeSpec and by the peer, in this run.
+    pub(crate) fn new(
+        peer: &'static str,
+        what: impl Into<String>,
+        ours: Figure,
+        theirs: Figure,
+    ) -> Self {
+        Self {
+            peer,
+            what: what.into(),
+            figures: Ok((ours, theirs)),
+            possible: true,
+        }
+    }
+
+    /// The peer is not there.
+    pub(crate) fn skipped(peer: &'static str, reason: impl Into<String>) -> Self {
+        let figures = Err(format!("skipped: {}", reason.into()));
+        Self {
+            peer,
+            what: String::new(),
+            figures,
+            possible: true,
+        }
+    }
+
+    /// The peer is there, yet the measurement went wrong.
+    pub(crate) fn failed(peer: &'static str, reason: impl Into<String>) -> Self {
+        let figures = Err(format!("FAILED: {}", reason.into()));
+        Self {
+            peer,
+            what: String::new(),
+            figures,
+            possible: false,
+        }
+    }
+
+    pub(crate) fn was_possible(&self) -> bool {
+        self.possible
+    }
+
+    fn document(&self) -> Value {
+        match &self.figures {
+            Ok((ours, theirs)) => {
+                json!({
+                    "peer": self.peer,
+                    "what": self.what,
+                    "deespec": ours.document(),
+                    "reached": theirs.document(),
+                })
+            }
+            Err(reason) => json!({ "peer": self.peer, "not_measured": reason }),
+        }
+    }
+}
+
+pub(crate) fn print_limits(lines: &[Line]) {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header([
+        "what",
+        "reached",
+        "compared with",
+        "ratio",
+        "at most",
+        "verdict",
+    ]);
+    for line in lines {
+        table.add_row([
+            line.what.clone(),
+            line.reached
+                .map_or_else(String::new, |figure| figure.to_string()),
+            line.compared
+                .as_ref()
+                .map_or_else(String::new, |(name, figure)| format!("{name}: {figure}")),
+            line.ratio
+                .map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+            line.at_most
+                .map_or_else(String::new, |limit| format!("{limit:.2}")),
+            line.verdict.to_string(),
+        ]);
+    }
+    let missed = lines
+        .iter()
+        .filter(|line| matches!(line.verdict, Verdict::Missed))
+        .count();
+    println!("\n{table}");
+    println!("Figures are medians over rounds; a ratio is the median of the rounds' own ratios.");
+    println!("Limits missed: {missed}");
+}
+
+pub(crate) fn print_peers(lines: &[PeerLine]) {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header(["peer", "the same work", "deespec", "the peer"]);
+    for line in lines {
+        let (ours, theirs) = match &line.figures {
+            Ok((ours, theirs)) => (ours.to_string(), theirs.to_string()),
+            Err(reason) => (String::new(), reason.clone()),
+        };
+        table.add_row([line.peer.to_owned(), line.what.clone(), ours, theirs]);
+    }
+    println!("\n{table}");
+}
+
+/// Everything again, for a program to read.
+pub(crate) fn document(machine: &Machine, limits: &[Line], peers: &[PeerLine]) -> Value {
+    json!({
+        "schema_version": 1,
+        "machine": machine.document(),
+        "limits": limits.iter().map(Line::document).collect::<Vec<_>>(),
+        "peers": peers.iter().map(PeerLine::document).collect::<Vec<_>>(),
+    })
+}
+
+/// Text for the reader of the tables.
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Text for who waits for them.
+pub(crate) fn progress(text: &str) {
+    eprintln!("{text}");
+}
+
+impl Figure {
+    fn value(self) -> f64 {
+        match self {
+            Self::Nanoseconds(value) | Self::Bytes(value) | Self::PerSecond(value) => value,
+            Self::Kept { kept, .. } => kept as f64,
+        }
+    }
+
+    fn document(self) -> Value {
+        let unit = match self {
+            Self::Nanoseconds(_) => "ns",
+            Self::Bytes(_) => "bytes",
+            Self::PerSecond(_) => "per second",
+            Self::Kept { kept, of } => {
+                return json!({ "value": kept, "of": of, "unit": "increments" });
+            }
+        };
+        json!({ "value": self.value(), "unit": unit })
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MIB: f64 = 1024.0 * 1024.0;
+        match *self {
+            Self::Nanoseconds(ns) if ns < 1e3 => write!(f, "{ns:.2} ns"),
+            Self::Nanoseconds(ns) if ns < 1e6 => write!(f, "{:.2} us", ns / 1e3),
+            Self::Nanoseconds(ns) if ns < 1e9 => write!(f, "{:.2} ms", ns / 1e6),
+            Self::Nanoseconds(ns) => write!(f, "{:.2} s", ns / 1e9),
+            Self::Bytes(bytes) if bytes.abs() < 1024.0 => write!(f, "{bytes} bytes"),
+            Self::Bytes(bytes) if bytes.abs() < MIB => write!(f, "{:.1} KiB", bytes / 1024.0),
+            Self::Bytes(bytes) => write!(f, "{:.1} MiB", bytes / MIB),
+            Self::PerSecond(rate) => write!(f, "{rate:.0}/s"),
+            Self::Kept { kept, of } => {
+                write!(
+                    f,
+                    "{kept} of {of} ({:.1} %)",
+                    100.0 * kept as f64 / of as f64
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok => f.write_str("ok"),
+            Self::Missed => f.write_str("MISSED"),
+            Self::Control => f.write_str("control"),
+            Self::Skipped(reason) => write!(f, "skipped: {reason}"),
+            Self::Failed(reason) => write!(f, "FAILED: {reason}"),
+        }
+    }
+}

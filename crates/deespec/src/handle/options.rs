@@ -1,0 +1,138 @@
+//! How a store is opened.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::Result;
+use crate::store::{Clock, FaultInjector, Settings};
+
+use super::store::Store;
+
+/// Choices for opening a store; see [`Store::open_with`].
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use std::time::Duration;
+/// let options = deespec::Options::new().background_sync(None).lock_deadline(Duration::from_secs(2));
+/// let store = options.open(folder.path().join("var"))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Options {
+    pub(super) settings: Settings,
+    pub(super) background_sync: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Options {
+    /// The defaults: create what is missing, and sync in the background every second.
+    #[must_use]
+    pub fn new() -> Self {
+        let program = std::env::args_os().next().unwrap_or_default();
+        let program = Path::new(&program)
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        Self {
+            settings: Settings {
+                create: true,
+                any_file_system: false,
+                stripes: None,
+                lock_deadline: Duration::from_secs(10),
+                program: program.into_owned(),
+                clock: Clock::System,
+                faults: None,
+            },
+            background_sync: Some(Duration::from_secs(1)),
+        }
+    }
+
+    /// Opens the store in the folder `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Store> {
+        Store::open_with(path, self)
+    }
+
+    /// How often a background thread makes the counts durable and publishes `metrics.json` when
+    /// something changed. `None` starts no thread: for one-shot programs.
+    #[must_use]
+    pub fn background_sync(mut self, every: Option<Duration>) -> Self {
+        self.background_sync = every;
+        self
+    }
+
+    /// Whether a store that does not exist is made (the default) or an error.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.settings.create = create;
+        self
+    }
+
+    /// How long a slow path waits for the lock; 10 s by default.
+    #[must_use]
+    pub fn lock_deadline(mut self, deadline: Duration) -> Self {
+        self.settings.lock_deadline = deadline;
+        self
+    }
+
+    /// The name of the program in the records of epochs and imports; the command's own by default.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<String>) -> Self {
+        self.settings.program = program.into();
+        self
+    }
+
+    /// Lets the store lie on a file system that is not known to keep the promises. A new store
+    /// remembers it.
+    #[must_use]
+    pub fn any_file_system(mut self, any: bool) -> Self {
+        self.settings.any_file_system = any;
+        self
+    }
+
+    /// The number of stripes of a new store, rounded up to a power of two of at most 64. By default
+    /// twice the number of processors.
+    #[must_use]
+    pub fn stripes(mut self, stripes: u32) -> Self {
+        self.settings.stripes = Some(stripes.clamp(1, 64).next_power_of_two());
+        self
+    }
+
+    /// Holds the clock still; for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn fixed_clock(mut self, time: SystemTime) -> Self {
+        let since = time
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        self.settings.clock = Clock::Fixed(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Asks before every operation on the disk; for tests and proofs.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn faults(mut self, faults: Arc<dyn FaultInjector>) -> Self {
+        self.settings.faults = Some(faults);
+        self
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("create", &self.settings.create)
+            .field("background_sync", &self.background_sync)
+            .field("lock_deadline", &self.settings.lock_deadline)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,279 @@
+//! The store as a program sees it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::metric::{Kind, TRANSACTIONS};
+use crate::snapshot::{
+    self, Import, Restoration, Retention, Rotate, Rotation, Snapshot, SnapshotName, View,
+};
+use crate::store::{Core, StoreError, StoreId};
+use crate::{Health, Result};
+
+use super::background::Background;
+use super::counter::{Counter, Transactions};
+use super::options::Options;
+
+/// An open store. Cloning it is cheap; all clones and counters share one mapping.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+    transactions: Arc<Transactions>,
+}
+
+/// What every handle keeps alive. The background thread is stopped before the core goes.
+pub(super) struct Inner {
+    _background: Option<Background>,
+    core: Arc<Core>,
+}
+
+impl Store {
+    /// Opens the store in the folder `path` and makes it where it does not exist.
+    ///
+    /// A `metrics.json` that is already there is taken over: a new store begins with its values.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be used, lies on a file system that cannot keep the promises, or
+    /// holds files that are damaged or were written by a newer version. Nothing is written then.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("var");
+    /// let store = deespec::Store::open(&path)?;
+    /// store.counter("jobs_total")?.inc();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, &Options::new())
+    }
+
+    /// Opens the store in the folder `path` as `options` say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
+        let path = path.as_ref();
+        let settings = options.settings.clone();
+        let now = settings.clock.now_ns();
+        let program = settings.program.clone();
+        let core = Core::open(path, settings, || snapshot::seed(path, &program, now))?;
+        let core = Arc::new(core);
+        if core.is_pending() {
+            // Completes what a killed process left. That this fails, or that the lock is held by a
+            // living process, is no reason not to count.
+            let _ = snapshot::locked(&core);
+        }
+        let start = |every| Background::start(Arc::clone(&core), every);
+        let background = options.background_sync.map(start).transpose();
+        let background = background.map_err(StoreError::io("start a thread for", path))?;
+        let inner = Arc::new(Inner {
+            _background: background,
+            core,
+        });
+        let counter = |name| counter(&inner, name, &[]);
+        let [success, failed, conflicts, recoveries] = TRANSACTIONS.map(counter);
+        let transactions = Transactions {
+            success: success?,
+            failed: failed?,
+            conflicts: conflicts?,
+            recoveries: recoveries?,
+        };
+        Ok(Self {
+            inner,
+            transactions: Arc::new(transactions),
+        })
+    }
+
+    /// The store's folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.core().root()
+    }
+
+    /// The store's identity.
+    #[must_use]
+    pub fn id(&self) -> StoreId {
+        self.core().id()
+    }
+
+    fn core(&self) -> &Core {
+        &self.inner.core
+    }
+
+    /// The four built-in counters.
+    #[must_use]
+    pub fn transactions(&self) -> &Transactions {
+        &self.transactions
+    }
+
+    /// The counter `name` without labels; it is made on first use.
+    ///
+    /// # Errors
+    ///
+    /// When the name is not valid, or the store cannot take another series.
+    pub fn counter(&self, name: &str) -> Result<Counter> {
+        counter(&self.inner, name, &[])
+    }
+
+    /// The counter `name` with these labels, in any order; it is made on first use. Finding one that
+    /// exists takes no lock.
+    ///
+    /// # Errors
+    ///
+    /// When the name or a label is not valid, or the store cannot take another series.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// let failed = store.counter_with("jobs_total", &[("job", "backup"), ("outcome", "failure")])?;
+    /// failed.inc();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn counter_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Counter> {
+        counter(&self.inner, name, labels)
+    }
+
+    /// What is counted in the current epoch.
+    ///
+    /// # Errors
+    ///
+    /// When the store is damaged or its lock cannot be had in time.
+    pub fn view(&self) -> Result<View> {
+        snapshot::view(self.core())
+    }
+
+    /// Returns when everything that was counted before is durable. Publishes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails: the store is degraded from then on, and every further call fails.
+    pub fn flush(&self) -> Result<()> {
+        Ok(self.core().flush()?)
+    }
+
+    /// Makes everything durable and publishes `metrics.json`; gives what was published.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::flush`], and when `metrics.json` is not ours to overwrite.
+    pub fn sync(&self) -> Result<View> {
+        snapshot::publish(&snapshot::locked(self.core())?)
+    }
+
+    /// Writes the current epoch into a snapshot and publishes `metrics.json`.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written or made durable.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        snapshot::snapshot(self.core())
+    }
+
+    /// The names of all snapshots, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When their folder cannot be read.
+    pub fn snapshots(&self) -> Result<Vec<SnapshotName>> {
+        snapshot::list(self.core())
+    }
+
+    /// The file of a snapshot with this name.
+    #[must_use]
+    pub fn snapshot_path(&self, name: SnapshotName) -> PathBuf {
+        self.path().join("snapshots").join(name.to_string())
+    }
+
+    /// Closes the epoch, or takes a snapshot of it; keeps every snapshot.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written or made durable. Whatever the rotation had committed by then
+    /// is completed by the next operation.
+    pub fn rotate(&self, rotate: Rotate) -> Result<Rotation> {
+        self.rotate_because(rotate, "", &Retention::default())
+    }
+
+    /// As [`Store::rotate`], with the reason that `epochs.jsonl` records and a retention.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::rotate`].
+    pub fn rotate_because(
+        &self,
+        rotate: Rotate,
+        why: &str,
+        retention: &Retention,
+    ) -> Result<Rotation> {
+        snapshot::rotate(self.core(), rotate, why, retention)
+    }
+
+    /// Removes the snapshots that the retention does not keep; gives their names.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be removed.
+    pub fn prune(&self, retention: &Retention) -> Result<Vec<SnapshotName>> {
+        snapshot::prune(self.core(), retention)
+    }
+
+    /// Begins a new epoch in which every counter has the value that it has in the document at
+    /// `path`, and 0 where it has none. The epoch before is closed with a snapshot first.
+    ///
+    /// # Errors
+    ///
+    /// When the document is not lawful, or is no view of this store and `any_store` is not set.
+    pub fn restore(&self, path: &Path, why: &str, any_store: bool) -> Result<Restoration> {
+        snapshot::restore(self.core(), path, why, any_store)
+    }
+
+    /// Adds the values of the document at `path` to the counters, once for each content. A view of
+    /// this very store is refused unless `own_views_too` is set.
+    ///
+    /// # Errors
+    ///
+    /// When the document is not lawful, or a file cannot be written or made durable.
+    pub fn import(&self, path: &Path, own_views_too: bool) -> Result<Import> {
+        snapshot::import(self.core(), path, own_views_too)
+    }
+
+    /// The health of the store.
+    ///
+    /// # Errors
+    ///
+    /// When the store is damaged, or `metrics.json` cannot be read.
+    pub fn health(&self) -> Result<Health> {
+        super::health::health(self.core())
+    }
+
+    /// Takes the exclusive lock and gives it back; for benchmarks.
+    ///
+    /// # Errors
+    ///
+    /// When the lock cannot be had in time.
+    #[doc(hidden)]
+    pub fn lock_roundtrip(&self) -> Result<()> {
+        drop(self.core().exclusive()?);
+        Ok(())
+    }
+}
+
+fn counter(inner: &Arc<Inner>, name: &str, labels: &[(&str, &str)]) -> Result<Counter> {
+    let cells = inner.core.series(name, labels, Kind::Counter)?;
+    Ok(Counter {
+        cells,
+        _store: Arc::clone(inner),
+    })
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.path())
+            .field("id", &self.id())
+            .finish()
+    }
+}

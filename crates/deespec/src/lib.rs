@@ -1,0 +1,44 @@
+//! Exact, crash-safe counters that many processes share.
+//!
+//! A counter is a set of 64-bit cells in a memory-mapped file. An increment is one atomic add: no
+//! lock, no system call. It is counted once whatever the number of processes and threads, and a
+//! `kill -9` loses nothing that returned.
+//!
+//! ```
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("var");
+//! use deespec::{Rotate, Store};
+//!
+//! let store = Store::open(&path)?;
+//! store.transactions().success.inc();
+//!
+//! let requests = store.counter_with("requests_total", &[("code", "200")])?;
+//! requests.add(3);
+//!
+//! assert_eq!(store.view()?.transactions.success, 1);
+//! let closed = store.rotate(Rotate::Reset)?;
+//! assert_eq!(closed.closing.series[0].value, 3);
+//! assert_eq!(store.view()?.value("requests_total", &[("code", "200")]), Some(0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Modules import one way: [`Store`] and its handles → `snapshot` (documents) → `store` (cells,
+//! epochs, durability) → `metric` (names) → `sync` (atomics); [`gate`] is pure functions over a view.
+
+pub mod gate;
+
+mod error;
+mod handle;
+mod metric;
+mod snapshot;
+mod store;
+mod sync;
+
+pub use error::{Error, Result};
+pub use handle::{Counter, Health, Options, Store, Transactions};
+pub use metric::{Kind, MetricError, TRANSACTIONS};
+pub use snapshot::{
+    Change, Diff, Document, DocumentError, DocumentKind, Import, Published, Restoration, Retention,
+    Rotate, Rotation, SCHEMA_VERSION, Series, Snapshot, SnapshotName, TransactionCounts, View,
+};
+pub use store::{Beginning, FORMAT_VERSION, FaultInjector, Operation, StoreError, StoreId};

@@ -1,0 +1,143 @@
+//! Which names and label sets are lawful. Checked where a series is first declared, never on the fast path.
+
+use thiserror::Error;
+
+/// Longest metric name or label name, in bytes.
+pub(crate) const NAME_MAX: usize = 255;
+/// Longest label value, in bytes.
+pub(crate) const VALUE_MAX: usize = 1024;
+/// Most labels in one label set.
+pub(crate) const LABELS_MAX: usize = 32;
+
+/// A metric name or a label set that cannot be stored.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MetricError {
+    /// The metric name does not follow the Prometheus grammar.
+    #[error(
+        "metric name {name:?} is not valid: it must match [a-zA-Z_:][a-zA-Z0-9_:]* and have at most 255 bytes"
+    )]
+    Name {
+        /// The name as it was given.
+        name: String,
+    },
+    /// A label name does not follow the Prometheus grammar.
+    #[error(
+        "label name {name:?} is not valid: it must match [a-zA-Z_][a-zA-Z0-9_]*, not begin with __ and have at most 255 bytes"
+    )]
+    LabelName {
+        /// The label name as it was given.
+        name: String,
+    },
+    /// A label value is too long.
+    #[error("the value of label {name:?} has {len} bytes, at most 1024 are allowed")]
+    LabelValue {
+        /// The label's name.
+        name: String,
+        /// The value's length in bytes.
+        len: usize,
+    },
+    /// The same label stands twice in one label set.
+    #[error("label {name:?} is given twice")]
+    DuplicateLabel {
+        /// The label's name.
+        name: String,
+    },
+    /// A label set has too many labels.
+    #[error("{count} labels are given, at most 32 are allowed")]
+    TooManyLabels {
+        /// How many were given.
+        count: usize,
+    },
+}
+
+fn follows_grammar(name: &str, colon: bool) -> bool {
+    let mut bytes = name.bytes();
+    let starts = bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_' || (colon && b == b':'));
+    starts
+        && name.len() <= NAME_MAX
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || (colon && b == b':'))
+}
+
+pub(crate) fn check_metric_name(name: &str) -> Result<(), MetricError> {
+    if follows_grammar(name, true) {
+        Ok(())
+    } else {
+        Err(MetricError::Name {
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// Checks a label set whose labels are already sorted by name.
+pub(crate) fn check_label_set(sorted: &[(&str, &str)]) -> Result<(), MetricError> {
+    if sorted.len() > LABELS_MAX {
+        return Err(MetricError::TooManyLabels {
+            count: sorted.len(),
+        });
+    }
+    for (index, (name, value)) in sorted.iter().enumerate() {
+        if !follows_grammar(name, false) || name.starts_with("__") {
+            return Err(MetricError::LabelName {
+                name: (*name).to_owned(),
+            });
+        }
+        if value.len() > VALUE_MAX {
+            return Err(MetricError::LabelValue {
+                name: (*name).to_owned(),
+                len: value.len(),
+            });
+        }
+        if index > 0 && sorted[index - 1].0 == *name {
+            return Err(MetricError::DuplicateLabel {
+                name: (*name).to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_name_follows_the_prometheus_grammar() {
+        for good in ["a", "_x", "job:rate:5m", "commit_success", &"n".repeat(255)] {
+            assert_eq!(check_metric_name(good), Ok(()), "{good}");
+        }
+        for bad in ["", "1a", "a-b", "a b", "ä", "a\n", &"n".repeat(256)] {
+            assert!(check_metric_name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_label_set_is_refused_with_the_label_that_is_wrong() {
+        let too_long = "v".repeat(1025);
+        assert_eq!(check_label_set(&[("a", "x"), ("b", "")]), Ok(()));
+        assert!(matches!(
+            check_label_set(&[("__a", "")]),
+            Err(MetricError::LabelName { .. })
+        ));
+        assert!(matches!(
+            check_label_set(&[("a:b", "")]),
+            Err(MetricError::LabelName { .. })
+        ));
+        assert!(matches!(
+            check_label_set(&[("a", &too_long)]),
+            Err(MetricError::LabelValue { len: 1025, .. })
+        ));
+        assert!(matches!(
+            check_label_set(&[("a", "1"), ("a", "2")]),
+            Err(MetricError::DuplicateLabel { .. })
+        ));
+        let many: Vec<(String, &str)> = (0..33).map(|i| (format!("l{i:02}"), "")).collect();
+        let many: Vec<(&str, &str)> = many.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+        assert_eq!(
+            check_label_set(&many),
+            Err(MetricError::TooManyLabels { count: 33 })
+        );
+    }
+}

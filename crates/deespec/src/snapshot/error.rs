@@ -1,0 +1,78 @@
+//! What can be wrong with a document. Each message names the path and the reason.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// An error about a JSON document.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DocumentError {
+    /// There is no such file.
+    #[error("{} does not exist", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not JSON, or its fields have other types than the schema says.
+    #[error("{} is not a metrics document", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// The file is JSON, but its content is not lawful.
+    #[error("{} is not a metrics document: {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file was written by a newer version of DeeSpec.
+    #[error(
+        "{} has schema version {found}, the highest supported is {supported}", path.display()
+    )]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: u64,
+        /// The highest version that this code reads.
+        supported: u64,
+    },
+    /// metrics.json is not what DeeSpec wrote, so it is not overwritten.
+    #[error(
+        "{} was changed by something other than DeeSpec and is therefore not overwritten", path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The document is a view of another store.
+    #[error("{} is a view of the store {found}, not of this store ({expected})", path.display())]
+    OtherStore {
+        /// The file.
+        path: PathBuf,
+        /// The store's identity in the document, or "of unknown origin".
+        found: String,
+        /// This store's identity.
+        expected: String,
+    },
+    /// The document is a view of this very store, so adding it would count everything twice.
+    #[error("{} is a view of this very store: adding it would count everything twice", path.display())]
+    OwnView {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl DocumentError {
+    pub(crate) fn content(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Content {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Importing a document: its values are added to the counters, once for each content.
+//!
+//! The values go into the ledger stripe, which only the holder of the lock writes. So the intent
+//! can hold absolute numbers, and doing it twice after a kill is the same as doing it once.
+
+use std::hash::Hasher as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+use crate::Error;
+use crate::metric::{Kind, Labels};
+use crate::store::files::read_document;
+use crate::store::{Core, Exclusive, IMPORTS, Seed, StoreError};
+use crate::sync::Ordering;
+
+use super::document::Document;
+use super::error::DocumentError;
+use super::settle::{locked, whole};
+use super::{publish, time};
+
+/// What is being imported, until it is recorded.
+const INTENT: &str = "import.json";
+
+/// What an import did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Import {
+    /// The values were added.
+    Added {
+        /// How many series gained something.
+        series: usize,
+        /// The sum of all values.
+        counts: u64,
+    },
+    /// A document with the same content had been imported before; nothing was changed.
+    Already {
+        /// When, RFC 3339.
+        at: String,
+    },
+}
+
+/// One line of `imports.jsonl`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Line {
+    digest: String,
+    at: String,
+    by: String,
+    file: String,
+    counts: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Intent {
+    line: Line,
+    ledger: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    name: String,
+    labels: Labels,
+    value: u64,
+}
+
+/// What identifies a document's content: 128 bits, since two contents must not be taken for one.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    let mut hasher = SipHasher13::new_with_keys(0, 0);
+    hasher.write(bytes);
+    let hash = hasher.finish128();
+    format!("{:016x}{:016x}", hash.h1, hash.h2)
+}
+
+/// When a document with this digest was imported.
+pub(crate) fn is_imported(core: &Core, digest: &str) -> Result<Option<String>, Error> {
+    let bytes = read_document(&core.live_file(IMPORTS))?.unwrap_or_default();
+    let lines = String::from_utf8_lossy(&bytes);
+    let mut lines = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    Ok(lines.find(|line| line.digest == digest).map(|line| line.at))
+}
+
+/// Adds the values of the document at `path`, once.
+pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Import, Error> {
+    let bytes = read_document(path)?.ok_or_else(|| DocumentError::Missing {
+        path: path.to_owned(),
+    })?;
+    let document = Document::parse(&bytes, path)?;
+    let exclusive = locked(core)?;
+    let digest = digest(&bytes);
+    if let Some(at) = is_imported(core, &digest)? {
+        return Ok(Import::Already { at });
+    }
+    if document.store_id == Some(core.id()) && !own_views_too {
+        return Err(DocumentError::OwnView {
+            path: path.to_owned(),
+        }
+        .into());
+    }
+    let mut amounts = document.amounts();
+    amounts.retain(|amount| amount.value > 0);
+    let counts = amounts
+        .iter()
+        .map(|amount| amount.value)
+        .fold(0, u64::wrapping_add);
+    let series = amounts.len();
+    whole(&exclusive, || {
+        let mut ledger = Vec::new();
+        for amount in amounts {
+            let cells = exclusive.series(&amount.name, &amount.labels, Kind::Counter)?;
+            let before = cells.ledger(&exclusive).load(Ordering::Relaxed);
+            let value = before.wrapping_add(amount.value);
+            ledger.push(Entry {
+                name: amount.name,
+                labels: amount.labels,
+                value,
+            });
+        }
+        let line = Line {
+            digest,
+            at: time::to_seconds(core.now_ns()),
+            by: core.program().to_owned(),
+            file: path.display().to_string(),
+            counts,
+        };
+        let intent = serde_json::to_vec(&Intent { line, ledger }).unwrap_or_default();
+        core.files().write(&core.live_file(INTENT), &intent, true)?;
+        complete(&exclusive)?;
+        publish::publish(&exclusive)?;
+        Ok(Import::Added { series, counts })
+    })
+}
+
+/// Completes an import whose intent is written down.
+pub(crate) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
+    let core = exclusive.core();
+    let path = core.live_file(INTENT);
+    let Some(bytes) = read_document(&path)? else {
+        return Ok(());
+    };
+    let intent: Intent =
+        serde_json::from_slice(&bytes).map_err(|source| DocumentError::Syntax {
+            path: path.clone(),
+            source,
+        })?;
+    if is_imported(core, &intent.line.digest)?.is_none() {
+        for entry in &intent.ledger {
+            let cells = exclusive.series(&entry.name, &entry.labels, Kind::Counter)?;
+            cells
+                .ledger(exclusive)
+                .store(entry.value, Ordering::Relaxed);
+        }
+        exclusive.flush()?;
+        let line = serde_json::to_string(&intent.line).unwrap_or_default();
+        core.files().append_line(&core.live_file(IMPORTS), &line)?;
+    }
+    Ok(core.files().remove(&path)?)
+}
+
+/// What a new store in `root` begins with: the values of a `metrics.json` that is already there.
+pub(crate) fn seed(root: &Path, program: &str, now_ns: u64) -> Result<Seed, Error> {
+    let path = root.join("metrics.json");
+    let Some(bytes) = read_document(&path)? else {
+        return Ok(Seed::default());
+    };
+    let amounts = Document::parse(&bytes, &path)?.amounts();
+    let line = Line {
+        digest: digest(&bytes),
+        at: time::to_seconds(now_ns),
+        by: program.to_owned(),
+        file: path.display().to_string(),
+        counts: amounts
+            .iter()
+            .map(|amount| amount.value)
+            .fold(0, u64::wrapping_add),
+    };
+    let import = serde_json::to_string(&line)
+        .map_err(|error| StoreError::io("describe", &path)(error.into()))?;
+    Ok(Seed {
+        amounts,
+        import: Some(import),
+    })
+}

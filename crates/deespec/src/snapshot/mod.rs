@@ -1,0 +1,40 @@
+//! Documents: what others read of a store, and the operations whose outcome is a document.
+//!
+//! Every document is a view that can be written again from cells and baselines. So each operation
+//! here has one commit point in the store, and [`settle`] completes whatever a killed process left
+//! undone behind it.
+
+mod diff;
+mod document;
+mod error;
+mod import;
+mod name;
+mod publish;
+mod restore;
+mod retention;
+mod rotation;
+mod settle;
+mod take;
+mod time;
+mod view;
+
+pub use diff::{Change, Diff};
+pub use document::{Document, DocumentKind, SCHEMA_VERSION, Series};
+pub use error::DocumentError;
+pub use import::Import;
+pub use name::SnapshotName;
+pub use publish::Published;
+pub use restore::Restoration;
+pub use retention::Retention;
+pub use rotation::{Rotate, Rotation};
+pub use take::Snapshot;
+pub use view::{TransactionCounts, View};
+
+pub(crate) use import::{import, seed};
+pub(crate) use publish::{publish, published_document};
+pub(crate) use restore::restore;
+pub(crate) use retention::prune;
+pub(crate) use rotation::rotate;
+pub(crate) use settle::locked;
+pub(crate) use take::{list, snapshot};
+pub(crate) use view::view;

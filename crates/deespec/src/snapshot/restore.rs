@@ -1,0 +1,105 @@
+//! Restoring a snapshot: a new epoch whose baseline makes the values equal the snapshot's. Totals
+//! still only grow.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::metric::{Kind, Labels};
+use crate::store::files::read_document;
+use crate::store::{Beginning, Core, SeriesValue, StoreError};
+
+use super::document::Document;
+use super::error::DocumentError;
+use super::settle::{locked, whole};
+use super::take::{folder, free_name};
+use super::view::View;
+use super::{publish, rotation};
+
+/// The document that is being restored, until the epoch before is closed.
+const INTENT: &str = "restore.json";
+
+/// What a restoration did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Restoration {
+    /// The values now.
+    pub view: View,
+    /// The snapshot of the epoch that was closed, so that nothing is lost.
+    pub path: PathBuf,
+}
+
+/// Restores the document at `path`.
+pub(crate) fn restore(
+    core: &Core,
+    path: &Path,
+    why: &str,
+    any_store: bool,
+) -> Result<Restoration, Error> {
+    let bytes = read_document(path)?.ok_or_else(|| DocumentError::Missing {
+        path: path.to_owned(),
+    })?;
+    let document = Document::parse(&bytes, path)?;
+    if !any_store && document.store_id != Some(core.id()) {
+        return Err(DocumentError::OtherStore {
+            path: path.to_owned(),
+            found: document
+                .store_id
+                .map_or_else(|| "of unknown origin".into(), |id| id.to_string()),
+            expected: core.id().to_string(),
+        }
+        .into());
+    }
+    let exclusive = locked(core)?;
+    whole(&exclusive, || {
+        let mut values = Vec::new();
+        for amount in document.amounts() {
+            let cells = exclusive.series(&amount.name, &amount.labels, Kind::Counter)?;
+            values.push((cells, amount.value));
+        }
+        core.files().write(&core.live_file(INTENT), &bytes, true)?;
+        let name = free_name(&exclusive);
+        exclusive.turn(name.ns, Beginning::Restore, why, &values)?;
+        rotation::close(&exclusive)?;
+        let view = publish::publish(&exclusive)?;
+        forget(core)?;
+        Ok(Restoration {
+            view,
+            path: folder(core).join(name.to_string()),
+        })
+    })
+}
+
+/// Removes the document that was being restored: the epoch before it is closed.
+pub(crate) fn forget(core: &Core) -> Result<(), Error> {
+    let intent = core.live_file(INTENT);
+    if intent.exists() {
+        core.files().remove(&intent)?;
+    }
+    Ok(())
+}
+
+/// Takes out of the closing values what the restored document put into the new baseline.
+pub(crate) fn undo_baseline(core: &Core, values: &mut [SeriesValue]) -> Result<(), Error> {
+    let intent = core.live_file(INTENT);
+    let bytes = read_document(&intent)?.ok_or_else(|| {
+        StoreError::damaged(
+            &intent,
+            "it is missing, so the epoch before cannot be closed",
+        )
+    })?;
+    let restored: HashMap<(String, Labels), u64> = Document::parse(&bytes, &intent)?
+        .amounts()
+        .into_iter()
+        .map(|amount| ((amount.name, amount.labels), amount.value))
+        .collect();
+    for value in values {
+        let amount = restored
+            .get(&(value.name.clone(), value.labels.clone()))
+            .copied();
+        let amount = amount.unwrap_or_default();
+        value.value = value.value.wrapping_add(amount);
+        value.total = value.total.wrapping_add(amount);
+    }
+    Ok(())
+}

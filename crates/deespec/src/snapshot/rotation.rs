@@ -1,0 +1,180 @@
+//! Rotation: closing an epoch. The flip of the epoch word in `store/turn.rs` is the commit point;
+//! the closing snapshot and the line in `epochs.jsonl` are written again from the two baselines
+//! when a killed process did not come that far.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::store::files::last_line;
+use crate::store::{Beginning, Core, EPOCHS, Exclusive, Record, SeriesValue};
+
+use super::document::{Document, DocumentKind, render};
+use super::name::SnapshotName;
+use super::retention::{Retention, prune_held};
+use super::settle::{locked, whole};
+use super::take::{self, folder, free_name};
+use super::{publish, restore, time, view};
+
+/// What a rotation does with the counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotate {
+    /// Closes the epoch: its snapshot, and a new epoch in which every counter starts at 0.
+    Reset,
+    /// Takes a snapshot only; the epoch and its counters go on.
+    KeepCounters,
+}
+
+/// What a rotation did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Rotation {
+    /// The epoch that goes on from here.
+    pub epoch: u64,
+    /// When that epoch began.
+    pub epoch_started: SystemTime,
+    /// The snapshot that was written, and its file.
+    pub snapshot: SnapshotName,
+    /// The file of that snapshot.
+    pub path: PathBuf,
+    /// What the snapshot holds: the whole epoch that was closed, or the present one so far.
+    pub closing: Document,
+    /// Snapshots that were removed because of the retention.
+    pub pruned: Vec<SnapshotName>,
+}
+
+/// One line of `epochs.jsonl`.
+#[derive(Serialize)]
+struct Line<'a> {
+    epoch: u32,
+    next: u32,
+    kind: &'static str,
+    at: String,
+    by: &'a str,
+    why: &'a str,
+    snapshot: String,
+    totals: Vec<Total<'a>>,
+}
+
+#[derive(Serialize)]
+struct Total<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    labels: std::collections::BTreeMap<&'a str, &'a str>,
+    total: u64,
+}
+
+/// The part of a line that says which epoch it closed.
+#[derive(Deserialize)]
+struct Closed {
+    epoch: u32,
+}
+
+/// Closes the epoch, or takes a snapshot of it, and applies the retention.
+pub(crate) fn rotate(
+    core: &Core,
+    rotate: Rotate,
+    why: &str,
+    retention: &Retention,
+) -> Result<Rotation, Error> {
+    let exclusive = locked(core)?;
+    let (record, document) = whole(&exclusive, || match rotate {
+        Rotate::KeepCounters => {
+            let taken = take::take(&exclusive)?;
+            let mut document = taken.view.to_document();
+            document.taken_at = Some(time::to_nanoseconds(taken.name.ns));
+            Ok(((core.epoch()?, taken.name), document))
+        }
+        Rotate::Reset => {
+            core.files().make_directory(&folder(core))?;
+            let name = free_name(&exclusive);
+            let record = exclusive.turn(name.ns, Beginning::Rotation, why, &[])?;
+            let document = close(&exclusive)?;
+            publish::publish(&exclusive)?;
+            Ok(((record, name), document))
+        }
+    })?;
+    let pruned = prune_held(&exclusive, retention)?;
+    let (record, name) = record;
+    Ok(Rotation {
+        epoch: u64::from(record.epoch),
+        epoch_started: time::system_time(record.at_ns),
+        snapshot: name,
+        path: folder(core).join(name.to_string()),
+        closing: document,
+        pruned,
+    })
+}
+
+/// Closes the last epoch unless that is done already.
+pub(crate) fn close_unless_done(exclusive: &Exclusive<'_>) -> Result<(), Error> {
+    let core = exclusive.core();
+    let now = core.epoch()?;
+    let last = last_line(&core.live_file(EPOCHS))?;
+    let last = last.and_then(|line| serde_json::from_str::<Closed>(&line).ok());
+    let done = last.is_some_and(|last| last.epoch.checked_add(1) == Some(now.epoch));
+    if now.beginning != Beginning::Created && !done {
+        close(exclusive)?;
+    }
+    Ok(())
+}
+
+/// Writes what the epoch before the current one counted, and its line in `epochs.jsonl`.
+pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
+    let core = exclusive.core();
+    let (now, before) = core.records()?;
+    let mut values = core.catalog()?.closing_values(now.epoch);
+    if now.beginning == Beginning::Restore {
+        restore::undo_baseline(core, &mut values)?;
+    }
+    // A series that came later was not part of the epoch.
+    values.retain(|value| value.value != 0 || value.created_ns <= now.at_ns);
+    let document = closing(core, &now, before.as_ref(), &values);
+    let name = SnapshotName { ns: now.at_ns };
+    core.files().make_directory(&folder(core))?;
+    let path = folder(core).join(name.to_string());
+    core.files()
+        .write(&path, render(&document).as_bytes(), true)?;
+    let totals = values
+        .iter()
+        .map(|value| Total {
+            name: &value.name,
+            labels: value
+                .labels
+                .iter()
+                .map(|(k, v)| (k.as_str(), v.as_str()))
+                .collect(),
+            total: value.total,
+        })
+        .collect();
+    let line = Line {
+        epoch: now.epoch - 1,
+        next: now.epoch,
+        kind: now.beginning.as_str(),
+        at: time::to_nanoseconds(now.at_ns),
+        by: &now.by,
+        why: &now.why,
+        snapshot: name.to_string(),
+        totals,
+    };
+    let line = serde_json::to_string(&line).unwrap_or_default();
+    core.files().append_line(&core.live_file(EPOCHS), &line)?;
+    Ok(document)
+}
+
+/// The document that closes the epoch before `now`.
+fn closing(core: &Core, now: &Record, before: Option<&Record>, values: &[SeriesValue]) -> Document {
+    let (transactions, series) = view::split(values.to_vec());
+    Document {
+        transactions,
+        last_update: Some(time::to_seconds(now.at_ns)),
+        epoch: Some(u64::from(now.epoch) - 1),
+        epoch_started: before.map(|before| time::to_seconds(before.at_ns)),
+        store_id: Some(core.id()),
+        kind: Some(DocumentKind::Rotation),
+        taken_at: Some(time::to_nanoseconds(now.at_ns)),
+        series,
+    }
+}

@@ -1,0 +1,32 @@
+//! Forward recovery: whoever takes the exclusive lock for a document first completes what the last
+//! holder was killed in the middle of. All steps may be done twice.
+
+use crate::Error;
+use crate::store::{Core, Exclusive};
+
+use super::{import, restore, rotation};
+
+/// Takes the exclusive lock with nothing left undone behind it.
+pub(crate) fn locked(core: &Core) -> Result<Exclusive<'_>, Error> {
+    let exclusive = core.exclusive()?;
+    if core.is_pending() {
+        rotation::close_unless_done(&exclusive)?;
+        restore::forget(core)?;
+        import::complete(&exclusive)?;
+        core.files().sweep()?;
+        exclusive.end();
+    }
+    Ok(exclusive)
+}
+
+/// Runs several steps that belong together. The mark stays when one of them fails, so that the
+/// next holder of the lock completes them.
+pub(crate) fn whole<T>(
+    exclusive: &Exclusive<'_>,
+    steps: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    exclusive.begin();
+    let done = steps()?;
+    exclusive.end();
+    Ok(done)
+}

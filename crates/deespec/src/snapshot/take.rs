@@ -1,0 +1,78 @@
+//! Taking and listing snapshots.
+
+use std::path::PathBuf;
+
+use crate::Error;
+use crate::store::{Core, Exclusive, StoreError};
+
+use super::document::{DocumentKind, render};
+use super::name::SnapshotName;
+use super::settle::{locked, whole};
+use super::view::{self, View};
+use super::{publish, time};
+
+/// A snapshot that was taken.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Its name.
+    pub name: SnapshotName,
+    /// Its file.
+    pub path: PathBuf,
+    /// What it holds.
+    pub view: View,
+}
+
+pub(crate) fn folder(core: &Core) -> PathBuf {
+    core.root().join("snapshots")
+}
+
+/// A name that no snapshot has, for the present moment or a few nanoseconds later. Only holders
+/// of the lock make snapshots, so it stays free.
+pub(crate) fn free_name(exclusive: &Exclusive<'_>) -> SnapshotName {
+    let core = exclusive.core();
+    let folder = folder(core);
+    let mut name = SnapshotName { ns: core.now_ns() };
+    while folder.join(name.to_string()).exists() {
+        name.ns += 1;
+    }
+    name
+}
+
+/// Writes the current epoch into a file of its own.
+pub(crate) fn snapshot(core: &Core) -> Result<Snapshot, Error> {
+    let exclusive = locked(core)?;
+    whole(&exclusive, || take(&exclusive))
+}
+
+pub(crate) fn take(exclusive: &Exclusive<'_>) -> Result<Snapshot, Error> {
+    let core = exclusive.core();
+    core.files().make_directory(&folder(core))?;
+    let view = view::read(core)?;
+    exclusive.flush()?;
+    let name = free_name(exclusive);
+    let path = folder(core).join(name.to_string());
+    let mut document = view.to_document();
+    document.kind = Some(DocumentKind::Snapshot);
+    document.taken_at = Some(time::to_nanoseconds(name.ns));
+    core.files()
+        .write(&path, render(&document).as_bytes(), false)?;
+    publish::publish(exclusive)?;
+    Ok(Snapshot { name, path, view })
+}
+
+/// All snapshots, the oldest first. Other files in the folder are passed over.
+pub(crate) fn list(core: &Core) -> Result<Vec<SnapshotName>, Error> {
+    let folder = folder(core);
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(StoreError::io("list", &folder)(error).into()),
+    };
+    let mut names: Vec<SnapshotName> = entries
+        .flatten()
+        .filter_map(|entry| SnapshotName::of(&entry.path()))
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}

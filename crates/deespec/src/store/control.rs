@@ -1,0 +1,89 @@
+//! The second page of a segment: the few words that change. All but the tail are used in the
+//! first segment only.
+
+use super::layout::{PAGE, checksum};
+
+/// How much of the registry and of the cells is in use; the commit point of a registration.
+pub(crate) const TAIL: usize = PAGE;
+/// The tail up to which entries are known to be durable: damage below it is not a power cut's.
+pub(crate) const DURABLE_TAIL: usize = PAGE + 1;
+/// The epoch number, sealed; the commit point of a rotation.
+pub(crate) const EPOCH: usize = PAGE + 8;
+/// How many segments there are, sealed.
+pub(crate) const SEGMENTS: usize = PAGE + 9;
+/// The boot in which the store was last recovered (two words).
+pub(crate) const BOOT: usize = PAGE + 10;
+/// Not 0 while the holder of the exclusive lock is in the middle of several steps.
+pub(crate) const PENDING: usize = PAGE + 12;
+/// Not 0 once making the cells durable has failed.
+pub(crate) const DEGRADED: usize = PAGE + 13;
+/// When the last complete flush began, in nanoseconds since 1970.
+pub(crate) const FLUSHED_AT: usize = PAGE + 14;
+/// When metrics.json was last published, in nanoseconds since 1970.
+pub(crate) const PUBLISHED_AT: usize = PAGE + 15;
+/// The sum over all cells, and the epoch, as metrics.json shows them.
+pub(crate) const PUBLISHED_STATE: usize = PAGE + 16;
+/// The next stripe to hand out; on a cache line of its own.
+pub(crate) const TICKET: usize = PAGE + 24;
+/// Words of one epoch record.
+pub(crate) const RECORD_WORDS: usize = 128;
+
+/// First word of the epoch record that epochs of this parity use.
+pub(crate) fn record_at(parity: u64) -> usize {
+    PAGE + 64 + (parity & 1) as usize * RECORD_WORDS
+}
+
+/// How much of a segment is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Tail {
+    /// Registry blocks.
+    pub(crate) blocks: u32,
+    /// Cells of each stripe.
+    pub(crate) cells: u32,
+}
+
+impl Tail {
+    /// One word: 24 bits of blocks, 24 bits of cells, 16 bits of checksum.
+    pub(crate) fn encode(self) -> u64 {
+        let value = u64::from(self.blocks & 0xff_ffff) | u64::from(self.cells & 0xff_ffff) << 24;
+        value | u64::from(checksum(&[value]) & 0xffff) << 48
+    }
+
+    /// `None` when a bit of the word was changed.
+    pub(crate) fn decode(word: u64) -> Option<Self> {
+        let tail = Self {
+            blocks: word as u32 & 0xff_ffff,
+            cells: (word >> 24) as u32 & 0xff_ffff,
+        };
+        (tail.encode() == word).then_some(tail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_decodes_to_itself_and_shows_each_flipped_bit() {
+        for tail in [
+            Tail::default(),
+            Tail {
+                blocks: 2,
+                cells: 1,
+            },
+            Tail {
+                blocks: 1 << 21,
+                cells: 1 << 20,
+            },
+        ] {
+            assert_eq!(Tail::decode(tail.encode()), Some(tail));
+            for bit in 0..64 {
+                assert_eq!(
+                    Tail::decode(tail.encode() ^ 1 << bit),
+                    None,
+                    "{tail:?}, bit {bit}"
+                );
+            }
+        }
+    }
+}

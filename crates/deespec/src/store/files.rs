@@ -1,0 +1,400 @@
+//! Durable operations on files: a file appears complete or not at all. Nothing here knows what
+//! the bytes mean. Temporary files are written by the holder of the exclusive lock only, so any
+//! that the next holder finds belongs to a process that died.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{CWD, FallocateFlags, RenameFlags, fallocate, renameat_with};
+
+use super::error::StoreError;
+use super::faults::{FaultInjector, Operation};
+use super::region::Region;
+
+/// Name prefix of a file that is not complete yet.
+const TEMPORARY: &str = "tmp-";
+/// Most bytes that a document may have (a store of 100,000 series has about 20 MiB).
+pub(crate) const DOCUMENT_MAX: u64 = 256 << 20;
+
+/// The disk as the store sees it.
+pub(crate) struct Files {
+    live: PathBuf,
+    faults: Option<Arc<dyn FaultInjector>>,
+}
+
+/// A file that is being written under a temporary name.
+pub(crate) struct Temporary {
+    pub(crate) file: File,
+    path: PathBuf,
+}
+
+impl Files {
+    pub(crate) fn new(live: PathBuf, faults: Option<Arc<dyn FaultInjector>>) -> Self {
+        Self { live, faults }
+    }
+
+    fn before(&self, operation: Operation, path: &Path) -> io::Result<()> {
+        self.faults
+            .as_ref()
+            .map_or(Ok(()), |faults| faults.before(operation, path))
+    }
+
+    /// Makes a folder that only its owner can enter, unless it is there already.
+    pub(crate) fn make_directory(&self, path: &Path) -> Result<(), StoreError> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            self.make_directory(parent)?;
+        }
+        let made = self
+            .before(Operation::Create, path)
+            .and_then(|()| fs::DirBuilder::new().mode(0o700).create(path));
+        match made {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            other => other.map_err(StoreError::io("create the folder", path)),
+        }
+    }
+
+    /// Begins a file under a temporary name; the caller holds the exclusive lock.
+    pub(crate) fn begin(&self, name: &str) -> Result<Temporary, StoreError> {
+        let path = self.live.join(format!("{TEMPORARY}{name}"));
+        let begun = self.before(Operation::Create, &path).and_then(|()| {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true).mode(0o600);
+            options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+            let file = options.open(&path).or_else(|error| {
+                if error.kind() != io::ErrorKind::AlreadyExists {
+                    return Err(error);
+                }
+                fs::remove_file(&path)?;
+                options.open(&path)
+            })?;
+            // Explicit, because the umask may have taken even the owner's rights.
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+            Ok(file)
+        });
+        let file = begun.map_err(StoreError::io("create", &path))?;
+        Ok(Temporary { file, path })
+    }
+
+    /// Reserves `bytes` of disk for a new file, so that a full disk is an error here and not a
+    /// SIGBUS at an increment.
+    pub(crate) fn allocate(&self, file: &Temporary, bytes: u64) -> Result<(), StoreError> {
+        self.before(Operation::Allocate, &file.path)
+            .and_then(|()| Ok(fallocate(&file.file, FallocateFlags::empty(), 0, bytes)?))
+            .map_err(|source| {
+                let error = StoreError::io("reserve disk space for", &file.path)(source);
+                // A failed reservation leaves the part that did fit.
+                let _ = fs::remove_file(&file.path);
+                error
+            })
+    }
+
+    /// Makes a complete temporary file durable and moves it to `target`. With `replace` an
+    /// existing file gives way, without it the move fails with `AlreadyExists`.
+    pub(crate) fn finish(
+        &self,
+        temporary: &Temporary,
+        target: &Path,
+        replace: bool,
+    ) -> Result<(), StoreError> {
+        self.before(Operation::SyncFile, &temporary.path)
+            .and_then(|()| temporary.file.sync_all())
+            .map_err(StoreError::io("make durable", &temporary.path))?;
+        let flags = if replace {
+            RenameFlags::empty()
+        } else {
+            RenameFlags::NOREPLACE
+        };
+        self.before(Operation::Rename, target)
+            .and_then(|()| Ok(renameat_with(CWD, &temporary.path, CWD, target, flags)?))
+            .map_err(StoreError::io("put into place", target))?;
+        self.sync_directory(target.parent().unwrap_or_else(|| Path::new(".")))
+    }
+
+    /// Writes a whole file, durably and atomically.
+    pub(crate) fn write(
+        &self,
+        target: &Path,
+        bytes: &[u8],
+        replace: bool,
+    ) -> Result<(), StoreError> {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let mut temporary = self.begin(&name)?;
+        self.before(Operation::Write, &temporary.path)
+            .and_then(|()| temporary.file.write_all(bytes))
+            .map_err(StoreError::io("write", &temporary.path))?;
+        self.finish(&temporary, target, replace)
+    }
+
+    /// Appends one line durably. A torn line that a crash left at the end is cut off first.
+    pub(crate) fn append_line(&self, path: &Path, line: &str) -> Result<(), StoreError> {
+        let appended = self.before(Operation::Append, path).and_then(|()| {
+            let mut options = OpenOptions::new();
+            options
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600);
+            options.custom_flags(open_flags());
+            let mut file = options.open(path)?;
+            let whole = end_of_last_line(&mut file)?;
+            file.set_len(whole)?;
+            file.seek(io::SeekFrom::Start(whole))?;
+            file.write_all(format!("{line}\n").as_bytes())?;
+            Ok(file)
+        });
+        let file = appended.map_err(StoreError::io("append to", path))?;
+        self.before(Operation::SyncFile, path)
+            .and_then(|()| file.sync_all())
+            .map_err(StoreError::io("make durable", path))
+    }
+
+    pub(crate) fn remove(&self, path: &Path) -> Result<(), StoreError> {
+        self.before(Operation::Remove, path)
+            .and_then(|()| fs::remove_file(path))
+            .map_err(StoreError::io("remove", path))
+    }
+
+    pub(crate) fn sync_directory(&self, path: &Path) -> Result<(), StoreError> {
+        self.before(Operation::SyncDirectory, path)
+            .and_then(|()| File::open(path)?.sync_all())
+            .map_err(StoreError::io("make durable", path))
+    }
+
+    pub(crate) fn sync_cells(&self, region: &Region, path: &Path) -> Result<(), StoreError> {
+        self.before(Operation::SyncCells, path)
+            .and_then(|()| region.flush())
+            .map_err(StoreError::io("make durable", path))
+    }
+
+    pub(crate) fn sync_words(
+        &self,
+        region: &Region,
+        path: &Path,
+        first: usize,
+        count: usize,
+    ) -> Result<(), StoreError> {
+        self.before(Operation::SyncCells, path)
+            .and_then(|()| region.flush_words(first, count))
+            .map_err(StoreError::io("make durable", path))
+    }
+
+    /// Removes what processes that died left under temporary names.
+    pub(crate) fn sweep(&self) -> Result<(), StoreError> {
+        let entries = fs::read_dir(&self.live).map_err(StoreError::io("list", &self.live))?;
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                self.remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens a file of the store without following links and without waiting for a FIFO's writer.
+fn open_flags() -> i32 {
+    use rustix::fs::OFlags;
+    (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
+}
+
+/// Opens a regular file of at most `limit` bytes; `None` when there is no file of that name.
+pub(crate) fn open_regular(
+    path: &Path,
+    write: bool,
+    limit: u64,
+) -> Result<Option<(File, fs::Metadata)>, StoreError> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(write)
+        .custom_flags(open_flags())
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(match fs::symlink_metadata(path).map(|m| file_type(&m)) {
+                Ok(Some(found)) => StoreError::WrongFileType {
+                    path: path.to_owned(),
+                    found,
+                },
+                _ => StoreError::io("open", path)(error),
+            });
+        }
+    };
+    let metadata = file.metadata().map_err(StoreError::io("inspect", path))?;
+    if let Some(found) = file_type(&metadata) {
+        return Err(StoreError::WrongFileType {
+            path: path.to_owned(),
+            found,
+        });
+    }
+    if metadata.len() > limit {
+        return Err(StoreError::TooLarge {
+            path: path.to_owned(),
+            found: metadata.len(),
+            limit,
+        });
+    }
+    Ok(Some((file, metadata)))
+}
+
+/// What something is that is not a regular file.
+fn file_type(metadata: &fs::Metadata) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let kind = metadata.file_type();
+    match () {
+        () if kind.is_file() => None,
+        () if kind.is_symlink() => Some("a symbolic link"),
+        () if kind.is_dir() => Some("a folder"),
+        () if kind.is_fifo() => Some("a FIFO"),
+        () if kind.is_socket() => Some("a socket"),
+        () => Some("a device"),
+    }
+}
+
+/// Reads a whole regular file of at most [`DOCUMENT_MAX`] bytes; `None` when it does not exist.
+pub(crate) fn read_document(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some((file, metadata)) = open_regular(path, false, DOCUMENT_MAX)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    file.take(DOCUMENT_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(StoreError::io("read", path))?;
+    Ok(Some(bytes))
+}
+
+/// The last complete line of a file of lines; `None` when there is none.
+pub(crate) fn last_line(path: &Path) -> Result<Option<String>, StoreError> {
+    let Some((mut file, _)) = open_regular(path, false, u64::MAX)? else {
+        return Ok(None);
+    };
+    let read = end_of_last_line(&mut file).and_then(|end| {
+        let start = line_end_before(&mut file, end.saturating_sub(1))?;
+        file.seek(io::SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(end.saturating_sub(start + 1))
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    let bytes = read.map_err(StoreError::io("read", path))?;
+    Ok((!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Where the last complete line of a file ends, 0 when it has none.
+fn end_of_last_line(file: &mut File) -> io::Result<u64> {
+    let len = file.seek(io::SeekFrom::End(0))?;
+    line_end_before(file, len)
+}
+
+/// Where the last line that ends before `limit` ends: one past its newline, or 0.
+fn line_end_before(file: &mut File, limit: u64) -> io::Result<u64> {
+    const STEP: u64 = 64 << 10;
+    let mut end = limit;
+    while end > 0 {
+        let start = end.saturating_sub(STEP);
+        let mut bytes = vec![0; (end - start) as usize];
+        file.seek(io::SeekFrom::Start(start))?;
+        file.read_exact(&mut bytes)?;
+        if let Some(at) = bytes.iter().rposition(|&b| b == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files() -> (tempfile::TempDir, Files) {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path().to_owned(), None);
+        (folder, files)
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_off_before_the_next_is_appended() {
+        let (folder, files) = files();
+        let path = folder.path().join("epochs.jsonl");
+        files.append_line(&path, "one").unwrap();
+        let long = "x".repeat(200_000);
+        files.append_line(&path, &long).unwrap();
+        fs::write(&path, format!("one\n{long}\ntorn")).unwrap();
+        assert_eq!(last_line(&path).unwrap().as_deref(), Some(long.as_str()));
+        files.append_line(&path, "three").unwrap();
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            format!("one\n{long}\nthree\n")
+        );
+    }
+
+    #[test]
+    fn a_file_without_a_complete_line_has_no_last_line() {
+        let (folder, _) = files();
+        let path = folder.path().join("lines");
+        assert_eq!(last_line(&path).unwrap(), None);
+        for (text, last) in [
+            ("", None),
+            ("torn", None),
+            ("a\n", Some("a")),
+            ("a\nb\nc", Some("b")),
+        ] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(last_line(&path).unwrap().as_deref(), last, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_when_that_is_asked_for() {
+        let (folder, files) = files();
+        let path = folder.path().join("document");
+        files.write(&path, b"one", false).unwrap();
+        assert!(files.write(&path, b"two", false).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        files.write(&path, b"three", true).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"three");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        files.sweep().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_refused_by_name() {
+        let (folder, _files) = files();
+        let at = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("elsewhere", at("link")).unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        for (name, expected) in [
+            ("link", "a symbolic link"),
+            ("folder", "a folder"),
+            ("socket", "a socket"),
+            ("fifo", "a FIFO"),
+        ] {
+            match read_document(&at(name)) {
+                Err(StoreError::WrongFileType { found, .. }) => assert_eq!(found, expected),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        File::create(at("sparse"))
+            .unwrap()
+            .set_len(8 << 40)
+            .unwrap();
+        assert!(matches!(
+            read_document(&at("sparse")),
+            Err(StoreError::TooLarge { .. })
+        ));
+    }
+}

@@ -1,0 +1,272 @@
+//! Where everything stands in a segment: the header, and the word offsets that follow from it.
+//! `docs/format.md` is the same as a table; it is changed first.
+
+use crc32fast::Hasher;
+
+/// Bytes of a page in the format, whatever the machine's own page size is.
+pub(crate) const PAGE_BYTES: usize = 4096;
+/// 64-bit words of a page.
+pub(crate) const PAGE: usize = PAGE_BYTES / 8;
+/// The bytes `DEESPEC\0` in the byte order of the machine that made the file.
+const MAGIC: u64 = u64::from_le_bytes(*b"DEESPEC\0");
+/// Highest format version (of the bytes in `live/`) that is read, and the one that is written.
+pub const FORMAT_VERSION: u32 = 1;
+/// Words of the header that its checksum covers.
+const HEADER_WORDS: usize = 9;
+/// Words of one block of the registry (64 bytes).
+pub(crate) const BLOCK: usize = 8;
+/// Cells of the first segment; each further one has four times as many.
+const FIRST_CELLS: u32 = 512;
+/// No segment has more cells than this.
+const MAX_CELLS: u32 = 1 << 20;
+/// Most segments of a store: 16 of them hold over ten million series.
+pub(crate) const MAX_SEGMENTS: usize = 16;
+/// Most stripes of a store.
+pub(crate) const MAX_STRIPES: u32 = 64;
+
+/// The sizes of one segment, from which every offset follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Stripes that writers use; the ledger stripe comes on top.
+    pub(crate) stripes: u32,
+    /// Cells in each stripe.
+    pub(crate) cells: u32,
+}
+
+impl Geometry {
+    /// The sizes of segment number `index` in a store with `stripes` stripes.
+    pub(crate) fn of(index: u32, stripes: u32) -> Self {
+        let cells = FIRST_CELLS
+            .saturating_mul(4u32.saturating_pow(index))
+            .min(MAX_CELLS);
+        Self { stripes, cells }
+    }
+
+    /// Slots of the hash index: a power of two, at most half full.
+    pub(crate) fn slots(self) -> usize {
+        self.cells as usize * 2
+    }
+
+    /// 64-byte blocks of the registry.
+    pub(crate) fn blocks(self) -> usize {
+        self.cells as usize * 2
+    }
+
+    pub(crate) fn index_at(self) -> usize {
+        2 * PAGE
+    }
+
+    pub(crate) fn registry_at(self) -> usize {
+        self.index_at() + self.slots()
+    }
+
+    /// First word of the baseline array that epochs of this parity use.
+    pub(crate) fn baseline_at(self, parity: u64) -> usize {
+        self.registry_at() + self.blocks() * BLOCK + (parity & 1) as usize * self.cells as usize
+    }
+
+    /// First word of a stripe; number `stripes` is the ledger stripe.
+    #[inline]
+    pub(crate) fn stripe_at(self, stripe: u32) -> usize {
+        let arrays = self.registry_at() + self.blocks() * BLOCK + 2 * self.cells as usize;
+        arrays + stripe as usize * self.cells as usize
+    }
+
+    pub(crate) fn words(self) -> usize {
+        self.stripe_at(self.stripes + 1)
+    }
+
+    pub(crate) fn bytes(self) -> u64 {
+        self.words() as u64 * 8
+    }
+}
+
+/// What a segment says of itself in its first page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) index: u32,
+    pub(crate) store_id: [u64; 2],
+    pub(crate) geometry: Geometry,
+    /// The store may lie on a file system that is not on the list of known ones.
+    pub(crate) any_file_system: bool,
+    pub(crate) created_ns: u64,
+}
+
+/// Why a file is not a segment that can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HeaderError {
+    NotASegment,
+    ForeignByteOrder,
+    Newer { found: u32 },
+    Damaged(&'static str),
+}
+
+impl Header {
+    pub(crate) fn encode(&self) -> [u64; HEADER_WORDS + 1] {
+        let geometry = self.geometry;
+        let mut words = [
+            MAGIC,
+            u64::from(FORMAT_VERSION) | u64::from(self.index) << 32,
+            self.store_id[0],
+            self.store_id[1],
+            u64::from(geometry.stripes) | u64::from(self.any_file_system) << 32,
+            u64::from(geometry.cells),
+            geometry.slots() as u64 | (geometry.blocks() as u64) << 32,
+            self.created_ns,
+            0,
+            0,
+        ];
+        words[HEADER_WORDS] = u64::from(checksum(&words[..HEADER_WORDS]));
+        words
+    }
+
+    /// Reads a header; `file_bytes` is the length of the file that it stands in.
+    pub(crate) fn decode(words: &[u64], file_bytes: u64) -> Result<Self, HeaderError> {
+        let Some(words) = words.first_chunk::<{ HEADER_WORDS + 1 }>() else {
+            return Err(HeaderError::NotASegment);
+        };
+        if words[0] == MAGIC.swap_bytes() {
+            return Err(HeaderError::ForeignByteOrder);
+        }
+        if words[0] != MAGIC {
+            return Err(HeaderError::NotASegment);
+        }
+        let version = words[1] as u32;
+        if version > FORMAT_VERSION {
+            return Err(HeaderError::Newer { found: version });
+        }
+        if words[HEADER_WORDS] != u64::from(checksum(&words[..HEADER_WORDS])) {
+            return Err(HeaderError::Damaged("the checksum of the header is wrong"));
+        }
+        let index = (words[1] >> 32) as u32;
+        let stripes = words[4] as u32;
+        let geometry = Geometry::of(index, stripes);
+        let sizes = geometry.slots() as u64 | (geometry.blocks() as u64) << 32;
+        let lawful = version == FORMAT_VERSION
+            && (index as usize) < MAX_SEGMENTS
+            && stripes.is_power_of_two()
+            && stripes <= MAX_STRIPES
+            && words[5] == u64::from(geometry.cells)
+            && words[6] == sizes;
+        if !lawful {
+            return Err(HeaderError::Damaged("the header holds impossible sizes"));
+        }
+        if file_bytes != geometry.bytes() {
+            return Err(HeaderError::Damaged(
+                "the file's length does not match its header",
+            ));
+        }
+        Ok(Self {
+            index,
+            store_id: [words[2], words[3]],
+            geometry,
+            any_file_system: words[4] >> 32 & 1 == 1,
+            created_ns: words[7],
+        })
+    }
+}
+
+/// CRC-32 (ISO 3309, as in zlib) over words in little-endian byte order.
+pub(crate) fn checksum(words: &[u64]) -> u32 {
+    let mut hasher = Hasher::new();
+    for word in words {
+        hasher.update(&word.to_le_bytes());
+    }
+    hasher.finalize()
+}
+
+/// A number of 32 bits with its own checksum beside it in one word, so that a flipped bit shows.
+pub(crate) fn seal(value: u32) -> u64 {
+    u64::from(value) | u64::from(checksum(&[u64::from(value)])) << 32
+}
+
+/// The number that [`seal`] put into `word`, or `None` when a bit of it was changed.
+pub(crate) fn unseal(word: u64) -> Option<u32> {
+    (seal(word as u32) == word).then_some(word as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            index: 1,
+            store_id: [7, 9],
+            geometry: Geometry::of(1, 4),
+            any_file_system: false,
+            created_ns: 5,
+        }
+    }
+
+    #[test]
+    fn a_header_decodes_to_itself() {
+        let header = header();
+        assert_eq!(
+            Header::decode(&header.encode(), header.geometry.bytes()),
+            Ok(header)
+        );
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_header_is_noticed() {
+        let words = header().encode();
+        for bit in 0..words.len() * 64 {
+            let mut flipped = words;
+            flipped[bit / 64] ^= 1 << (bit % 64);
+            assert!(
+                Header::decode(&flipped, header().geometry.bytes()).is_err(),
+                "bit {bit} went unnoticed"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_length_a_newer_version_and_a_foreign_byte_order_are_told_apart() {
+        let words = header().encode();
+        assert!(matches!(
+            Header::decode(&words, 4096),
+            Err(HeaderError::Damaged(_))
+        ));
+        let swapped = words.map(u64::swap_bytes);
+        assert_eq!(
+            Header::decode(&swapped, 4096),
+            Err(HeaderError::ForeignByteOrder)
+        );
+        let mut newer = words;
+        newer[1] += 1;
+        assert_eq!(
+            Header::decode(&newer, 4096),
+            Err(HeaderError::Newer { found: 2 })
+        );
+        assert_eq!(
+            Header::decode(&[0; 512], 4096),
+            Err(HeaderError::NotASegment)
+        );
+        assert_eq!(Header::decode(&[], 0), Err(HeaderError::NotASegment));
+    }
+
+    #[test]
+    fn a_sealed_number_shows_each_flipped_bit() {
+        for value in [0, 1, 41, u32::MAX] {
+            assert_eq!(unseal(seal(value)), Some(value));
+            for bit in 0..64 {
+                assert_eq!(
+                    unseal(seal(value) ^ 1 << bit),
+                    None,
+                    "value {value}, bit {bit}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_store_stays_below_its_limit_of_disk() {
+        assert!(Geometry::of(0, MAX_STRIPES).bytes() <= 1 << 20);
+        for index in 0..MAX_SEGMENTS as u32 {
+            let geometry = Geometry::of(index, 64);
+            assert_eq!(geometry.stripe_at(0) % PAGE, 0);
+            assert_eq!(geometry.words() % PAGE, 0);
+        }
+    }
+}

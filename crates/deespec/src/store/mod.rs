@@ -1,0 +1,213 @@
+//! The store: cells and series names in mapped segments, epochs, one lock, durability, recovery.
+//!
+//! What a reader needs first: [`Core`] is an open store; `open.rs` makes or opens one,
+//! `register.rs` finds and adds series, `read.rs` sums cells, `turn.rs` begins epochs,
+//! `durability.rs` makes it all durable and `recovery.rs` repairs what a crash left. Documents
+//! (JSON) are above this room, and only `region.rs` knows that memory is a mapped file.
+
+mod control;
+mod durability;
+mod epoch;
+mod error;
+mod faults;
+pub(crate) mod files;
+mod filesystem;
+mod identity;
+mod layout;
+mod lock;
+mod open;
+mod read;
+mod recovery;
+mod region;
+mod register;
+mod registry;
+mod segment;
+mod turn;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use crate::sync::AtomicBool;
+
+pub use epoch::Beginning;
+pub use error::StoreError;
+pub use faults::{FaultInjector, Operation};
+pub use identity::StoreId;
+
+pub(crate) use epoch::Record;
+pub(crate) use files::Files;
+pub use layout::FORMAT_VERSION;
+pub(crate) use read::{SeriesValue, SkippedBlocks};
+pub(crate) use register::Cells;
+
+use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE};
+use layout::MAX_SEGMENTS;
+use lock::{Held, Lock, Mode};
+use read::Catalog;
+use segment::Segment;
+
+use crate::metric::Labels;
+
+/// How a store is opened.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) create: bool,
+    pub(crate) any_file_system: bool,
+    pub(crate) stripes: Option<u32>,
+    pub(crate) lock_deadline: Duration,
+    pub(crate) program: String,
+    pub(crate) clock: Clock,
+    pub(crate) faults: Option<Arc<dyn FaultInjector>>,
+}
+
+/// Where the time comes from; tests hold it still.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Clock {
+    System,
+    Fixed(u64),
+}
+
+impl Clock {
+    /// Nanoseconds since 1970.
+    pub(crate) fn now_ns(self) -> u64 {
+        match self {
+            Self::Fixed(ns) => ns,
+            Self::System => SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| {
+                    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+                }),
+        }
+    }
+}
+
+/// A value that a series is to have or to gain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Amount {
+    pub(crate) name: String,
+    pub(crate) labels: Labels,
+    pub(crate) value: u64,
+}
+
+/// What a new store begins with.
+#[derive(Debug, Default)]
+pub(crate) struct Seed {
+    pub(crate) amounts: Vec<Amount>,
+    /// The first line of the record of imports, where the amounts come from a document.
+    pub(crate) import: Option<String>,
+}
+
+/// The record of epochs in `live/`: one line for each that was closed.
+pub(crate) const EPOCHS: &str = "epochs.jsonl";
+/// The record of imports in `live/`: one line for each document whose values were added.
+pub(crate) const IMPORTS: &str = "imports.jsonl";
+
+/// An open store.
+pub(crate) struct Core {
+    root: PathBuf,
+    live: PathBuf,
+    id: StoreId,
+    first: Arc<Segment>,
+    /// Segments after the first, as this process has mapped them.
+    further: [OnceLock<Arc<Segment>>; MAX_SEGMENTS],
+    files: Files,
+    lock: Lock,
+    settings: Settings,
+    /// The stripe of this process' first thread.
+    stripe: u32,
+    catalog: Mutex<Catalog>,
+    /// A flush failed in this process; sticky even if the shared mark cannot be written.
+    degraded: AtomicBool,
+}
+
+/// Proof that the exclusive lock is held.
+pub(crate) struct Exclusive<'a> {
+    core: &'a Core,
+    _held: Held,
+}
+
+/// Proof that the shared lock is held: no epoch begins meanwhile.
+pub(crate) struct Shared {
+    _held: Held,
+}
+
+impl Core {
+    /// The store's folder, which holds metrics.json.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn id(&self) -> StoreId {
+        self.id
+    }
+
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// A file in `live/`.
+    pub(crate) fn live_file(&self, name: &str) -> PathBuf {
+        self.live.join(name)
+    }
+
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.settings.clock.now_ns()
+    }
+
+    /// The program that uses the store, for the records of epochs.
+    pub(crate) fn program(&self) -> &str {
+        &self.settings.program
+    }
+
+    pub(crate) fn shared(&self) -> Result<Shared, StoreError> {
+        Ok(Shared {
+            _held: self.lock.take(Mode::Shared)?,
+        })
+    }
+
+    pub(crate) fn exclusive(&self) -> Result<Exclusive<'_>, StoreError> {
+        Ok(Exclusive {
+            core: self,
+            _held: self.lock.take(Mode::Exclusive)?,
+        })
+    }
+
+    /// Whether the last holder of the exclusive lock may have died before it was done.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.first.load(PENDING) != 0
+    }
+
+    /// When metrics.json was last published (ns since 1970), and the state that it shows.
+    pub(crate) fn published(&self) -> (u64, u64) {
+        (
+            self.first.load(PUBLISHED_AT),
+            self.first.load(PUBLISHED_STATE),
+        )
+    }
+
+    fn segments(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
+        std::iter::once(&self.first).chain(self.further.iter().filter_map(OnceLock::get))
+    }
+}
+
+impl Exclusive<'_> {
+    pub(crate) fn core(&self) -> &Core {
+        self.core
+    }
+
+    /// Marks the beginning of several steps that belong together. Should this process die before
+    /// [`Exclusive::end`], the next holder finds the mark and completes or undoes them.
+    pub(crate) fn begin(&self) {
+        self.core.first.store(PENDING, 1);
+    }
+
+    pub(crate) fn end(&self) {
+        self.core.first.store(PENDING, 0);
+    }
+
+    pub(crate) fn set_published(&self, at_ns: u64, state: u64) {
+        self.core.first.store(PUBLISHED_AT, at_ns);
+        self.core.first.store(PUBLISHED_STATE, state);
+    }
+}

@@ -1,0 +1,244 @@
+//! Making and opening a store. A store exists as soon as its first segment has its name; until
+//! then whatever a killed maker left is made again.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::metric::{Key, Kind, TRANSACTIONS};
+use crate::sync::{AtomicBool, Ordering};
+
+use super::control::{BOOT, EPOCH, FLUSHED_AT, SEGMENTS, TICKET};
+use super::epoch::{Beginning, Record};
+use super::error::StoreError;
+use super::files::Files;
+use super::identity::{StoreId, boot_id};
+use super::layout::{Geometry, Header, MAX_SEGMENTS, MAX_STRIPES, seal};
+use super::lock::{Lock, Mode};
+use super::read::Catalog;
+use super::register::borrowed;
+use super::segment::Segment;
+use super::{Amount, Core, EPOCHS, IMPORTS, Seed, Settings, filesystem, registry};
+
+impl Core {
+    /// Opens the store in `root` and makes it first where that is wanted. `seed` gives the values
+    /// that a new store begins with; it is asked before anything is written.
+    pub(crate) fn open<E: From<StoreError>>(
+        root: &Path,
+        settings: Settings,
+        seed: impl Fn() -> Result<Seed, E>,
+    ) -> Result<Self, E> {
+        let root = std::path::absolute(root).map_err(StoreError::io("locate", root))?;
+        let live = root.join("live");
+        let files = Files::new(live.clone(), settings.faults.clone());
+        let lock = Lock::new(live.join("lock"), settings.lock_deadline);
+        let path = live.join(Segment::file_name(0));
+        let first = match Segment::open(&path)? {
+            Some(segment) => {
+                if !segment.header().any_file_system && !settings.any_file_system {
+                    filesystem::check(&live)?;
+                }
+                segment
+            }
+            None if !settings.create => return Err(StoreError::NoStore { path: root }.into()),
+            None => {
+                seed()?;
+                if !settings.any_file_system {
+                    filesystem::check(nearest_existing(&root))?;
+                }
+                files.make_directory(&live)?;
+                let _held = lock.take(Mode::Exclusive)?;
+                match Segment::open(&path)? {
+                    Some(segment) => segment,
+                    None => make(&files, &live, &settings, &seed()?)?,
+                }
+            }
+        };
+        let ticket = first.words()[TICKET].fetch_add(1, Ordering::Relaxed);
+        let core = Self {
+            id: StoreId(first.header().store_id),
+            root,
+            live,
+            first: Arc::new(first),
+            further: [const { OnceLock::new() }; MAX_SEGMENTS],
+            files,
+            lock,
+            settings,
+            stripe: ticket as u32,
+            catalog: Mutex::new(Catalog::default()),
+            degraded: AtomicBool::new(false),
+        };
+        let booted = boot_id();
+        if booted == [0, 0] || booted != [core.first.load(BOOT), core.first.load(BOOT + 1)] {
+            let exclusive = core.exclusive()?;
+            exclusive.recover_after_boot(booted)?;
+        }
+        core.attach()?;
+        Ok(core)
+    }
+
+    /// Maps the segments that other processes have added.
+    pub(super) fn attach(&self) -> Result<(), StoreError> {
+        let count = super::layout::unseal(self.first.load(SEGMENTS)).ok_or_else(|| {
+            StoreError::damaged(
+                self.first.path(),
+                "the word that counts the segments is wrong",
+            )
+        })?;
+        for index in 1..count.min(MAX_SEGMENTS as u32) {
+            if self.further[index as usize].get().is_none() {
+                self.attach_one(index)?
+                    .ok_or_else(|| StoreError::Replaced {
+                        path: self.live.join(Segment::file_name(index)),
+                    })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Maps one segment; `None` when its file does not exist.
+    pub(super) fn attach_one(&self, index: u32) -> Result<Option<()>, StoreError> {
+        let path = self.live.join(Segment::file_name(index));
+        let Some(segment) = Segment::open(&path)? else {
+            return Ok(None);
+        };
+        let header = segment.header();
+        if header.store_id != self.id.0 || header.index != index {
+            return Err(StoreError::damaged(
+                &path,
+                "it belongs to another store or place",
+            ));
+        }
+        // Another thread may have mapped it in the meantime: either will do.
+        let _ = self.further[index as usize].set(Arc::new(segment));
+        Ok(Some(()))
+    }
+}
+
+/// Makes the segments of a new store, the first one last: with it the store exists.
+fn make(
+    files: &Files,
+    live: &Path,
+    settings: &Settings,
+    seed: &Seed,
+) -> Result<Segment, StoreError> {
+    // The record of epochs is begun long after the first segment: here that was lost.
+    if live.join(EPOCHS).exists() {
+        let path = live.join(Segment::file_name(0));
+        return Err(StoreError::damaged(
+            &path,
+            "the file is missing from a store that was in use",
+        ));
+    }
+    files.sweep()?;
+    let imports = live.join(IMPORTS);
+    match &seed.import {
+        Some(line) => files.write(&imports, format!("{line}\n").as_bytes(), true)?,
+        None if imports.exists() => files.remove(&imports)?,
+        None => {}
+    }
+    let id = StoreId::random().map_err(StoreError::io("draw random numbers for", live))?;
+    let stripes = settings.stripes.unwrap_or_else(default_stripes);
+    let now = settings.clock.now_ns();
+    let shares = shares(&seed.amounts, stripes);
+    let mut first = None;
+    for (index, share) in shares.iter().enumerate().rev() {
+        let header = Header {
+            index: index as u32,
+            store_id: id.0,
+            geometry: Geometry::of(index as u32, stripes),
+            any_file_system: settings.any_file_system,
+            created_ns: now,
+        };
+        let path = live.join(Segment::file_name(header.index));
+        if index > 0 && path.exists() {
+            files.remove(&path)?;
+        }
+        let segment = Segment::create(files, &path, header, |segment| {
+            for amount in share {
+                let key = Key::new(&amount.name, &borrowed(&amount.labels));
+                let place = registry::append(segment, &key, key.hash(id.0), Kind::Counter, now)?
+                    .ok_or_else(|| StoreError::Full {
+                        path: live.to_owned(),
+                        series: seed.amounts.len(),
+                    })?;
+                segment
+                    .ledger(place.cell)
+                    .store(amount.value, Ordering::Relaxed);
+            }
+            if index == 0 {
+                let boot = boot_id();
+                segment.store(EPOCH, seal(1));
+                segment.store(SEGMENTS, seal(shares.len() as u32));
+                segment.store(BOOT, boot[0]);
+                segment.store(BOOT + 1, boot[1]);
+                segment.store(FLUSHED_AT, now);
+                let record = Record {
+                    epoch: 1,
+                    at_ns: now,
+                    beginning: Beginning::Created,
+                    by: settings.program.clone(),
+                    why: String::new(),
+                };
+                record.write(segment);
+            }
+            Ok(())
+        })?;
+        first = Some(segment);
+    }
+    first.ok_or_else(|| StoreError::damaged(live, "no segment was made"))
+}
+
+/// Divides the first series of a store, the transactions before all others, over segments.
+fn shares(seed: &[Amount], stripes: u32) -> Vec<Vec<Amount>> {
+    let named = |name: &str| {
+        let given = seed
+            .iter()
+            .find(|amount| amount.name == name && amount.labels.is_empty());
+        given.map_or(0, |amount| amount.value)
+    };
+    let transactions = TRANSACTIONS.iter().map(|name| Amount {
+        name: (*name).to_owned(),
+        labels: Vec::new(),
+        value: named(name),
+    });
+    let others = seed
+        .iter()
+        .filter(|amount| !amount.labels.is_empty() || !TRANSACTIONS.contains(&amount.name.as_str()))
+        .cloned();
+    let mut shares = vec![Vec::new()];
+    let mut blocks = 0;
+    for amount in transactions.chain(others) {
+        let geometry = Geometry::of(shares.len() as u32 - 1, stripes);
+        let needed = registry::blocks_of(&Key::new(&amount.name, &borrowed(&amount.labels)));
+        let share = shares.last_mut();
+        match share {
+            Some(share)
+                if blocks + needed <= geometry.blocks()
+                    && share.len() < geometry.cells as usize =>
+            {
+                blocks += needed;
+                share.push(amount);
+            }
+            _ => {
+                blocks = needed;
+                shares.push(vec![amount]);
+            }
+        }
+    }
+    shares
+}
+
+/// Twice the processors: so two threads that run at once rarely share a stripe.
+fn default_stripes() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(processors * 2)
+        .unwrap_or(MAX_STRIPES)
+        .next_power_of_two()
+        .min(MAX_STRIPES)
+}
+
+fn nearest_existing(path: &Path) -> &Path {
+    path.ancestors()
+        .find(|ancestor| ancestor.exists())
+        .unwrap_or(path)
+}

@@ -1,0 +1,108 @@
+//! Repair after an unclean boot: memory that never reached the disk is gone, page by page, so the
+//! registry is read again from its entries and cells that no entry owns are cleared: they were
+//! never published, because publishing makes the entries durable first. After a mere `kill -9` nothing is lost and nothing is repaired here.
+
+use crate::sync::Ordering;
+
+use super::control::{BOOT, DURABLE_TAIL, PENDING, SEGMENTS, Tail};
+use super::error::StoreError;
+use super::layout::{BLOCK, MAX_SEGMENTS, seal};
+use super::segment::Segment;
+use super::{Exclusive, Record, epoch, registry};
+
+impl Exclusive<'_> {
+    /// Repairs the store once in each boot, before anybody uses it.
+    pub(super) fn recover_after_boot(&self, booted: [u64; 2]) -> Result<(), StoreError> {
+        let core = self.core;
+        let known = [core.first.load(BOOT), core.first.load(BOOT + 1)];
+        if booted == known && booted != [0, 0] {
+            return Ok(());
+        }
+        self.recover()?;
+        // Documents may be unfinished as well; whoever publishes next looks for that.
+        core.first.store(PENDING, 1);
+        core.first.store(BOOT, booted[0]);
+        core.first.store(BOOT + 1, booted[1]);
+        // A degraded store is still good for counting.
+        if core.is_degraded() {
+            Ok(())
+        } else {
+            core.flush()
+        }
+    }
+
+    /// Rebuilds everything that can be derived: the number of segments, each tail and index.
+    pub(crate) fn recover(&self) -> Result<(), StoreError> {
+        let core = self.core;
+        let mut count = 1;
+        while count < MAX_SEGMENTS as u32
+            && (core.further[count as usize].get().is_some() || core.attach_one(count)?.is_some())
+        {
+            count += 1;
+        }
+        core.first.store(SEGMENTS, seal(count));
+        for segment in core.segments() {
+            recover_segment(segment);
+        }
+        if epoch::current(&core.first).is_err() {
+            self.recover_epoch()?;
+        }
+        Ok(())
+    }
+
+    /// The epoch word cannot be torn, only flipped. Outside of a rotation the younger of the two
+    /// records is the current epoch's.
+    fn recover_epoch(&self) -> Result<(), StoreError> {
+        let first = &self.core.first;
+        let records = [0, 1].map(|parity| Record::read_any(first, parity));
+        let younger = records
+            .into_iter()
+            .flatten()
+            .max_by_key(|record| record.epoch);
+        match younger {
+            Some(record) if first.load(PENDING) == 0 => {
+                epoch::flip(first, record.epoch);
+                Ok(())
+            }
+            _ => Err(StoreError::damaged(
+                first.path(),
+                "the word that numbers the epoch is wrong and a rotation was under way",
+            )),
+        }
+    }
+}
+
+/// What is behind the durable tail and no whole entry was torn by the power cut: it is declared
+/// void, and cells that may be handed out again are cleared. Damage in front of it stays where it
+/// is and is reported by every reading.
+fn recover_segment(segment: &Segment) {
+    let geometry = segment.geometry();
+    let blocks = geometry.blocks() as u32;
+    let durable = Tail::decode(segment.load(DURABLE_TAIL)).unwrap_or_default();
+    let scan = registry::scan(segment, Tail::default(), blocks, false);
+    let mut tail = durable;
+    let mut holes = Vec::new();
+    for series in &scan.series {
+        if series.block > tail.blocks {
+            holes.push((tail.blocks, series.block - tail.blocks));
+        }
+        tail.blocks = tail.blocks.max(series.block + series.blocks);
+        tail.cells = tail.cells.max(series.cell + series.cells);
+    }
+    for (first, count) in holes {
+        registry::void(segment, first, count);
+    }
+    let unused = geometry.registry_at() + tail.blocks as usize * BLOCK;
+    for word in unused..geometry.registry_at() + geometry.blocks() * BLOCK {
+        segment.store(word, 0);
+    }
+    for cell in tail.cells..geometry.cells {
+        for stripe in 0..=geometry.stripes {
+            segment.cell(stripe, cell).store(0, Ordering::Relaxed);
+        }
+        segment.baseline(0, cell).store(0, Ordering::Relaxed);
+        segment.baseline(1, cell).store(0, Ordering::Relaxed);
+    }
+    segment.set_tail(tail);
+    registry::rebuild_index(segment, &scan.series, tail);
+}

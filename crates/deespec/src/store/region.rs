@@ -1,0 +1,99 @@
+//! A region of 64-bit words: a shared mapping of a file, or plain memory for tests.
+//!
+//! This is the only room with unsafe code. Everything above it sees `&[AtomicU64]`, so the same
+//! algorithms run over plain memory under a model checker or an interpreter.
+#![expect(
+    unsafe_code,
+    reason = "a mapped file becomes a slice of atomics here and nowhere else"
+)]
+
+use std::fs::File;
+use std::io;
+use std::ptr::NonNull;
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use crate::sync::AtomicU64;
+
+/// Words that every process which maps the same file sees.
+pub(crate) struct Region {
+    base: NonNull<AtomicU64>,
+    len: usize,
+    memory: Memory,
+}
+
+/// What keeps the words alive.
+enum Memory {
+    Mapped(MmapRaw),
+    #[cfg(test)]
+    Heap {
+        _words: Box<[AtomicU64]>,
+    },
+}
+
+// SAFETY: the words are atomics, which any thread may use at any time, and the memory behind them
+// is owned by `memory`, which is freed only when the region itself is dropped.
+unsafe impl Send for Region {}
+// SAFETY: as for `Send`; `&Region` gives out nothing but `&[AtomicU64]`.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Maps the first `words` 64-bit words of `file`, shared and writable.
+    ///
+    /// The file must have that length already and its blocks must be allocated: a store to a
+    /// page without a block raises SIGBUS on a full disk.
+    pub(crate) fn map(file: &File, words: usize) -> io::Result<Self> {
+        let map = MmapOptions::new()
+            .len(words * size_of::<u64>())
+            .map_raw(file)?;
+        let base = NonNull::new(map.as_mut_ptr().cast::<AtomicU64>())
+            .ok_or_else(|| io::Error::other("the kernel mapped the file at address zero"))?;
+        Ok(Self {
+            base,
+            len: words,
+            memory: Memory::Mapped(map),
+        })
+    }
+
+    /// Plain memory of `words` zeros.
+    #[cfg(test)]
+    pub(crate) fn heap(words: usize) -> Self {
+        let memory: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
+        let base = NonNull::from(&*memory).cast::<AtomicU64>();
+        Self {
+            base,
+            len: words,
+            memory: Memory::Heap { _words: memory },
+        }
+    }
+
+    #[inline]
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        // SAFETY: `base` points at `len` words that `memory` keeps mapped for as long as `self`
+        // lives. A mapping begins on a page border, so the words are aligned. Every access in this
+        // process goes through this slice of atomics, and other processes use atomic
+        // instructions on the same memory, so there is no data race. A zero-initialised or
+        // arbitrary bit pattern is a valid `AtomicU64`.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.len) }
+    }
+
+    /// Writes every changed page to the disk and returns when the disk has them.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        match &self.memory {
+            Memory::Mapped(map) => map.flush(),
+            #[cfg(test)]
+            Memory::Heap { .. } => Ok(()),
+        }
+    }
+
+    /// As [`Region::flush`], for a range of words only.
+    pub(crate) fn flush_words(&self, first: usize, count: usize) -> io::Result<()> {
+        match &self.memory {
+            Memory::Mapped(map) => {
+                map.flush_range(first * size_of::<u64>(), count * size_of::<u64>())
+            }
+            #[cfg(test)]
+            Memory::Heap { .. } => Ok(()),
+        }
+    }
+}

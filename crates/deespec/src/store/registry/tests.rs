@@ -1,0 +1,169 @@
+use super::*;
+use crate::store::layout::Geometry;
+
+fn segment() -> Segment {
+    Segment::in_memory(Geometry::of(0, 2))
+}
+
+fn add(segment: &Segment, name: &str, labels: &[(&str, &str)]) -> Option<Place> {
+    let key = Key::new(name, labels);
+    append(segment, &key, key.hash([1, 2]), Kind::Counter, 7).unwrap()
+}
+
+fn look(segment: &Segment, name: &str, labels: &[(&str, &str)]) -> Option<Place> {
+    let key = Key::new(name, labels);
+    find(segment, &key, key.hash([1, 2]))
+}
+
+fn names(segment: &Segment) -> (Vec<String>, Vec<BadBlocks>) {
+    let scan = scan(
+        segment,
+        Tail::default(),
+        segment.tail().unwrap().blocks,
+        true,
+    );
+    (
+        scan.series.into_iter().map(|series| series.name).collect(),
+        scan.bad,
+    )
+}
+
+#[test]
+fn what_was_registered_is_found_and_nothing_else() {
+    let segment = segment();
+    let long = "v".repeat(900);
+    let a = add(&segment, "a", &[]).unwrap();
+    let b = add(&segment, "a", &[("l", "1")]).unwrap();
+    let c = add(&segment, "a", &[("l", &long)]).unwrap();
+    assert_eq!([a.cell, b.cell, c.cell], [0, 1, 2]);
+    assert_eq!(look(&segment, "a", &[]), Some(a));
+    assert_eq!(look(&segment, "a", &[("l", "1")]), Some(b));
+    assert_eq!(look(&segment, "a", &[("l", &long)]), Some(c));
+    assert_eq!(look(&segment, "a", &[("l", "2")]), None);
+    assert_eq!(
+        names(&segment),
+        (vec!["a".into(), "a".into(), "a".into()], vec![])
+    );
+}
+
+#[test]
+fn a_full_segment_says_so_and_keeps_what_it_has() {
+    let segment = segment();
+    let mut count = 0;
+    while add(&segment, &format!("series_{count}"), &[]).is_some() {
+        count += 1;
+    }
+    assert_eq!(count, segment.geometry().cells as usize);
+    for i in 0..count {
+        assert_eq!(
+            look(&segment, &format!("series_{i}"), &[]).unwrap().cell,
+            i as u32
+        );
+    }
+    assert_eq!(names(&segment).0.len(), count);
+}
+
+#[test]
+fn every_flipped_bit_of_an_entry_is_noticed_and_its_neighbours_stay() {
+    let segment = segment();
+    for name in ["first", "second", "third"] {
+        add(
+            &segment,
+            name,
+            &[(
+                "k",
+                "some value that fills more than one block of the registry",
+            )],
+        );
+    }
+    let middle = scan(
+        &segment,
+        Tail::default(),
+        segment.tail().unwrap().blocks,
+        true,
+    )
+    .series[1]
+        .clone();
+    let at = segment.geometry().registry_at() + middle.block as usize * BLOCK;
+    for bit in 0..middle.blocks as usize * BLOCK * 64 {
+        let word = at + bit / 64;
+        let old = segment.load(word);
+        segment.store(word, old ^ 1 << (bit % 64));
+        let (found, bad) = names(&segment);
+        assert_eq!(found, ["first", "third"], "bit {bit}");
+        assert_eq!(
+            bad,
+            [BadBlocks {
+                first: middle.block,
+                count: middle.blocks
+            }],
+            "bit {bit}"
+        );
+        let labels = [(
+            "k",
+            "some value that fills more than one block of the registry",
+        )];
+        assert_eq!(look(&segment, "second", &labels), None, "bit {bit}");
+        segment.store(word, old);
+    }
+}
+
+#[test]
+fn a_registration_that_was_killed_before_its_commit_is_overwritten() {
+    let segment = segment();
+    add(&segment, "kept", &[]);
+    let before = segment.tail().unwrap();
+    add(&segment, "killed", &[("with", "labels")]);
+    segment.set_tail(before);
+    assert_eq!(look(&segment, "killed", &[("with", "labels")]), None);
+    let next = add(&segment, "next", &[]).unwrap();
+    assert_eq!(look(&segment, "next", &[]), Some(next));
+    assert_eq!(names(&segment).0, ["kept", "next"]);
+}
+
+#[test]
+fn an_entry_that_claims_anothers_cells_is_passed_over() {
+    let segment = segment();
+    add(&segment, "one", &[]);
+    let tail = segment.tail().unwrap();
+    add(&segment, "two", &[]);
+    // The same cells again, behind the last entry.
+    let key = Key::new("thief", &[]);
+    let entry = encode(&key, 1, Kind::Counter, 0, 2, 0);
+    let end = segment.tail().unwrap();
+    let at = segment.geometry().registry_at() + end.blocks as usize * BLOCK;
+    for (word, value) in segment.words()[at..].iter().zip(&entry) {
+        word.store(*value, Ordering::Relaxed);
+    }
+    segment.set_tail(Tail {
+        blocks: end.blocks + 1,
+        cells: tail.cells + 1,
+    });
+    let (found, bad) = names(&segment);
+    assert_eq!(found, ["one", "two"]);
+    assert_eq!(
+        bad,
+        [BadBlocks {
+            first: end.blocks,
+            count: 1
+        }]
+    );
+}
+
+#[test]
+fn the_index_is_rebuilt_from_the_entries() {
+    let segment = segment();
+    for i in 0..100 {
+        add(&segment, &format!("s{i}"), &[]);
+    }
+    let tail = segment.tail().unwrap();
+    let found = scan(&segment, Tail::default(), tail.blocks, true);
+    for slot in 0..segment.geometry().slots() {
+        segment.store(segment.geometry().index_at() + slot, 0);
+    }
+    assert_eq!(look(&segment, "s7", &[]), None);
+    rebuild_index(&segment, &found.series, tail);
+    for i in 0..100 {
+        assert_eq!(look(&segment, &format!("s{i}"), &[]).unwrap().cell, i);
+    }
+}

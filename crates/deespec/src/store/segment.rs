@@ -1,0 +1,207 @@
+//! One segment: a mapped file of stripes, baselines and series names, fixed in size for ever.
+
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use crate::sync::{AtomicU64, Ordering};
+
+use super::control::{TAIL, Tail};
+use super::error::StoreError;
+use super::files::{Files, open_regular};
+use super::layout::{FORMAT_VERSION, Geometry, Header, HeaderError, PAGE_BYTES};
+use super::region::Region;
+
+/// A mapped segment.
+pub(crate) struct Segment {
+    region: Region,
+    header: Header,
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Segment {
+    pub(crate) fn file_name(index: u32) -> String {
+        format!("segment-{index:04}")
+    }
+
+    /// Opens a segment; `None` when the file does not exist.
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
+        let Some((file, metadata)) = open_regular(path, true, u64::MAX)? else {
+            return Ok(None);
+        };
+        let mut page = [0; PAGE_BYTES];
+        let read = file
+            .read_at(&mut page, 0)
+            .map_err(StoreError::io("read", path))?;
+        let (words, _) = page[..read].as_chunks::<8>();
+        let words: Vec<u64> = words
+            .iter()
+            .map(|bytes| u64::from_le(u64::from_le_bytes(*bytes)))
+            .collect();
+        let header = Header::decode(&words, metadata.len()).map_err(|error| refuse(path, error))?;
+        // A copy of a store may have holes, and a store to a hole raises SIGBUS on a full disk.
+        if metadata.blocks() * 512 < metadata.len() {
+            fallocate(&file, FallocateFlags::empty(), 0, metadata.len())
+                .map_err(|error| StoreError::io("reserve disk space for", path)(error.into()))?;
+        }
+        let region =
+            Region::map(&file, header.geometry.words()).map_err(StoreError::io("map", path))?;
+        let identity = (metadata.dev(), metadata.ino());
+        Ok(Some(Self {
+            region,
+            header,
+            path: path.to_owned(),
+            identity,
+        }))
+    }
+
+    /// Makes a segment that appears complete: allocated, filled by `fill`, durable, then named.
+    pub(crate) fn create(
+        files: &Files,
+        path: &Path,
+        header: Header,
+        fill: impl FnOnce(&Self) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
+        let temporary = files.begin(&Self::file_name(header.index))?;
+        files.allocate(&temporary, header.geometry.bytes())?;
+        let metadata = temporary
+            .file
+            .metadata()
+            .map_err(StoreError::io("inspect", path))?;
+        let region = Region::map(&temporary.file, header.geometry.words())
+            .map_err(StoreError::io("map", path))?;
+        let identity = (metadata.dev(), metadata.ino());
+        let segment = Self {
+            region,
+            header,
+            path: path.to_owned(),
+            identity,
+        };
+        for (word, value) in segment.words().iter().zip(header.encode()) {
+            word.store(value, Ordering::Relaxed);
+        }
+        segment.set_tail(Tail::default());
+        fill(&segment)?;
+        files.sync_cells(&segment.region, path)?;
+        files.finish(&temporary, path, false)?;
+        Ok(segment)
+    }
+
+    /// A segment in plain memory.
+    #[cfg(test)]
+    pub(crate) fn in_memory(geometry: Geometry) -> Self {
+        let header = Header {
+            index: 0,
+            store_id: [1, 2],
+            geometry,
+            any_file_system: false,
+            created_ns: 0,
+        };
+        let region = Region::heap(geometry.words());
+        let segment = Self {
+            region,
+            header,
+            path: PathBuf::from("memory"),
+            identity: (0, 0),
+        };
+        segment.set_tail(Tail::default());
+        segment
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(crate) fn geometry(&self) -> Geometry {
+        self.header.geometry
+    }
+
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        self.region.words()
+    }
+
+    pub(crate) fn load(&self, word: usize) -> u64 {
+        self.words()[word].load(Ordering::Acquire)
+    }
+
+    pub(crate) fn store(&self, word: usize, value: u64) {
+        self.words()[word].store(value, Ordering::Release);
+    }
+
+    /// The cell of one series in one stripe: what an increment adds to.
+    #[inline]
+    pub(crate) fn cell(&self, stripe: u32, cell: u32) -> &AtomicU64 {
+        &self.region.words()[self.header.geometry.stripe_at(stripe) + cell as usize]
+    }
+
+    /// The cell in the stripe that only the holder of the exclusive lock writes.
+    pub(crate) fn ledger(&self, cell: u32) -> &AtomicU64 {
+        self.cell(self.header.geometry.stripes, cell)
+    }
+
+    /// Everything that was ever counted in this cell, over all stripes.
+    pub(crate) fn total(&self, cell: u32) -> u64 {
+        (0..=self.header.geometry.stripes)
+            .map(|stripe| self.cell(stripe, cell).load(Ordering::Relaxed))
+            .fold(0, u64::wrapping_add)
+    }
+
+    /// The total at which the epochs of this parity begin to count.
+    pub(crate) fn baseline(&self, parity: u64, cell: u32) -> &AtomicU64 {
+        &self.words()[self.header.geometry.baseline_at(parity) + cell as usize]
+    }
+
+    pub(crate) fn tail(&self) -> Result<Tail, StoreError> {
+        let tail = Tail::decode(self.load(TAIL)).filter(|tail| {
+            tail.blocks as usize <= self.geometry().blocks() && tail.cells <= self.geometry().cells
+        });
+        tail.ok_or_else(|| {
+            StoreError::damaged(&self.path, "the word that ends its registry is wrong")
+        })
+    }
+
+    pub(crate) fn set_tail(&self, tail: Tail) {
+        self.store(TAIL, tail.encode());
+    }
+
+    /// Fails when the path no longer names the file that is mapped here.
+    pub(crate) fn check_identity(&self) -> Result<(), StoreError> {
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(named) if (named.dev(), named.ino()) == self.identity => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io("inspect", &self.path)(error))
+            }
+            _ => Err(StoreError::Replaced {
+                path: self.path.clone(),
+            }),
+        }
+    }
+}
+
+fn refuse(path: &Path, error: HeaderError) -> StoreError {
+    let path = path.to_owned();
+    match error {
+        HeaderError::NotASegment => StoreError::NotASegment {
+            path,
+            reason: "it does not begin with the format's mark",
+        },
+        HeaderError::ForeignByteOrder => StoreError::ForeignByteOrder { path },
+        HeaderError::Newer { found } => StoreError::NewerFormat {
+            path,
+            found,
+            supported: FORMAT_VERSION,
+        },
+        HeaderError::Damaged(reason) => StoreError::damaged(&path, reason),
+    }
+}

@@ -1,0 +1,77 @@
+//! Beginning a new epoch: write down the totals as its baseline, make them durable, flip one word.
+
+use crate::sync::Ordering;
+
+use super::control::EPOCH;
+use super::error::StoreError;
+use super::segment::Segment;
+use super::{Beginning, Core, Exclusive, Record, epoch};
+
+impl Exclusive<'_> {
+    /// Begins the epoch after the current one. With `values` the series that are named there begin
+    /// with that value instead of 0; the caller has added them.
+    ///
+    /// Writers take no part: an increment belongs to the new epoch exactly when it was not yet in
+    /// the cell at the moment that the cell was read here. The caller has called
+    /// [`Exclusive::begin`] and completes the closing of the old epoch after it.
+    pub(crate) fn turn(
+        &self,
+        at_ns: u64,
+        beginning: Beginning,
+        why: &str,
+        values: &[(super::Cells, u64)],
+    ) -> Result<Record, StoreError> {
+        let core = self.core;
+        core.attach()?;
+        let number = epoch::current(&core.first)?.checked_add(1).ok_or_else(|| {
+            StoreError::EpochsExhausted {
+                path: core.root.clone(),
+            }
+        })?;
+        let record = Record {
+            epoch: number,
+            at_ns,
+            beginning,
+            by: core.program().to_owned(),
+            why: why.to_owned(),
+        };
+        record.write(&core.first);
+        for segment in core.segments() {
+            write_baseline(segment, number)?;
+        }
+        for (cells, value) in values {
+            let (segment, cell) = cells.place();
+            let baseline = segment.baseline(u64::from(number), cell);
+            let total = baseline.load(Ordering::Relaxed);
+            baseline.store(total.wrapping_sub(*value), Ordering::Relaxed);
+        }
+        // The cells too: a durable baseline above a cell that a power cut set back would make the
+        // new epoch begin below zero.
+        core.flush()?;
+        epoch::flip(&core.first, number);
+        core.flush_control(EPOCH, 1)?;
+        Ok(record)
+    }
+}
+
+fn write_baseline(segment: &Segment, epoch: u32) -> Result<(), StoreError> {
+    let tail = segment.tail()?;
+    for cell in 0..tail.cells {
+        segment
+            .baseline(u64::from(epoch), cell)
+            .store(segment.total(cell), Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+impl Core {
+    /// The record of the current epoch and, where it is whole, of the one before. Needs a lock.
+    pub(crate) fn records(&self) -> Result<(Record, Option<Record>), StoreError> {
+        let now = self.epoch()?;
+        let before = now
+            .epoch
+            .checked_sub(1)
+            .and_then(|before| Record::read(&self.first, before));
+        Ok((now, before))
+    }
+}

@@ -1,0 +1,54 @@
+//! `cargo xtask ci`: everything a change must pass, cheapest first, up to the first failure.
+
+use crate::step::{Failure, Steps};
+use crate::{docs, test, workspace};
+
+/// Installed when missing; pinned, so that a new release cannot fail an old commit.
+const CARGO_DENY: &str = "0.20.2";
+
+pub(crate) fn run() -> Result<(), Failure> {
+    let mut steps = Steps::default();
+    let outcome = all(&mut steps);
+    steps.print_table();
+    outcome
+}
+
+fn all(steps: &mut Steps) -> Result<(), Failure> {
+    steps.run("format", &mut workspace::cargo(["fmt", "--all", "--check"]))?;
+    steps.run(
+        "lints",
+        &mut workspace::cargo([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    )?;
+    steps.run("docs", &mut docs::command())?;
+    // Whatever version a contributor has installed will do.
+    let deny = workspace::cargo(["deny", "--version"]).output();
+    if !deny.is_ok_and(|output| output.status.success()) {
+        println!(
+            "\ncargo-deny is not installed; installing {CARGO_DENY}, which takes some minutes"
+        );
+        steps.run(
+            "install cargo-deny",
+            &mut workspace::cargo(["install", "--locked", "cargo-deny", "--version", CARGO_DENY]),
+        )?;
+    }
+    steps.run(
+        "licences, bans, sources",
+        &mut workspace::cargo([
+            "deny",
+            "--workspace",
+            "check",
+            "licenses",
+            "bans",
+            "sources",
+        ]),
+    )?;
+    steps.time("tests", || test::run(&[]))
+}

@@ -1,0 +1,91 @@
+//! The door of `cargo xtask`: reads the command, calls its file, turns the outcome into an exit code.
+//!
+//! Std only, so that the first `cargo xtask` in a fresh clone starts within seconds. One file per
+//! command; `step.rs` runs programs, `packages.rs` and `venv.rs` say what those programs need.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a build tool talks to the person in front of it; no other crate depends on this one"
+)]
+
+use std::process::ExitCode;
+
+mod bench;
+mod ci;
+mod docs;
+mod packages;
+mod step;
+mod test;
+mod torture;
+mod venv;
+mod workspace;
+
+use step::Failure;
+
+const USAGE: &str = "\
+The chores of this repository.
+
+Usage: cargo xtask COMMAND [ARGS]
+
+Commands:
+  ci                     everything a change must pass: format, lints, docs, licences, tests
+  test [--skip-missing]  the whole test suite; needs Rust and Git only
+                         --skip-missing  go on without system packages that are not installed
+                                         (ignored where CI=true)
+  bench [ARGS]           speed and size against the promised limits and against peers
+                         --quick  --no-peers  --json FILE
+  torture [ARGS]         processes that race and are killed; every count is checked
+  docs                   the library's documentation, warnings denied
+  help                   this text
+
+Exit codes:
+  0  done
+  1  a step failed
+  3  not understood, or something that is needed is missing
+  bench and torture pass on the exit code of the program they start
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("", &[][..]),
+    };
+
+    // `bench` and `torture` know their own arguments better than we do.
+    let asks_for_help = matches!(command, "ci" | "test" | "docs")
+        && rest.iter().any(|arg| arg == "--help" || arg == "-h");
+    if asks_for_help || matches!(command, "help" | "--help" | "-h") {
+        print!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+
+    let outcome = match command {
+        "bench" => bench::run(rest),
+        "torture" => torture::run(rest),
+        "ci" => no_arguments(rest).and_then(|()| ci::run()),
+        "test" => test::run(rest),
+        "docs" => no_arguments(rest).and_then(|()| docs::run()),
+        "" => Err(Failure::usage("no command given")),
+        other => Err(Failure::usage(format!("unknown command `{other}`"))),
+    };
+
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {}", failure.message);
+            if failure.show_usage {
+                eprint!("\n{USAGE}");
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn no_arguments(rest: &[String]) -> Result<(), Failure> {
+    match rest.first() {
+        None => Ok(()),
+        Some(arg) => Err(Failure::usage(format!("unexpected argument `{arg}`"))),
+    }
+}
