@@ -1,0 +1,71 @@
+//! Where the gate's configuration comes from.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use deespec::gate::Thresholds;
+
+use crate::exit::Failure;
+use crate::location::configuration_folder;
+
+/// The thresholds of `--config`, else `DEESPEC_CONFIG`, else of the file beside the store, else the
+/// defaults.
+pub(super) fn thresholds(given: Option<&Path>, store: &Path) -> Result<Thresholds, Failure> {
+    let named = given.map(PathBuf::from).or_else(|| {
+        std::env::var_os("DEESPEC_CONFIG")
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+    });
+    let path = match named {
+        Some(path) => path,
+        None => {
+            let folder = configuration_folder(store);
+            let rules = folder.join("gate.toml");
+            let thresholds = folder.join("thresholds.json");
+            match () {
+                () if rules.exists() => rules,
+                () if thresholds.exists() => thresholds,
+                () => return Ok(Thresholds::default()),
+            }
+        }
+    };
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
+        let message = format!(
+            "this version cannot judge by the rules of {}",
+            path.display()
+        );
+        return Err(
+            Failure::new(message).hint("give the static thresholds with --config thresholds.json")
+        );
+    }
+    let text = read(&path)?;
+    Thresholds::parse(&text, &path).map_err(|error| {
+        Failure::new(error.to_string())
+            .hint("`deespec init --thresholds` writes a file with all keys and their defaults")
+    })
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let failure = |reason: &dyn std::fmt::Display| {
+        Failure::new(format!(
+            "cannot read the thresholds in {}: {reason}",
+            path.display()
+        ))
+    };
+    let file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Failure::new(format!("{} does not exist", path.display()))
+            .hint("`deespec init --thresholds` writes one with the defaults"),
+        _ => failure(&error),
+    })?;
+    let mut text = String::new();
+    // One byte more than is allowed, so that the parser sees that it is too long.
+    let limit = Thresholds::MAX_BYTES as u64 + 1;
+    file.take(limit)
+        .read_to_string(&mut text)
+        .map_err(|error| failure(&error))?;
+    Ok(text)
+}

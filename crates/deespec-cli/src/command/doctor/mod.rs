@@ -1,0 +1,143 @@
+//! `deespec doctor`: the health of the store, the metrics, and the verdict of the gate.
+
+mod configuration;
+mod report;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use deespec::gate::{Judgement, Verdict};
+use deespec::{DocumentError, Error, Published, Store, StoreError, View};
+
+use crate::args::{Cli, Json};
+use crate::exit::{Code, Failure, chain};
+use crate::location;
+use crate::ui::Ui;
+
+pub(crate) use report::Report;
+
+const AFTER_HELP: &str = "\
+Example:
+  deespec doctor
+  deespec doctor --json --check-thresholds | jq .thresholds.passed
+
+The thresholds are those of --config, else DEESPEC_CONFIG, else thresholds.json in the .deespec/ that
+holds the store (or in the store's own folder where it lies elsewhere), else the defaults.
+
+Exit codes: 0 the gate passed, 1 it failed, 2 it warns, 3 it could not be judged. Without
+--check-thresholds: 0 healthy, 2 something needs attention.";
+
+/// Report the health of the store and the metrics, and judge them
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Doctor {
+    /// Judge the metrics by the thresholds
+    #[arg(long)]
+    check_thresholds: bool,
+
+    /// The thresholds [default: see below]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    json: Json,
+}
+
+impl Doctor {
+    pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        let path = location::store_path(cli)?;
+        // Before the store is touched: a gate without its configuration judges nothing.
+        let thresholds = if self.check_thresholds || self.config.is_some() {
+            Some(configuration::thresholds(self.config.as_deref(), &path)?)
+        } else {
+            None
+        };
+        let store = location::open_as(&path, ui, &location::options("doctor"))?;
+        let examined = Examination::of(&store)?;
+        let judgement = thresholds.map(|thresholds| {
+            let mut judgement = thresholds.judge(&examined.view.transactions, &examined.problems);
+            judgement.checked_at = Some(format!("{:.0}", jiff::Timestamp::now()));
+            judgement
+        });
+        let report = Report {
+            examined: &examined,
+            path: store.path(),
+            judgement: judgement.as_ref(),
+        };
+        match &judgement {
+            Some(judgement) => judgement.log_lines().iter().for_each(|line| ui.log(line)),
+            None => examined.problems.iter().for_each(|problem| {
+                ui.warn(
+                    "The store needs attention",
+                    vec![("reason", problem.clone())],
+                )
+            }),
+        }
+        if self.json.json {
+            ui.json(&report.to_json())?;
+        } else {
+            ui.print(&report.to_text());
+        }
+        Ok(code(&examined, judgement.as_ref()))
+    }
+}
+
+/// What the doctor looked at.
+pub(crate) struct Examination {
+    pub(crate) view: View,
+    pub(crate) health: deespec::Health,
+    /// What makes the counts incomplete or unsafe, one sentence each. The gate warns of each.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Examination {
+    pub(crate) fn of(store: &Store) -> Result<Self, Failure> {
+        let mut problems = Vec::new();
+        // Published first: what the report shows is durable. A store that cannot publish can still
+        // be read, and the report says why.
+        let view = match store.sync() {
+            Ok(view) => view,
+            Err(error @ Error::Document(DocumentError::Foreign { .. })) => {
+                problems.push(format!("{error}; `deespec import` adds its values once"));
+                store.view()?
+            }
+            Err(Error::Store(StoreError::Degraded { .. })) => store.view()?,
+            Err(error) => {
+                problems.push(format!(
+                    "The metrics could not be published: {}",
+                    chain(&error)
+                ));
+                store.view()?
+            }
+        };
+        let health = store.health()?;
+        if health.degraded {
+            problems.push("The store is degraded: an earlier sync failed, nothing in it is known to be durable".to_owned());
+        }
+        problems.extend(view.skipped.iter().cloned());
+        Ok(Self {
+            view,
+            health,
+            problems,
+        })
+    }
+}
+
+/// What stands at metrics.json, in a word.
+pub(crate) fn published(state: Published) -> &'static str {
+    match state {
+        Published::Missing => "missing",
+        Published::Ours => "current",
+        _ => "foreign",
+    }
+}
+
+fn code(examined: &Examination, judgement: Option<&Judgement>) -> Code {
+    match judgement.map(Judgement::verdict) {
+        Some(Verdict::Pass) => Code::Done,
+        Some(Verdict::Fail) => Code::Failed,
+        Some(Verdict::Warn) => Code::Warned,
+        None if examined.problems.is_empty() => Code::Done,
+        None => Code::Warned,
+    }
+}

@@ -1,0 +1,60 @@
+//! `deespec inc`: count.
+
+use clap::Args;
+
+use crate::args::Cli;
+use crate::exit::{Code, Failure};
+use crate::location;
+use crate::ui::Ui;
+
+const AFTER_HELP: &str = "\
+Example:
+  deespec inc commit_success
+  deespec inc jobs_total --by 3 -l job=backup -l outcome=failure
+
+Names match [a-zA-Z_:][a-zA-Z0-9_:]*, label names [a-zA-Z_][a-zA-Z0-9_]*; label values are any text.
+Four counters are built in and judged by the gate: commit_success, commit_failed, cas_conflicts,
+recovery_count.";
+
+/// Count; the counter is made on first use
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Inc {
+    /// The counter's name
+    name: String,
+
+    /// How much to count
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    by: u64,
+
+    /// A label; may be repeated
+    #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
+    labels: Vec<(String, String)>,
+
+    /// Return only when the count is on the disk
+    #[arg(long)]
+    sync: bool,
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err("a label has the form KEY=VALUE".to_owned()),
+    }
+}
+
+impl Inc {
+    pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        let store = location::open(cli, ui, "inc")?;
+        let labels: Vec<(&str, &str)> = self
+            .labels
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        store.counter_with(&self.name, &labels)?.add(self.by);
+        if self.sync {
+            store.flush()?;
+        }
+        Ok(Code::Done)
+    }
+}

@@ -1,0 +1,45 @@
+//! One file per command: what it takes, what it does with the library, what it prints.
+
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod export;
+pub(crate) mod import;
+pub(crate) mod inc;
+pub(crate) mod init;
+pub(crate) mod man;
+pub(crate) mod restore;
+pub(crate) mod rotate;
+pub(crate) mod run;
+pub(crate) mod show;
+pub(crate) mod snapshot;
+pub(crate) mod snapshots;
+pub(crate) mod sync;
+pub(crate) mod watch;
+
+use crate::args::{Cli, Command};
+use crate::exit::{Code, Failure};
+use crate::ui::Ui;
+
+/// Runs the command that was given.
+pub(crate) fn run(cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+    match &cli.command {
+        Command::Init(command) => command.run(cli, ui),
+        Command::Inc(command) => command.run(cli, ui),
+        Command::Run(command) => command.run(cli, ui),
+        Command::Show(command) => command.run(cli, ui),
+        Command::Sync(command) => command.run(cli, ui),
+        Command::Doctor(command) => command.run(cli, ui),
+        Command::Snapshot(command) => command.run(cli, ui),
+        Command::Snapshots(command) => command.run(cli, ui),
+        Command::Restore(command) => command.run(cli, ui),
+        Command::Rotate(command) => command.run(cli, ui),
+        Command::Import(command) => command.run(cli, ui),
+        Command::Export(command) => command.run(cli, ui),
+        Command::Watch(command) => command.run(cli, ui),
+        Command::Demo(command) => command.run(ui),
+        Command::Completions(command) => command.run(ui),
+        Command::Man(command) => command.run(ui),
+        Command::DemoWorker(command) => command.run(ui),
+    }
+}

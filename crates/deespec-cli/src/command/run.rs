@@ -1,0 +1,196 @@
+//! `deespec run`: run a command and count its outcome.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Instant;
+
+use clap::Args;
+use deespec::Store;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::origin::WithOrigin;
+use signal_hook::low_level::siginfo::Cause;
+
+use crate::args::Cli;
+use crate::exit::{Code, Failure, chain};
+use crate::location;
+use crate::ui::Ui;
+
+const AFTER_HELP: &str = "\
+Example:
+  deespec run --name tests -- cargo test
+  deespec run --name push --conflict-exit 1 -- git push
+
+The command's exit code, signals, input and output pass through. A command that a signal killed
+counts as a failure and gives 128 + the signal's number; one that cannot be started counts as a
+failure too and gives 127 (not found) or 126.
+
+Counts commit_success, commit_failed or cas_conflicts, which the gate judges, and for each job
+runs_total{job,outcome} and run_microseconds_total{job}.";
+
+/// Run a command and count its outcome and duration
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Run {
+    /// The job's name [default: the command's file name]
+    #[arg(long, value_name = "JOB")]
+    name: Option<String>,
+
+    /// An exit code that means a conflict and not a failure; may be repeated
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    conflict_exit: Vec<u8>,
+
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// What a run was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Success,
+    Failure,
+    Conflict,
+}
+
+impl Run {
+    pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        // Opened first: a command that could not be counted is not started.
+        let store = location::open(cli, ui, "run")?;
+        let (program, arguments) = self
+            .command
+            .split_first()
+            .ok_or_else(|| Failure::new("no command is given"))?;
+        let begun = Instant::now();
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let signals = Signals::catch()?;
+        let (outcome, code) = match command.spawn() {
+            Ok(mut child) => {
+                let status = signals.wait_for(&mut child)?;
+                (self.outcome(status), exit_code(status))
+            }
+            Err(error) => {
+                let name = program.to_string_lossy();
+                ui.failure(&Failure::new(format!("cannot start {name}: {error}")));
+                let missing = error.kind() == std::io::ErrorKind::NotFound;
+                (Outcome::Failure, if missing { 127 } else { 126 })
+            }
+        };
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if let Err(error) = self.count(&store, program, outcome, micros) {
+            // The command has run: its exit code stands, whatever became of the count.
+            let reason = vec![("reason", chain(&error))];
+            ui.warn(
+                "The outcome of the command could not be counted in full",
+                reason,
+            );
+        }
+        Ok(Code::Child(code))
+    }
+
+    fn outcome(&self, status: ExitStatus) -> Outcome {
+        match status.code() {
+            Some(0) => Outcome::Success,
+            Some(code)
+                if self
+                    .conflict_exit
+                    .iter()
+                    .any(|&exit| i32::from(exit) == code) =>
+            {
+                Outcome::Conflict
+            }
+            _ => Outcome::Failure,
+        }
+    }
+
+    fn count(
+        &self,
+        store: &Store,
+        program: &OsString,
+        outcome: Outcome,
+        micros: u64,
+    ) -> Result<(), deespec::Error> {
+        let transactions = store.transactions();
+        let (counter, word) = match outcome {
+            Outcome::Success => (&transactions.success, "success"),
+            Outcome::Failure => (&transactions.failed, "failure"),
+            Outcome::Conflict => (&transactions.conflicts, "conflict"),
+        };
+        counter.inc();
+        let file = Path::new(program)
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let job = self.name.as_deref().unwrap_or(&file);
+        store
+            .counter_with("runs_total", &[("job", job), ("outcome", word)])?
+            .inc();
+        store
+            .counter_with("run_microseconds_total", &[("job", job)])?
+            .add(micros);
+        store.sync().map(drop)
+    }
+}
+
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
+
+/// Signals that are passed on to the command.
+struct Signals(SignalsInfo<WithOrigin>);
+
+impl Signals {
+    /// Catches the signals from here on. One that is ignored stays ignored, for the command too: so
+    /// `nohup deespec run …` works.
+    fn catch() -> Result<Self, Failure> {
+        let ignored = ignored_signals();
+        let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+        let wanted = signals
+            .into_iter()
+            .filter(|signal| ignored >> (signal - 1) & 1 == 0);
+        let caught = SignalsInfo::<WithOrigin>::new(wanted);
+        caught
+            .map(Self)
+            .map_err(|error| Failure::new(format!("cannot catch signals: {error}")))
+    }
+
+    /// Passes signals on until the command ends.
+    fn wait_for(mut self, child: &mut Child) -> Result<ExitStatus, Failure> {
+        let failure =
+            |error: std::io::Error| Failure::new(format!("cannot wait for the command: {error}"));
+        // A pidfd means this very process, even after its number is used again.
+        let pid = Pid::from_child(child);
+        let target = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| failure(error.into()))?;
+        let handle = self.0.handle();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for origin in &mut self.0 {
+                    // A key such as Ctrl-C reaches the whole foreground group, the command included.
+                    let from_terminal = origin.cause == Cause::Kernel;
+                    if !from_terminal && let Some(signal) = Signal::from_named_raw(origin.signal) {
+                        let _ = pidfd_send_signal(&target, signal);
+                    }
+                }
+            });
+            let status = child.wait().map_err(failure);
+            handle.close();
+            status
+        })
+    }
+}
+
+/// The mask of ignored signals, bit 0 for signal 1; none where the kernel does not tell.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}

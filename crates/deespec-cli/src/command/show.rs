@@ -1,0 +1,105 @@
+//! `deespec show`: the current epoch.
+
+use clap::{Args, ValueEnum};
+use deespec::{TRANSACTIONS, View};
+
+use crate::args::Cli;
+use crate::exit::{Code, Failure};
+use crate::ui::{Ui, columns};
+use crate::{location, ui};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Columns for people
+    Table,
+    /// The object of metrics.json
+    Json,
+}
+
+/// Show what is counted in the current epoch
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  deespec show --filter jobs_\n  deespec show --json | jq .commit_success"
+)]
+pub(crate) struct Show {
+    /// How to print it
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    format: Format,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+
+    /// Only series whose name or label values contain this text
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+}
+
+impl Show {
+    pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        let store = location::open(cli, ui, "show")?;
+        let mut view = store.view()?;
+        for skipped in &view.skipped {
+            ui.warn(
+                "A part of the store was skipped",
+                vec![("reason", skipped.clone())],
+            );
+        }
+        if let Some(filter) = &self.filter {
+            view.series.retain(|series| {
+                series.name.contains(filter) || series.labels.values().any(|v| v.contains(filter))
+            });
+        }
+        if self.json || self.format == Format::Json {
+            ui.print(&view.to_json());
+            return Ok(Code::Done);
+        }
+        let started = jiff::Timestamp::try_from(view.epoch_started).unwrap_or_default();
+        ui.line(&format!("epoch {} since {started:.0}\n", view.epoch));
+        ui.print(&table(&view, self.filter.as_deref()));
+        Ok(Code::Done)
+    }
+}
+
+/// The series of a view, the four built-in ones first.
+fn table(view: &View, filter: Option<&str>) -> String {
+    let mut rows = Vec::new();
+    for (name, value) in transactions(view) {
+        if filter.is_none_or(|filter| name.contains(filter)) {
+            rows.push(vec![name.to_owned(), String::new(), value.to_string()]);
+        }
+    }
+    for series in &view.series {
+        let labels = labels(series.labels.iter());
+        rows.push(vec![series.name.clone(), labels, series.value.to_string()]);
+    }
+    columns(&["COUNTER", "LABELS", "VALUE"], &[2], rows)
+}
+
+/// The four built-in counters with their names.
+pub(crate) fn transactions(view: &View) -> [(&'static str, u64); 4] {
+    let four = &view.transactions;
+    let values = [four.success, four.failed, four.conflicts, four.recoveries];
+    std::array::from_fn(|index| (TRANSACTIONS[index], values[index]))
+}
+
+/// Labels as people read them: `branch=main job=tests`.
+pub(crate) fn labels<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let pairs: Vec<String> = labels
+        .map(|(name, value)| format!("{name}={}", quoted(value)))
+        .collect();
+    pairs.join(" ")
+}
+
+/// A label value, in quotes where it would be hard to tell from its neighbours.
+fn quoted(value: &str) -> String {
+    let plain = !value.is_empty()
+        && !value
+            .chars()
+            .any(|c| c.is_whitespace() || c == '"' || c == '=');
+    if plain {
+        ui::printable(value)
+    } else {
+        format!("{value:?}")
+    }
+}

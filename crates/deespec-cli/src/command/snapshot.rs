@@ -1,0 +1,34 @@
+//! `deespec snapshot`: copy the current epoch into a file of its own.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::args::{Cli, Json};
+use crate::exit::{Code, Failure};
+use crate::location;
+use crate::ui::Ui;
+
+/// Take a snapshot of the current epoch
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  deespec snapshot\n  deespec snapshots list")]
+pub(crate) struct Snapshot {
+    #[command(flatten)]
+    json: Json,
+}
+
+impl Snapshot {
+    pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        let store = location::open(cli, ui, "snapshot")?;
+        let snapshot = store.snapshot()?;
+        if self.json.json {
+            ui.json(&json!({
+                "name": snapshot.name.to_string(),
+                "path": snapshot.path,
+                "epoch": snapshot.view.epoch,
+            }))?;
+        } else {
+            ui.line(&snapshot.path.display().to_string());
+        }
+        Ok(Code::Done)
+    }
+}
