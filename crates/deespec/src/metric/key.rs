@@ -31,6 +31,9 @@ impl Key {
             key.push(name);
             key.push(value);
         }
+        if !key.heap.is_empty() {
+            key.heap.resize(key.len.next_multiple_of(8), 0);
+        }
         key
     }
 
@@ -56,8 +59,18 @@ impl Key {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
+        &self.padded()[..self.len]
+    }
+
+    /// The bytes in groups of eight, zeros behind the last.
+    pub(crate) fn words(&self) -> &[[u8; 8]] {
+        let (words, _) = self.padded()[..self.len.next_multiple_of(8)].as_chunks();
+        words
+    }
+
+    fn padded(&self) -> &[u8] {
         if self.heap.is_empty() {
-            &self.inline[..self.len]
+            &self.inline
         } else {
             &self.heap
         }

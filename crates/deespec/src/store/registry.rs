@@ -56,25 +56,18 @@ pub(crate) struct Scan {
 
 /// Encodes an entry; its length is a multiple of a block.
 fn encode(key: &Key, hash: u64, kind: Kind, cell: u32, cells: u32, created_ns: u64) -> Vec<u64> {
-    let bytes = key.bytes();
-    let words = (FIXED + bytes.len().div_ceil(8)).next_multiple_of(BLOCK);
+    let words = (FIXED + key.words().len()).next_multiple_of(BLOCK);
     let mut entry = vec![0; words];
-    entry[1] = (words / BLOCK) as u64 | u64::from(kind.code()) << 16 | (bytes.len() as u64) << 32;
+    let key_len = key.bytes().len() as u64;
+    entry[1] = (words / BLOCK) as u64 | u64::from(kind.code()) << 16 | key_len << 32;
     entry[2] = u64::from(cell) | u64::from(cells) << 32;
     entry[3] = created_ns;
     entry[4] = hash;
-    for (word, chunk) in entry[FIXED..].iter_mut().zip(bytes.chunks(8)) {
-        *word = word_of(chunk);
+    for (word, bytes) in entry[FIXED..].iter_mut().zip(key.words()) {
+        *word = u64::from_le_bytes(*bytes);
     }
     entry[0] = u64::from(MAGIC) | u64::from(checksum(&entry)) << 32;
     entry
-}
-
-/// Up to eight bytes as a little-endian word, zeros behind them.
-fn word_of(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word[..bytes.len()].copy_from_slice(bytes);
-    u64::from_le_bytes(word)
 }
 
 fn checksum(entry: &[u64]) -> u32 {
@@ -90,7 +83,7 @@ enum Entry {
 
 /// How many blocks the entry of a series takes.
 pub(crate) fn blocks_of(key: &Key) -> usize {
-    (FIXED + key.bytes().len().div_ceil(8)).div_ceil(BLOCK)
+    (FIXED + key.words().len()).div_ceil(BLOCK)
 }
 
 /// Reads the entry at `block`; `None` when there is none, or not a whole and undamaged one.
@@ -182,7 +175,7 @@ pub(crate) fn scan(segment: &Segment, from: Tail, to: u32, zeros_are_bad: bool) 
 pub(crate) fn find(segment: &Segment, key: &Key, hash: u64) -> Option<Place> {
     let geometry = segment.geometry();
     let mask = geometry.slots() - 1;
-    let end = segment.tail().ok()?.blocks;
+    let end = segment.end_of_registry();
     for probe in 0..=mask {
         let slot = segment.load(geometry.index_at() + ((hash as usize + probe) & mask));
         if slot == 0 {
@@ -201,42 +194,25 @@ pub(crate) fn find(segment: &Segment, key: &Key, hash: u64) -> Option<Place> {
 
 /// Compares the entry at `block` with a key, word by word.
 fn match_at(segment: &Segment, block: u32, end: u32, key: &Key, hash: u64) -> Option<Place> {
-    let bytes = key.bytes();
     let at = segment.geometry().registry_at() + block as usize * BLOCK;
-    let words = segment
-        .words()
-        .get(at..at + (end - block) as usize * BLOCK)?;
+    let words = segment.words().get(at..at + (end - block) as usize * BLOCK)?;
     let word = |i: usize| words[i].load(Ordering::Relaxed);
-    let length = FIXED + bytes.len().div_ceil(8);
-    let same = length <= words.len()
+    let same = FIXED + key.words().len() <= words.len()
         && word(4) == hash
-        && (word(1) >> 32) as usize == bytes.len()
-        && bytes
-            .chunks(8)
-            .zip(FIXED..)
-            .all(|(chunk, i)| word_of(chunk) == word(i));
+        && (word(1) >> 32) as usize == key.bytes().len()
+        && key.words().iter().zip(&words[FIXED..]).all(|(bytes, word)| {
+            u64::from_le_bytes(*bytes) == word.load(Ordering::Relaxed)
+        });
     if !same {
         return None;
     }
     // A damaged entry must not send increments into another series' cells.
-    let blocks = word(1) as usize & 0xffff;
-    let mut entry = [0; 48];
-    let entry = entry.get_mut(..blocks * BLOCK);
-    let sound = match entry {
-        Some(entry) if blocks > 0 && blocks * BLOCK <= words.len() => {
-            entry
-                .iter_mut()
-                .zip(words)
-                .for_each(|(to, from)| *to = from.load(Ordering::Relaxed));
-            (word(0) >> 32) as u32 == checksum(entry) && word(0) as u32 == MAGIC
-        }
-        _ => entry_at(segment, block, end).is_some(),
-    };
+    if !segment.is_verified(block) {
+        entry_at(segment, block, end)?;
+        segment.set_verified(block);
+    }
     let kind = Kind::from_code((word(1) >> 16) as u8)?;
-    sound.then_some(Place {
-        cell: word(2) as u32,
-        kind,
-    })
+    Some(Place { cell: word(2) as u32, kind })
 }
 
 /// Appends a series; the caller holds the exclusive lock. `None` when the segment is full.

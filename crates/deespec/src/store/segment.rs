@@ -20,9 +20,16 @@ pub(crate) struct Segment {
     header: Header,
     path: PathBuf,
     identity: (u64, u64),
+    /// One bit for each registry block: entries never change, so each is checked once.
+    verified: Box<[AtomicU64]>,
 }
 
 impl Segment {
+    fn new(region: Region, header: Header, path: &Path, identity: (u64, u64)) -> Self {
+        let verified = (0..header.geometry.blocks().div_ceil(64)).map(|_| AtomicU64::new(0));
+        Self { region, header, path: path.to_owned(), identity, verified: verified.collect() }
+    }
+
     pub(crate) fn file_name(index: u32) -> String {
         format!("segment-{index:04}")
     }
@@ -50,12 +57,7 @@ impl Segment {
         let region =
             Region::map(&file, header.geometry.words()).map_err(StoreError::io("map", path))?;
         let identity = (metadata.dev(), metadata.ino());
-        Ok(Some(Self {
-            region,
-            header,
-            path: path.to_owned(),
-            identity,
-        }))
+        Ok(Some(Self::new(region, header, path, identity)))
     }
 
     /// Makes a segment that appears complete: allocated, filled by `fill`, durable, then named.
@@ -74,12 +76,7 @@ impl Segment {
         let region = Region::map(&temporary.file, header.geometry.words())
             .map_err(StoreError::io("map", path))?;
         let identity = (metadata.dev(), metadata.ino());
-        let segment = Self {
-            region,
-            header,
-            path: path.to_owned(),
-            identity,
-        };
+        let segment = Self::new(region, header, path, identity);
         for (word, value) in segment.words().iter().zip(header.encode()) {
             word.store(value, Ordering::Relaxed);
         }
@@ -101,12 +98,7 @@ impl Segment {
             created_ns: 0,
         };
         let region = Region::heap(geometry.words());
-        let segment = Self {
-            region,
-            header,
-            path: PathBuf::from("memory"),
-            identity: (0, 0),
-        };
+        let segment = Self::new(region, header, Path::new("memory"), (0, 0));
         segment.set_tail(Tail::default());
         segment
     }
@@ -169,6 +161,21 @@ impl Segment {
         tail.ok_or_else(|| {
             StoreError::damaged(&self.path, "the word that ends its registry is wrong")
         })
+    }
+
+    /// Where the committed entries end, for readers that check each entry anyway.
+    pub(crate) fn end_of_registry(&self) -> u32 {
+        (self.load(TAIL) as u32 & 0xff_ffff).min(self.geometry().blocks() as u32)
+    }
+
+    /// Whether this process has checked the entry at this block.
+    pub(crate) fn is_verified(&self, block: u32) -> bool {
+        let bits = self.verified[block as usize / 64].load(Ordering::Relaxed);
+        bits >> (block % 64) & 1 == 1
+    }
+
+    pub(crate) fn set_verified(&self, block: u32) {
+        self.verified[block as usize / 64].fetch_or(1 << (block % 64), Ordering::Relaxed);
     }
 
     pub(crate) fn set_tail(&self, tail: Tail) {
