@@ -1,11 +1,12 @@
 //! The background thread of a long-lived process: about once a second it makes what was counted
 //! durable and publishes it, unless another process has just done so.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::Result;
 use crate::snapshot::{locked, publish};
 use crate::store::Core;
 
@@ -13,48 +14,79 @@ use crate::store::Core;
 pub(super) struct Background {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    process: u32,
+    failure: Arc<Mutex<Option<String>>>,
 }
+
+/// No more often than this, however often it is asked for.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 impl Background {
     pub(super) fn start(core: Arc<Core>, every: Duration) -> std::io::Result<Self> {
+        let every = every.max(SHORTEST);
         let (stop, stopped) = mpsc::channel::<()>();
+        let noted = Arc::new(Mutex::new(None));
+        let failure = Arc::clone(&noted);
         let thread = std::thread::Builder::new()
             .name("deespec-sync".into())
             .spawn(move || {
                 // Woken more often than it publishes, so that the lag stays near one interval when
                 // another process published in between.
                 while stopped.recv_timeout(every / 4) == Err(RecvTimeoutError::Timeout) {
-                    let since = core.now_ns().saturating_sub(core.flushed_at_ns());
-                    if u128::from(since) * 4 >= every.as_nanos() * 3 {
-                        publish_changes(&core);
+                    // A time in the future is that of a clock which has gone back since.
+                    let since = core.now_ns().checked_sub(core.flushed_at_ns());
+                    if since.is_none_or(|since| u128::from(since) * 4 >= every.as_nanos() * 3) {
+                        note(&failure, publish_changes(&core));
                     }
                 }
-                publish_changes(&core);
+                note(&failure, publish_changes(&core));
             })?;
         Ok(Self {
             stop: Some(stop),
             thread: Some(thread),
+            process: std::process::id(),
+            failure: noted,
         })
     }
 }
 
-/// Publishes when something was counted since the last publication by any process. An error is
-/// not lost: the store is degraded, or `metrics.json` is foreign, and both show in its health.
-fn publish_changes(core: &Core) {
+/// Publishes when something was counted since the last publication by any process.
+fn publish_changes(core: &Core) -> Result<()> {
     let (_, published) = core.published();
-    if core.state().is_ok_and(|state| state == published) {
-        return;
+    if core.state()? == published {
+        return Ok(());
     }
     let done = locked(core).and_then(|exclusive| publish(&exclusive).map(drop));
     if done.is_err() {
         // What cannot be published can still be made durable.
-        let _ = core.flush();
+        core.flush()?;
+    }
+    done
+}
+
+/// Keeps why the last attempt failed, for the health of the store.
+fn note(failure: &Mutex<Option<String>>, done: Result<()>) {
+    let text = done.err().map(|error| error.to_string());
+    *failure.lock().unwrap_or_else(PoisonError::into_inner) = text;
+}
+
+impl Background {
+    /// Why the last publication of this thread failed.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
         drop(self.stop.take());
+        if self.process != std::process::id() {
+            // A forked child has no such thread: waiting for it would never end.
+            return;
+        }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::Result;
-use crate::snapshot::{Published, published_document};
-use crate::store::{Core, StoreId};
+use crate::snapshot::{Published, describe, published_document};
+use crate::store::{Core, StoreError, StoreId};
 
 /// What [`Store::health`](super::Store::health) finds.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,11 +29,25 @@ pub struct Health {
     pub degraded: bool,
     /// What stands at `metrics.json`.
     pub published: Published,
+    /// What makes the counts incomplete or unsafe, one sentence each.
+    pub problems: Vec<String>,
 }
 
-pub(super) fn health(core: &Core) -> Result<Health> {
+/// `failure` is why the background thread could not publish the last time.
+pub(super) fn health(core: &Core, failure: Option<String>) -> Result<Health> {
+    let shared = core.shared()?;
     let epoch = core.epoch()?.epoch;
-    let series = core.catalog()?.series_count();
+    let catalog = core.catalog()?;
+    let (series, skipped) = (catalog.series_count(), catalog.skipped(core));
+    drop((catalog, shared));
+    let mut problems: Vec<String> = skipped.iter().map(describe).collect();
+    problems.extend(core.check_identity().err().map(|error| error.to_string()));
+    let degraded = core.is_degraded();
+    if degraded {
+        let path = core.root().to_owned();
+        problems.push(StoreError::Degraded { path }.to_string());
+    }
+    problems.extend(failure.map(|failure| format!("the background sync failed: {failure}")));
     let (segments, stripes, disk_bytes) = core.extent();
     let flushed = SystemTime::UNIX_EPOCH + Duration::from_nanos(core.flushed_at_ns());
     let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(core.now_ns());
@@ -46,7 +60,8 @@ pub(super) fn health(core: &Core) -> Result<Health> {
         disk_bytes,
         // A clock that went back must not show a lag of years.
         durable_lag: now.duration_since(flushed).unwrap_or_default(),
-        degraded: core.is_degraded(),
+        degraded,
         published: published_document(core)?,
+        problems,
     })
 }

@@ -24,7 +24,7 @@ pub struct Store {
 
 /// What every handle keeps alive. The background thread is stopped before the core goes.
 pub(super) struct Inner {
-    _background: Option<Background>,
+    background: Option<Background>,
     core: Arc<Core>,
 }
 
@@ -62,17 +62,13 @@ impl Store {
         let core = Core::open(path, settings, || snapshot::seed(path, &program, now))?;
         let core = Arc::new(core);
         if core.is_pending() {
-            // Completes what a killed process left. That this fails, or that the lock is held by a
-            // living process, is no reason not to count.
-            let _ = snapshot::locked(&core);
+            // Completes what a killed process left. That this fails is no reason not to count.
+            let _ = snapshot::settle_if_free(&core);
         }
         let start = |every| Background::start(Arc::clone(&core), every);
         let background = options.background_sync.map(start).transpose();
         let background = background.map_err(StoreError::io("start a thread for", path))?;
-        let inner = Arc::new(Inner {
-            _background: background,
-            core,
-        });
+        let inner = Arc::new(Inner { background, core });
         let counter = |name| counter(&inner, name, &[]);
         let [success, failed, conflicts, recoveries] = TRANSACTIONS.map(counter);
         let transactions = Transactions {
@@ -246,7 +242,8 @@ impl Store {
     ///
     /// When the store is damaged, or `metrics.json` cannot be read.
     pub fn health(&self) -> Result<Health> {
-        super::health::health(self.core())
+        let background = self.inner.background.as_ref();
+        super::health::health(self.core(), background.and_then(Background::failure))
     }
 
     /// Takes the exclusive lock and gives it back; for benchmarks.

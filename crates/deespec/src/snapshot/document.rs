@@ -63,6 +63,8 @@ pub struct Document {
     pub taken_at: Option<String>,
     /// All other series, sorted by name and labels.
     pub series: Vec<Series>,
+    /// Why series are missing, one sentence each: parts of the store could not be read.
+    pub partial: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +88,9 @@ struct Raw {
     taken_at: Option<String>,
     #[serde(default)]
     series: Vec<Series>,
+    #[serde(default)]
+    partial: Vec<String>,
+    check: Option<serde::de::IgnoredAny>,
 }
 
 impl Document {
@@ -122,6 +127,11 @@ impl Document {
             });
         }
         let raw: Raw = serde_json::from_slice(bytes).map_err(syntax)?;
+        if raw.check.is_some() && !is_untouched(bytes) {
+            return Err(DocumentError::Changed {
+                path: path.to_owned(),
+            });
+        }
         let four = [
             raw.commit_success,
             raw.commit_failed,
@@ -152,6 +162,7 @@ impl Document {
             kind: raw.kind,
             taken_at: raw.taken_at,
             series,
+            partial: raw.partial,
         })
     }
 
@@ -238,6 +249,8 @@ struct Head<'a> {
     kind: Option<DocumentKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     taken_at: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    partial: &'a [String],
 }
 
 /// Writes a document: one field a line, one series a line, and the checksum of all before it.
@@ -254,6 +267,7 @@ pub(crate) fn render(document: &Document) -> String {
         store_id: document.store_id,
         kind: document.kind,
         taken_at: document.taken_at.as_deref(),
+        partial: &document.partial,
     };
     // Only numbers and strings: their serialisation cannot fail.
     let mut text = serde_json::to_string_pretty(&head).unwrap_or_default();
@@ -285,134 +299,4 @@ pub(crate) fn is_untouched(bytes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<Document, DocumentError> {
-        Document::parse(text.as_bytes(), Path::new("m.json"))
-    }
-
-    fn document() -> Document {
-        let labels = BTreeMap::from([("branch".to_owned(), "a \"b\"\n".to_owned())]);
-        Document {
-            transactions: TransactionCounts {
-                success: 142,
-                failed: 3,
-                conflicts: 7,
-                recoveries: 2,
-            },
-            last_update: Some("2026-11-23T07:08:09Z".into()),
-            epoch: Some(4),
-            epoch_started: Some("2026-11-23T00:00:00Z".into()),
-            store_id: Some(StoreId([1, 2])),
-            kind: Some(DocumentKind::Rotation),
-            taken_at: Some("2026-11-23T07:08:09.123456789Z".into()),
-            series: vec![
-                Series {
-                    name: "a".into(),
-                    kind: Kind::Counter,
-                    labels: BTreeMap::new(),
-                    value: 1,
-                },
-                Series {
-                    name: "a".into(),
-                    kind: Kind::Counter,
-                    labels,
-                    value: u64::MAX,
-                },
-            ],
-        }
-    }
-
-    #[test]
-    fn a_document_has_exactly_this_form() {
-        let text = render(&document());
-        assert_eq!(
-            text,
-            r#"{
-  "commit_success": 142,
-  "commit_failed": 3,
-  "cas_conflicts": 7,
-  "recovery_count": 2,
-  "last_update": "2026-11-23T07:08:09Z",
-  "schema_version": 1,
-  "epoch": 4,
-  "epoch_started": "2026-11-23T00:00:00Z",
-  "store_id": "00000000000000010000000000000002",
-  "kind": "rotation",
-  "taken_at": "2026-11-23T07:08:09.123456789Z",
-  "series": [
-    {"name":"a","type":"counter","labels":{},"value":1},
-    {"name":"a","type":"counter","labels":{"branch":"a \"b\"\n"},"value":18446744073709551615}
-  ],
-  "check": "crc32:CHECK"
-}
-"#
-            .replace("CHECK", &text[text.len() - 12..text.len() - 4])
-        );
-        assert_eq!(parse(&text).unwrap(), document());
-    }
-
-    #[test]
-    fn every_changed_byte_of_a_document_is_noticed() {
-        let text = render(&document());
-        assert!(is_untouched(text.as_bytes()));
-        for at in 0..text.len() {
-            let mut bytes = text.clone().into_bytes();
-            bytes[at] ^= 1;
-            assert!(!is_untouched(&bytes), "byte {at}");
-            assert!(!is_untouched(&text.as_bytes()[..at]), "cut at {at}");
-        }
-    }
-
-    #[test]
-    fn the_legacy_form_is_read_as_version_1() {
-        for text in [
-            r#"{"commit_success": 5, "last_update": "x"}"#,
-            r#"{"commit_success": 5, "schema_version": 0, "more": [1]}"#,
-            "\u{feff}{\"commit_success\": 5, \"schema_version\": null}",
-        ] {
-            let document = parse(text).unwrap();
-            assert_eq!(document.transactions.success, 5, "{text}");
-            assert_eq!((document.store_id, document.epoch), (None, None));
-        }
-    }
-
-    #[test]
-    fn a_newer_version_is_refused_whatever_else_it_holds() {
-        let error = parse(r#"{"schema_version": 7, "commit_success": {"now": "an object"}}"#);
-        let error = error.unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "m.json has schema version 7, the highest supported is 1"
-        );
-    }
-
-    #[test]
-    fn what_is_not_lawful_is_refused() {
-        for bad in [
-            "",
-            "{",
-            "[]",
-            "{}",
-            "null",
-            r#"{"commit_success": -1}"#,
-            r#"{"commit_success": 1.5}"#,
-            r#"{"commit_success": "1"}"#,
-            r#"{"commit_success": 18446744073709551616}"#,
-            r#"{"commit_success": 1, "commit_success": 2}"#,
-            r#"{"commit_success": 1} trailing"#,
-            r#"{"commit_success": 1, "schema_version": "1"}"#,
-            r#"{"commit_success": 1, "store_id": "zz"}"#,
-            r#"{"commit_success": 1, "series": [{"name": "a b", "type": "counter", "value": 1}]}"#,
-            r#"{"commit_success": 1, "series": [{"name": "a", "type": "gauge", "value": 1}]}"#,
-            r#"{"commit_success": 1, "series": [{"name": "a", "type": "counter", "labels": {"__x": ""}, "value": 1}]}"#,
-            r#"{"commit_success": 1, "series": [{"name": "commit_success", "type": "counter", "value": 1}]}"#,
-            r#"{"commit_success": 1, "series": [{"name": "a", "type": "counter", "value": 1}, {"name": "a", "type": "counter", "value": 1}]}"#,
-        ] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-        assert!(Document::parse(b"\xff\xfe{}", Path::new("x")).is_err());
-        assert!(parse(&"[".repeat(100_000)).is_err());
-    }
-}
+mod tests;

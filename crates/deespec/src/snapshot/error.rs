@@ -30,6 +30,22 @@ pub enum DocumentError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The file carries a checksum that is not its own.
+    #[error(
+        "{} was changed or damaged after DeeSpec wrote it: its checksum is wrong", path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Adding the file's values would exceed 64 bits.
+    #[error("{} holds too much for the counter {name}: the sum would exceed 64 bits", path.display())]
+    Overflow {
+        /// The file.
+        path: PathBuf,
+        /// The counter's name.
+        name: String,
+    },
     /// The file was written by a newer version of DeeSpec.
     #[error(
         "{} has schema version {found}, the highest supported is {supported}", path.display()

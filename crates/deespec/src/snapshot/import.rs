@@ -106,10 +106,16 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         .map(|amount| amount.value)
         .fold(0, u64::wrapping_add);
     let series = amounts.len();
+    // A store that cannot be made durable must not take an import that it could not record.
+    exclusive.flush()?;
     whole(&exclusive, || {
         let mut ledger = Vec::new();
         for amount in amounts {
             let cells = exclusive.series(&amount.name, &amount.labels, Kind::Counter)?;
+            if cells.total().checked_add(amount.value).is_none() {
+                let (path, name) = (path.to_owned(), amount.name);
+                return Err(DocumentError::Overflow { path, name }.into());
+            }
             let before = cells.ledger(&exclusive).load(Ordering::Relaxed);
             let value = before.wrapping_add(amount.value);
             ledger.push(Entry {
@@ -128,7 +134,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         let intent = serde_json::to_vec(&Intent { line, ledger }).unwrap_or_default();
         core.files().write(&core.live_file(INTENT), &intent, true)?;
         complete(&exclusive)?;
-        publish::publish(&exclusive)?;
+        publish::publish_unless_foreign(&exclusive)?;
         Ok(Import::Added { series, counts })
     })
 }

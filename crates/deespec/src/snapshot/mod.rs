@@ -35,6 +35,6 @@ pub(crate) use publish::{publish, published_document};
 pub(crate) use restore::restore;
 pub(crate) use retention::prune;
 pub(crate) use rotation::rotate;
-pub(crate) use settle::locked;
+pub(crate) use settle::{locked, settle_if_free};
 pub(crate) use take::{list, snapshot};
-pub(crate) use view::view;
+pub(crate) use view::{describe, view};

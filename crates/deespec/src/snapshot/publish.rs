@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::Error;
 use crate::store::files::read_document;
-use crate::store::{Core, Exclusive};
+use crate::store::{Core, Exclusive, StoreError};
 
 use super::document::{Document, is_untouched, render};
 use super::error::DocumentError;
@@ -19,7 +19,7 @@ pub enum Published {
     Missing,
     /// What this store wrote, or a document that was imported since.
     Ours,
-    /// Something else; it is not overwritten.
+    /// Something else; it is not overwritten, and everything but publishing goes on.
     Foreign,
 }
 
@@ -30,8 +30,14 @@ pub(crate) fn path(core: &Core) -> PathBuf {
 /// What stands at `metrics.json` now.
 pub(crate) fn published_document(core: &Core) -> Result<Published, Error> {
     let path = path(core);
-    let Some(bytes) = read_document(&path)? else {
-        return Ok(Published::Missing);
+    let bytes = match read_document(&path) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(Published::Missing),
+        // A link or a folder that somebody put there.
+        Err(StoreError::WrongFileType { .. } | StoreError::TooLarge { .. }) => {
+            return Ok(Published::Foreign);
+        }
+        Err(error) => return Err(error.into()),
     };
     let ours = is_untouched(&bytes)
         && Document::parse(&bytes, &path).is_ok_and(|found| found.store_id == Some(core.id()));
@@ -45,15 +51,40 @@ pub(crate) fn published_document(core: &Core) -> Result<Published, Error> {
 /// Makes everything durable and replaces `metrics.json`.
 pub(crate) fn publish(exclusive: &Exclusive<'_>) -> Result<View, Error> {
     let core = exclusive.core();
+    match offer(exclusive)? {
+        (view, true) => Ok(view),
+        (_, false) => Err(foreign(core)),
+    }
+}
+
+/// Why `metrics.json` is not overwritten.
+fn foreign(core: &Core) -> Error {
+    let path = path(core);
+    let bytes = read_document(&path).ok().flatten().unwrap_or_default();
+    match Document::parse(&bytes, &path) {
+        Err(error @ DocumentError::NewerSchema { .. }) => error.into(),
+        _ => DocumentError::Foreign { path }.into(),
+    }
+}
+
+/// As [`publish`], at the end of an operation whose own outcome does not depend on `metrics.json`:
+/// one that is not ours is left as it is. Its error would make the caller do the operation twice.
+pub(crate) fn publish_unless_foreign(exclusive: &Exclusive<'_>) -> Result<View, Error> {
+    Ok(offer(exclusive)?.0)
+}
+
+/// The view that was made durable, and whether it was published.
+fn offer(exclusive: &Exclusive<'_>) -> Result<(View, bool), Error> {
+    let core = exclusive.core();
     // Taken before the view: counts that come between the two are published the next time.
     let state = core.state()?;
     let view = view::read(core)?;
     exclusive.flush()?;
     if published_document(core)? == Published::Foreign {
-        return Err(DocumentError::Foreign { path: path(core) }.into());
+        return Ok((view, false));
     }
     let text = render(&view.to_document());
     core.files().write(&path(core), text.as_bytes(), true)?;
     exclusive.set_published(core.now_ns(), state);
-    Ok(view)
+    Ok((view, true))
 }

@@ -57,11 +57,12 @@ pub(crate) fn restore(
             let cells = exclusive.series(&amount.name, &amount.labels, Kind::Counter)?;
             values.push((cells, amount.value));
         }
+        core.files().make_directory(&folder(core))?;
         core.files().write(&core.live_file(INTENT), &bytes, true)?;
         let name = free_name(&exclusive);
         exclusive.turn(name.ns, Beginning::Restore, why, &values)?;
         rotation::close(&exclusive)?;
-        let view = publish::publish(&exclusive)?;
+        let view = publish::publish_unless_foreign(&exclusive)?;
         forget(core)?;
         Ok(Restoration {
             view,

@@ -56,18 +56,28 @@ impl Retention {
 
 /// Removes the snapshots that the retention does not keep.
 pub(crate) fn prune(core: &Core, retention: &Retention) -> Result<Vec<SnapshotName>, Error> {
-    prune_held(&locked(core)?, retention)
+    prune_held(&locked(core)?, retention, None)
 }
 
+/// As [`prune`], but keeps the snapshot `taken` that was taken just now: when the clock went back
+/// it has the oldest name of all.
 pub(crate) fn prune_held(
     exclusive: &Exclusive<'_>,
     retention: &Retention,
+    taken: Option<SnapshotName>,
 ) -> Result<Vec<SnapshotName>, Error> {
     if *retention == Retention::default() {
         return Ok(Vec::new());
     }
     let core = exclusive.core();
     let mut names = list(core)?;
+    names.retain(|name| Some(*name) != taken);
+    let retention = Retention {
+        max_count: retention
+            .max_count
+            .map(|most| most.saturating_sub(usize::from(taken.is_some()))),
+        ..*retention
+    };
     names.truncate(retention.surplus(&names, core.now_ns()));
     if !names.is_empty() {
         whole(exclusive, || {

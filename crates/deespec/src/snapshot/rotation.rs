@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::store::files::last_line;
-use crate::store::{Beginning, Core, EPOCHS, Exclusive, Record, SeriesValue};
+use crate::store::lines::last_line;
+use crate::store::{Beginning, Core, EPOCHS, Exclusive, Record, SeriesValue, StoreError};
 
 use super::document::{Document, DocumentKind, render};
 use super::name::SnapshotName;
@@ -84,6 +84,7 @@ pub(crate) fn rotate(
         Rotate::KeepCounters => {
             let taken = take::take(&exclusive)?;
             let mut document = taken.view.to_document();
+            document.kind = Some(DocumentKind::Snapshot);
             document.taken_at = Some(time::to_nanoseconds(taken.name.ns));
             Ok(((core.epoch()?, taken.name), document))
         }
@@ -92,12 +93,12 @@ pub(crate) fn rotate(
             let name = free_name(&exclusive);
             let record = exclusive.turn(name.ns, Beginning::Rotation, why, &[])?;
             let document = close(&exclusive)?;
-            publish::publish(&exclusive)?;
+            publish::publish_unless_foreign(&exclusive)?;
             Ok(((record, name), document))
         }
     })?;
-    let pruned = prune_held(&exclusive, retention)?;
     let (record, name) = record;
+    let pruned = prune_held(&exclusive, retention, Some(name))?;
     Ok(Rotation {
         epoch: u64::from(record.epoch),
         epoch_started: time::system_time(record.at_ns),
@@ -114,8 +115,11 @@ pub(crate) fn close_unless_done(exclusive: &Exclusive<'_>) -> Result<(), Error> 
     let now = core.epoch()?;
     let last = last_line(&core.live_file(EPOCHS))?;
     let last = last.and_then(|line| serde_json::from_str::<Closed>(&line).ok());
-    let done = last.is_some_and(|last| last.epoch.checked_add(1) == Some(now.epoch));
+    let done = last.is_some_and(|last| last.epoch >= now.epoch.saturating_sub(1));
     if now.beginning != Beginning::Created && !done {
+        // Its process may have been killed between the flip of the epoch word and its sync: a
+        // power cut must not take the flip back after the closing is published.
+        exclusive.flush()?;
         close(exclusive)?;
     }
     Ok(())
@@ -125,13 +129,21 @@ pub(crate) fn close_unless_done(exclusive: &Exclusive<'_>) -> Result<(), Error> 
 pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
     let core = exclusive.core();
     let (now, before) = core.records()?;
-    let mut values = core.catalog()?.closing_values(now.epoch);
+    // Without it the other baselines are already those of a turn that was not completed.
+    let before = before.ok_or_else(|| {
+        let reason = format!("the record of epoch {} is missing", now.epoch - 1);
+        StoreError::damaged(&core.live_file("segment-0000"), reason)
+    })?;
+    let catalog = core.catalog()?;
+    let mut values = catalog.closing_values(now.epoch);
+    let partial = catalog.skipped(core).iter().map(view::describe).collect();
+    drop(catalog);
     if now.beginning == Beginning::Restore {
         restore::undo_baseline(core, &mut values)?;
     }
     // A series that came later was not part of the epoch.
     values.retain(|value| value.value != 0 || value.created_ns <= now.at_ns);
-    let document = closing(core, &now, before.as_ref(), &values);
+    let document = closing(core, &now, &before, &values, partial);
     let name = SnapshotName { ns: now.at_ns };
     core.files().make_directory(&folder(core))?;
     let path = folder(core).join(name.to_string());
@@ -165,16 +177,23 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
 }
 
 /// The document that closes the epoch before `now`.
-fn closing(core: &Core, now: &Record, before: Option<&Record>, values: &[SeriesValue]) -> Document {
-    let (transactions, series) = view::split(values.to_vec());
+fn closing(
+    core: &Core,
+    now: &Record,
+    before: &Record,
+    values: &[SeriesValue],
+    partial: Vec<String>,
+) -> Document {
+    let (transactions, series) = view::split(values.iter().cloned());
     Document {
         transactions,
         last_update: Some(time::to_seconds(now.at_ns)),
         epoch: Some(u64::from(now.epoch) - 1),
-        epoch_started: before.map(|before| time::to_seconds(before.at_ns)),
+        epoch_started: Some(time::to_seconds(before.at_ns)),
         store_id: Some(core.id()),
         kind: Some(DocumentKind::Rotation),
         taken_at: Some(time::to_nanoseconds(now.at_ns)),
         series,
+        partial,
     }
 }

@@ -9,14 +9,29 @@ use super::{import, restore, rotation};
 /// Takes the exclusive lock with nothing left undone behind it.
 pub(crate) fn locked(core: &Core) -> Result<Exclusive<'_>, Error> {
     let exclusive = core.exclusive()?;
+    settle(&exclusive)?;
+    Ok(exclusive)
+}
+
+/// Completes what was left undone unless somebody is at it now.
+pub(crate) fn settle_if_free(core: &Core) -> Result<(), Error> {
+    match core.try_exclusive()? {
+        Some(exclusive) => settle(&exclusive),
+        None => Ok(()),
+    }
+}
+
+fn settle(exclusive: &Exclusive<'_>) -> Result<(), Error> {
+    let core = exclusive.core();
     if core.is_pending() {
-        rotation::close_unless_done(&exclusive)?;
+        rotation::close_unless_done(exclusive)?;
+        exclusive.forget_unbegun()?;
         restore::forget(core)?;
-        import::complete(&exclusive)?;
+        import::complete(exclusive)?;
         core.files().sweep()?;
         exclusive.end();
     }
-    Ok(exclusive)
+    Ok(())
 }
 
 /// Runs several steps that belong together. The mark stays when one of them fails, so that the

@@ -33,7 +33,7 @@ pub(crate) fn free_name(exclusive: &Exclusive<'_>) -> SnapshotName {
     let core = exclusive.core();
     let folder = folder(core);
     let mut name = SnapshotName { ns: core.now_ns() };
-    while folder.join(name.to_string()).exists() {
+    while folder.join(name.to_string()).symlink_metadata().is_ok() {
         name.ns += 1;
     }
     name
@@ -57,11 +57,11 @@ pub(crate) fn take(exclusive: &Exclusive<'_>) -> Result<Snapshot, Error> {
     document.taken_at = Some(time::to_nanoseconds(name.ns));
     core.files()
         .write(&path, render(&document).as_bytes(), false)?;
-    publish::publish(exclusive)?;
+    publish::publish_unless_foreign(exclusive)?;
     Ok(Snapshot { name, path, view })
 }
 
-/// All snapshots, the oldest first. Other files in the folder are passed over.
+/// All snapshots, the oldest first. Whatever else lies in the folder is passed over.
 pub(crate) fn list(core: &Core) -> Result<Vec<SnapshotName>, Error> {
     let folder = folder(core);
     let entries = match std::fs::read_dir(&folder) {
@@ -71,6 +71,7 @@ pub(crate) fn list(core: &Core) -> Result<Vec<SnapshotName>, Error> {
     };
     let mut names: Vec<SnapshotName> = entries
         .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
         .filter_map(|entry| SnapshotName::of(&entry.path()))
         .collect();
     names.sort_unstable();

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::Error;
 use crate::metric::TRANSACTIONS;
-use crate::store::{Core, SeriesValue, SkippedBlocks, StoreId};
+use crate::store::{Core, SeriesValue, Skipped, StoreId};
 
 use super::document::{self, Document, Series};
 use super::time;
@@ -96,6 +96,7 @@ impl View {
             kind: None,
             taken_at: None,
             series: self.series.clone(),
+            partial: self.skipped.clone(),
         }
     }
 }
@@ -125,9 +126,11 @@ pub(crate) fn read(core: &Core) -> Result<View, Error> {
 }
 
 /// Takes the four built-in counters out of the others.
-pub(crate) fn split(values: Vec<SeriesValue>) -> (TransactionCounts, Vec<Series>) {
+pub(crate) fn split(
+    values: impl IntoIterator<Item = SeriesValue>,
+) -> (TransactionCounts, Vec<Series>) {
     let mut four = [0; 4];
-    let mut series = Vec::with_capacity(values.len());
+    let mut series = Vec::new();
     for value in values {
         let built_in = TRANSACTIONS.iter().position(|&name| name == value.name);
         match built_in.filter(|_| value.labels.is_empty()) {
@@ -152,11 +155,18 @@ pub(crate) fn split(values: Vec<SeriesValue>) -> (TransactionCounts, Vec<Series>
     )
 }
 
-fn describe(skipped: &SkippedBlocks) -> String {
-    format!(
-        "{}: {} registry block(s) from block {} hold no readable entry, so the series there are missing",
-        skipped.path.display(),
-        skipped.count,
-        skipped.first
-    )
+/// What cannot be read, as a sentence.
+pub(crate) fn describe(skipped: &Skipped) -> String {
+    match skipped {
+        Skipped::Blocks { path, first, count } => format!(
+            "{}: {count} registry block(s) from block {first} hold no readable entry, so the series \
+             there are missing",
+            path.display()
+        ),
+        Skipped::Segment(segment) => format!(
+            "{}: {}, so all series in it are missing",
+            segment.path.display(),
+            segment.reason
+        ),
+    }
 }

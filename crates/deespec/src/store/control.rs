@@ -23,6 +23,8 @@ pub(crate) const FLUSHED_AT: usize = PAGE + 14;
 pub(crate) const PUBLISHED_AT: usize = PAGE + 15;
 /// The sum over all cells, and the epoch, as metrics.json shows them.
 pub(crate) const PUBLISHED_STATE: usize = PAGE + 16;
+/// Until when somebody who waits for the lock asks others to come later, in ns since 1970.
+pub(crate) const WAITING: usize = PAGE + 17;
 /// The next stripe to hand out; on a cache line of its own.
 pub(crate) const TICKET: usize = PAGE + 24;
 /// Words of one epoch record.

@@ -17,14 +17,20 @@ impl Core {
         }
         self.attach()?;
         let begun = self.now_ns();
+        self.check_identity()?;
         for segment in self.segments() {
-            segment.check_identity()?;
             let tail = segment.load(TAIL);
             self.sticky(self.files.sync_cells(segment.region(), segment.path()))?;
             segment.store(DURABLE_TAIL, tail);
         }
         self.first.store(FLUSHED_AT, begun);
         Ok(())
+    }
+
+    /// Fails when a file of the store was replaced or removed while it is mapped here.
+    pub(crate) fn check_identity(&self) -> Result<(), StoreError> {
+        self.segments()
+            .try_for_each(|segment| segment.check_identity())
     }
 
     /// Makes a few control words durable.

@@ -119,7 +119,11 @@ impl Record {
 
 /// Shortens a text to at most `max` bytes, between two characters.
 fn clip(text: &str, max: usize) -> &str {
-    &text[..text.floor_char_boundary(max)]
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// The number of the current epoch.

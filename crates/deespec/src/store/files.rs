@@ -3,7 +3,7 @@
 //! that the next holder finds belongs to a process that died.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl Files {
         Self { live, faults }
     }
 
-    fn before(&self, operation: Operation, path: &Path) -> io::Result<()> {
+    pub(super) fn before(&self, operation: Operation, path: &Path) -> io::Result<()> {
         self.faults
             .as_ref()
             .map_or(Ok(()), |faults| faults.before(operation, path))
@@ -52,16 +52,25 @@ impl Files {
         }
         let made = self
             .before(Operation::Create, path)
-            .and_then(|()| fs::DirBuilder::new().mode(0o700).create(path));
+            .and_then(|()| fs::DirBuilder::new().mode(0o700).create(path))
+            // Explicit, because the umask may have taken even the owner's rights.
+            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o700)));
         match made {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            other => other.map_err(StoreError::io("create the folder", path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            other => other.map_err(StoreError::io("create the folder", path))?,
         }
+        // What is made durable in the folder must not be lost with the folder.
+        self.sync_directory(path.parent().unwrap_or_else(|| Path::new(".")))
+    }
+
+    /// Where a file stands until it is complete.
+    pub(crate) fn temporary(&self, name: &str) -> PathBuf {
+        self.live.join(format!("{TEMPORARY}{name}"))
     }
 
     /// Begins a file under a temporary name; the caller holds the exclusive lock.
     pub(crate) fn begin(&self, name: &str) -> Result<Temporary, StoreError> {
-        let path = self.live.join(format!("{TEMPORARY}{name}"));
+        let path = self.temporary(name);
         let begun = self.before(Operation::Create, &path).and_then(|()| {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create_new(true).mode(0o600);
@@ -131,30 +140,6 @@ impl Files {
         self.finish(&temporary, target, replace)
     }
 
-    /// Appends one line durably. A torn line that a crash left at the end is cut off first.
-    pub(crate) fn append_line(&self, path: &Path, line: &str) -> Result<(), StoreError> {
-        let appended = self.before(Operation::Append, path).and_then(|()| {
-            let mut options = OpenOptions::new();
-            options
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600);
-            options.custom_flags(open_flags());
-            let mut file = options.open(path)?;
-            let whole = end_of_last_line(&mut file)?;
-            file.set_len(whole)?;
-            file.seek(io::SeekFrom::Start(whole))?;
-            file.write_all(format!("{line}\n").as_bytes())?;
-            Ok(file)
-        });
-        let file = appended.map_err(StoreError::io("append to", path))?;
-        self.before(Operation::SyncFile, path)
-            .and_then(|()| file.sync_all())
-            .map_err(StoreError::io("make durable", path))
-    }
-
     pub(crate) fn remove(&self, path: &Path) -> Result<(), StoreError> {
         self.before(Operation::Remove, path)
             .and_then(|()| fs::remove_file(path))
@@ -189,7 +174,9 @@ impl Files {
     pub(crate) fn sweep(&self) -> Result<(), StoreError> {
         let entries = fs::read_dir(&self.live).map_err(StoreError::io("list", &self.live))?;
         for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY)
+                && entry.file_type().is_ok_and(|kind| !kind.is_dir())
+            {
                 self.remove(&entry.path())?;
             }
         }
@@ -201,6 +188,32 @@ impl Files {
 fn open_flags() -> i32 {
     use rustix::fs::OFlags;
     (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
+}
+
+/// Opens a file for reading and writing, and makes it first where it does not exist, so that only
+/// its owner can use it.
+pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(open_flags());
+    loop {
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+        match options.clone().create_new(true).open(path) {
+            Ok(file) => {
+                // Explicit, because the umask may have taken even the owner's rights.
+                file.set_permissions(fs::Permissions::from_mode(0o600))?;
+                return Ok(file);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Opens a regular file of at most `limit` bytes; `None` when there is no file of that name.
@@ -270,46 +283,6 @@ pub(crate) fn read_document(path: &Path) -> Result<Option<Vec<u8>>, StoreError> 
     Ok(Some(bytes))
 }
 
-/// The last complete line of a file of lines; `None` when there is none.
-pub(crate) fn last_line(path: &Path) -> Result<Option<String>, StoreError> {
-    let Some((mut file, _)) = open_regular(path, false, u64::MAX)? else {
-        return Ok(None);
-    };
-    let read = end_of_last_line(&mut file).and_then(|end| {
-        let start = line_end_before(&mut file, end.saturating_sub(1))?;
-        file.seek(io::SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        file.take(end.saturating_sub(start + 1))
-            .read_to_end(&mut bytes)?;
-        Ok(bytes)
-    });
-    let bytes = read.map_err(StoreError::io("read", path))?;
-    Ok((!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-/// Where the last complete line of a file ends, 0 when it has none.
-fn end_of_last_line(file: &mut File) -> io::Result<u64> {
-    let len = file.seek(io::SeekFrom::End(0))?;
-    line_end_before(file, len)
-}
-
-/// Where the last line that ends before `limit` ends: one past its newline, or 0.
-fn line_end_before(file: &mut File, limit: u64) -> io::Result<u64> {
-    const STEP: u64 = 64 << 10;
-    let mut end = limit;
-    while end > 0 {
-        let start = end.saturating_sub(STEP);
-        let mut bytes = vec![0; (end - start) as usize];
-        file.seek(io::SeekFrom::Start(start))?;
-        file.read_exact(&mut bytes)?;
-        if let Some(at) = bytes.iter().rposition(|&b| b == b'\n') {
-            return Ok(start + at as u64 + 1);
-        }
-        end = start;
-    }
-    Ok(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,38 +291,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::new(folder.path().to_owned(), None);
         (folder, files)
-    }
-
-    #[test]
-    fn a_torn_last_line_is_cut_off_before_the_next_is_appended() {
-        let (folder, files) = files();
-        let path = folder.path().join("epochs.jsonl");
-        files.append_line(&path, "one").unwrap();
-        let long = "x".repeat(200_000);
-        files.append_line(&path, &long).unwrap();
-        fs::write(&path, format!("one\n{long}\ntorn")).unwrap();
-        assert_eq!(last_line(&path).unwrap().as_deref(), Some(long.as_str()));
-        files.append_line(&path, "three").unwrap();
-        assert_eq!(
-            fs::read_to_string(&path).unwrap(),
-            format!("one\n{long}\nthree\n")
-        );
-    }
-
-    #[test]
-    fn a_file_without_a_complete_line_has_no_last_line() {
-        let (folder, _) = files();
-        let path = folder.path().join("lines");
-        assert_eq!(last_line(&path).unwrap(), None);
-        for (text, last) in [
-            ("", None),
-            ("torn", None),
-            ("a\n", Some("a")),
-            ("a\nb\nc", Some("b")),
-        ] {
-            fs::write(&path, text).unwrap();
-            assert_eq!(last_line(&path).unwrap().as_deref(), last, "{text:?}");
-        }
     }
 
     #[test]

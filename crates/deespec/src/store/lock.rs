@@ -1,12 +1,13 @@
 //! The one lock of a store: a kernel lock on a file that holds no data and is never renamed or
 //! removed. Only slow paths take it; the kernel frees it when its holder dies.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::error::StoreError;
+use super::files::open_or_create;
 
 /// Where the lock is and how long to wait for it.
 pub(crate) struct Lock {
@@ -16,8 +17,15 @@ pub(crate) struct Lock {
 
 /// The lock while it is held; dropping it gives it back.
 pub(crate) struct Held {
-    // Closing the only descriptor of the open file description frees the lock.
-    _file: File,
+    file: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing would not do: a child that was forked meanwhile has the same open file description
+        // and would keep the lock.
+        let _ = self.file.unlock();
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +45,9 @@ impl Lock {
     ///
     /// The file is opened anew each time. So two threads exclude each other, as two processes do,
     /// and a forked child that does nothing does not keep its dead parent's lock.
-    pub(crate) fn take(&self, mode: Mode) -> Result<Held, StoreError> {
+    ///
+    /// `waiting` is called each time that somebody else has the lock.
+    pub(crate) fn take(&self, mode: Mode, waiting: impl Fn()) -> Result<Held, StoreError> {
         let begun = Instant::now();
         let mut pause = Duration::from_micros(20);
         loop {
@@ -47,10 +57,13 @@ impl Lock {
                 Mode::Exclusive => file.try_lock(),
             };
             match taken {
-                Ok(()) if self.is_current(&file)? => return Ok(Held { _file: file }),
+                Ok(()) if self.is_current(&file)? => return Ok(Held { file }),
                 // The file was removed or replaced after it was opened: that lock excludes nobody.
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+                Err(TryLockError::WouldBlock) => {
+                    waiting();
+                    std::thread::sleep(pause);
+                }
                 Err(TryLockError::Error(error)) => {
                     return Err(StoreError::io("lock", &self.path)(error));
                 }
@@ -66,16 +79,18 @@ impl Lock {
         }
     }
 
+    /// Takes the exclusive lock only if nobody has it.
+    pub(crate) fn try_take(&self) -> Result<Option<Held>, StoreError> {
+        let file = self.open()?;
+        match file.try_lock() {
+            Ok(()) if self.is_current(&file)? => Ok(Some(Held { file })),
+            Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &self.path)(error)),
+        }
+    }
+
     fn open(&self) -> Result<File, StoreError> {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&self.path)
-            .map_err(StoreError::io("open", &self.path))
+        open_or_create(&self.path).map_err(StoreError::io("open", &self.path))
     }
 
     /// Whether the path still names the file that was locked.
@@ -103,17 +118,41 @@ mod tests {
     fn readers_share_and_a_writer_excludes() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock(&folder, 5);
-        let one = lock.take(Mode::Shared).unwrap();
-        let two = lock.take(Mode::Shared).unwrap();
+        let one = lock.take(Mode::Shared, || {}).unwrap();
+        let two = lock.take(Mode::Shared, || {}).unwrap();
         assert!(matches!(
-            lock.take(Mode::Exclusive),
+            lock.take(Mode::Exclusive, || {}),
             Err(StoreError::LockTimeout { .. })
         ));
         drop((one, two));
-        let alone = lock.take(Mode::Exclusive).unwrap();
-        assert!(lock.take(Mode::Shared).is_err());
+        let alone = lock.take(Mode::Exclusive, || {}).unwrap();
+        assert!(lock.take(Mode::Shared, || {}).is_err());
         drop(alone);
-        assert!(lock.take(Mode::Shared).is_ok());
+        assert!(lock.take(Mode::Shared, || {}).is_ok());
+    }
+
+    #[test]
+    fn a_descriptor_that_a_forked_child_inherited_does_not_keep_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = lock(&folder, 1000);
+        let held = lock.take(Mode::Exclusive, || {}).unwrap();
+        let inherited = held.file.try_clone().unwrap();
+        drop(held);
+        assert!(lock.try_take().unwrap().is_some());
+        drop(inherited);
+    }
+
+    #[test]
+    fn whoever_waits_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = lock(&folder, 5);
+        let _held = lock.take(Mode::Shared, || {}).unwrap();
+        let waits = std::cell::Cell::new(0);
+        assert!(
+            lock.take(Mode::Exclusive, || waits.set(waits.get() + 1))
+                .is_err()
+        );
+        assert!(waits.get() > 0);
     }
 
     #[test]
@@ -123,7 +162,7 @@ mod tests {
         let stale = lock.open().unwrap();
         std::fs::remove_file(&lock.path).unwrap();
         assert!(!lock.is_current(&stale).unwrap());
-        let _held = lock.take(Mode::Exclusive).unwrap();
+        let _held = lock.take(Mode::Exclusive, || {}).unwrap();
         assert!(!lock.is_current(&stale).unwrap());
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod files;
 mod filesystem;
 mod identity;
 mod layout;
+pub(crate) mod lines;
 mod lock;
 mod open;
 mod read;
@@ -24,11 +25,12 @@ mod registry;
 mod segment;
 mod turn;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use crate::sync::AtomicBool;
+use crate::sync::{AtomicBool, Ordering};
 
 pub use epoch::Beginning;
 pub use error::StoreError;
@@ -38,10 +40,10 @@ pub use identity::StoreId;
 pub(crate) use epoch::Record;
 pub(crate) use files::Files;
 pub use layout::FORMAT_VERSION;
-pub(crate) use read::{SeriesValue, SkippedBlocks};
+pub(crate) use read::{SeriesValue, Skipped};
 pub(crate) use register::Cells;
 
-use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE};
+use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE, WAITING};
 use layout::MAX_SEGMENTS;
 use lock::{Held, Lock, Mode};
 use read::Catalog;
@@ -103,6 +105,11 @@ pub(crate) const EPOCHS: &str = "epochs.jsonl";
 /// The record of imports in `live/`: one line for each document whose values were added.
 pub(crate) const IMPORTS: &str = "imports.jsonl";
 
+/// How long those who wait are let go first, in pauses of 250 us.
+const POLITENESS: u32 = 16;
+/// For how long the wish for the lock stands, in nanoseconds; it is renewed while waiting.
+const WAITING_NS: u64 = 10_000_000;
+
 /// An open store.
 pub(crate) struct Core {
     root: PathBuf,
@@ -110,7 +117,7 @@ pub(crate) struct Core {
     id: StoreId,
     first: Arc<Segment>,
     /// Segments after the first, as this process has mapped them.
-    further: [OnceLock<Arc<Segment>>; MAX_SEGMENTS],
+    further: [OnceLock<Further>; MAX_SEGMENTS],
     files: Files,
     lock: Lock,
     settings: Settings,
@@ -119,6 +126,20 @@ pub(crate) struct Core {
     catalog: Mutex<Catalog>,
     /// A flush failed in this process; sticky even if the shared mark cannot be written.
     degraded: AtomicBool,
+}
+
+/// A segment after the first.
+enum Further {
+    Mapped(Arc<Segment>),
+    /// Its series are missing from every view until the file is put back.
+    Damaged(DamagedSegment),
+}
+
+/// A segment that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DamagedSegment {
+    pub(crate) path: PathBuf,
+    pub(crate) reason: String,
 }
 
 /// Proof that the exclusive lock is held.
@@ -162,15 +183,46 @@ impl Core {
 
     pub(crate) fn shared(&self) -> Result<Shared, StoreError> {
         Ok(Shared {
-            _held: self.lock.take(Mode::Shared)?,
+            _held: self.take(Mode::Shared)?,
         })
     }
 
     pub(crate) fn exclusive(&self) -> Result<Exclusive<'_>, StoreError> {
         Ok(Exclusive {
             core: self,
-            _held: self.lock.take(Mode::Exclusive)?,
+            _held: self.take(Mode::Exclusive)?,
         })
+    }
+
+    /// Takes the lock. A kernel lock knows no queue: readers that follow each other closely, or one
+    /// process that rotates without end, would keep all others from it. So whoever comes lets those
+    /// go first who already wait, for a bounded time.
+    fn take(&self, mode: Mode) -> Result<Held, StoreError> {
+        for _ in 0..POLITENESS {
+            let left = self.first.load(WAITING).wrapping_sub(self.now_ns());
+            if left == 0 || left > WAITING_NS {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(250));
+        }
+        let mine = Cell::new(0);
+        let held = self.lock.take(mode, || {
+            mine.set(self.now_ns().wrapping_add(WAITING_NS));
+            self.first.store(WAITING, mine.get());
+        })?;
+        // The wish of somebody else stands.
+        let word = &self.first.words()[WAITING];
+        let _ = word.compare_exchange(mine.get(), 0, Ordering::Relaxed, Ordering::Relaxed);
+        Ok(held)
+    }
+
+    /// Takes the exclusive lock if nobody has it.
+    pub(crate) fn try_exclusive(&self) -> Result<Option<Exclusive<'_>>, StoreError> {
+        let held = self.lock.try_take()?;
+        Ok(held.map(|held| Exclusive {
+            core: self,
+            _held: held,
+        }))
     }
 
     /// Whether the last holder of the exclusive lock may have died before it was done.
@@ -186,8 +238,34 @@ impl Core {
         )
     }
 
+    /// The segments that can be used, with their numbers.
     fn segments(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
-        std::iter::once(&self.first).chain(self.further.iter().filter_map(OnceLock::get))
+        let further = self
+            .further
+            .iter()
+            .filter_map(|further| match further.get() {
+                Some(Further::Mapped(segment)) => Some(segment),
+                _ => None,
+            });
+        std::iter::once(&self.first).chain(further)
+    }
+
+    /// The segments that cannot be used.
+    fn damaged_segments(&self) -> impl Iterator<Item = &DamagedSegment> {
+        self.further
+            .iter()
+            .filter_map(|further| match further.get() {
+                Some(Further::Damaged(damaged)) => Some(damaged),
+                _ => None,
+            })
+    }
+
+    /// Fails when a segment cannot be used: what concerns all series must not pass over some.
+    pub(crate) fn check_segments(&self) -> Result<(), StoreError> {
+        match self.damaged_segments().next() {
+            Some(damaged) => Err(StoreError::damaged(&damaged.path, damaged.reason.clone())),
+            None => Ok(()),
+        }
     }
 }
 

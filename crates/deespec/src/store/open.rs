@@ -1,7 +1,7 @@
 //! Making and opening a store. A store exists as soon as its first segment has its name; until
 //! then whatever a killed maker left is made again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::metric::{Key, Kind, TRANSACTIONS};
@@ -17,7 +17,14 @@ use super::lock::{Lock, Mode};
 use super::read::Catalog;
 use super::register::borrowed;
 use super::segment::Segment;
-use super::{Amount, Core, EPOCHS, IMPORTS, Seed, Settings, filesystem, registry};
+use super::{
+    Amount, Core, DamagedSegment, EPOCHS, Further, IMPORTS, Seed, Settings, filesystem, registry,
+};
+
+/// Why a segment that was there cannot be used.
+const MISSING: &str = "the file is missing from a store that was in use";
+/// Exists while a store of several segments is being made.
+const MAKING: &str = "making";
 
 impl Core {
     /// Opens the store in `root` and makes it first where that is wanted. `seed` gives the values
@@ -34,10 +41,19 @@ impl Core {
         let path = live.join(Segment::file_name(0));
         let first = match Segment::open(&path)? {
             Some(segment) => {
+                if segment.header().index != 0 {
+                    let reason = "it is not the first segment of a store";
+                    return Err(StoreError::damaged(&path, reason).into());
+                }
                 if !segment.header().any_file_system && !settings.any_file_system {
                     filesystem::check(&live)?;
                 }
                 segment
+            }
+            // The record of epochs is begun long after the first segment: that was lost here, or was
+            // made by another process since.
+            None if live.join(EPOCHS).exists() => {
+                Segment::open(&path)?.ok_or_else(|| StoreError::damaged(&path, MISSING))?
             }
             None if !settings.create => return Err(StoreError::NoStore { path: root }.into()),
             None => {
@@ -46,7 +62,7 @@ impl Core {
                     filesystem::check(nearest_existing(&root))?;
                 }
                 files.make_directory(&live)?;
-                let _held = lock.take(Mode::Exclusive)?;
+                let _held = lock.take(Mode::Exclusive, || {})?;
                 match Segment::open(&path)? {
                     Some(segment) => segment,
                     None => make(&files, &live, &settings, &seed()?)?,
@@ -68,9 +84,8 @@ impl Core {
             degraded: AtomicBool::new(false),
         };
         let booted = boot_id();
-        if booted == [0, 0] || booted != [core.first.load(BOOT), core.first.load(BOOT + 1)] {
-            let exclusive = core.exclusive()?;
-            exclusive.recover_after_boot(booted)?;
+        if !core.is_recovered(booted) {
+            core.exclusive()?.recover_once(booted)?;
         }
         core.attach()?;
         Ok(core)
@@ -85,13 +100,28 @@ impl Core {
             )
         })?;
         for index in 1..count.min(MAX_SEGMENTS as u32) {
-            if self.further[index as usize].get().is_none() {
-                self.attach_one(index)?
-                    .ok_or_else(|| StoreError::Replaced {
-                        path: self.live.join(Segment::file_name(index)),
-                    })?;
-            }
+            self.attach_known(index)?;
         }
+        Ok(())
+    }
+
+    /// Maps a segment that must exist. One that is damaged is remembered as such and does not keep
+    /// the others from being used.
+    pub(super) fn attach_known(&self, index: u32) -> Result<(), StoreError> {
+        if self.further[index as usize].get().is_some() {
+            return Ok(());
+        }
+        let path = self.live.join(Segment::file_name(index));
+        let reason = match self.attach_one(index) {
+            Ok(Some(())) => return Ok(()),
+            Ok(None) => MISSING.to_owned(),
+            // The system is short of something: that passes.
+            Err(error @ StoreError::Io { .. }) => return Err(error),
+            Err(StoreError::Damaged { reason, .. }) => reason,
+            Err(error) => error.to_string(),
+        };
+        let damaged = Further::Damaged(DamagedSegment { path, reason });
+        let _ = self.further[index as usize].set(damaged);
         Ok(())
     }
 
@@ -103,13 +133,11 @@ impl Core {
         };
         let header = segment.header();
         if header.store_id != self.id.0 || header.index != index {
-            return Err(StoreError::damaged(
-                &path,
-                "it belongs to another store or place",
-            ));
+            let reason = "it belongs to another store or place";
+            return Err(StoreError::damaged(&path, reason));
         }
         // Another thread may have mapped it in the meantime: either will do.
-        let _ = self.further[index as usize].set(Arc::new(segment));
+        let _ = self.further[index as usize].set(Further::Mapped(Arc::new(segment)));
         Ok(Some(()))
     }
 }
@@ -121,13 +149,17 @@ fn make(
     settings: &Settings,
     seed: &Seed,
 ) -> Result<Segment, StoreError> {
-    // The record of epochs is begun long after the first segment: here that was lost.
-    if live.join(EPOCHS).exists() {
-        let path = live.join(Segment::file_name(0));
+    let further = (1..MAX_SEGMENTS as u32).map(|index| live.join(Segment::file_name(index)));
+    let further: Vec<PathBuf> = further.filter(|path| path.exists()).collect();
+    if !further.is_empty() && !files.temporary(MAKING).exists() {
         return Err(StoreError::damaged(
-            &path,
-            "the file is missing from a store that was in use",
+            &live.join(Segment::file_name(0)),
+            MISSING,
         ));
+    }
+    // A maker that was killed has left these, perhaps made from another document.
+    for path in further {
+        files.remove(&path)?;
     }
     files.sweep()?;
     let imports = live.join(IMPORTS);
@@ -140,6 +172,10 @@ fn make(
     let stripes = settings.stripes.unwrap_or_else(default_stripes);
     let now = settings.clock.now_ns();
     let shares = shares(&seed.amounts, stripes);
+    if shares.len() > 1 {
+        files.begin(MAKING)?;
+        files.sync_directory(live)?;
+    }
     let mut first = None;
     for (index, share) in shares.iter().enumerate().rev() {
         let header = Header {
@@ -150,9 +186,6 @@ fn make(
             created_ns: now,
         };
         let path = live.join(Segment::file_name(header.index));
-        if index > 0 && path.exists() {
-            files.remove(&path)?;
-        }
         let segment = Segment::create(files, &path, header, |segment| {
             for amount in share {
                 let key = Key::new(&amount.name, &borrowed(&amount.labels));
@@ -185,6 +218,7 @@ fn make(
         })?;
         first = Some(segment);
     }
+    files.sweep()?;
     first.ok_or_else(|| StoreError::damaged(live, "no segment was made"))
 }
 

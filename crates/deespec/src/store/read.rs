@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::layout::MAX_SEGMENTS;
 use super::registry::{self, BadBlocks, Series};
 use super::segment::Segment;
-use super::{Core, Record, epoch};
+use super::{Core, DamagedSegment, Record, epoch};
 
 /// The series that this process has read so far. Entries never change, so each is decoded once.
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Catalog {
     read: [Tail; MAX_SEGMENTS],
     /// Sorted by name and labels.
     series: Vec<Known>,
-    bad: Vec<(usize, BadBlocks)>,
+    bad: Vec<(PathBuf, BadBlocks)>,
 }
 
 struct Known {
@@ -40,24 +40,30 @@ pub(crate) struct SeriesValue {
     pub(crate) total: u64,
 }
 
-/// A damaged part of the registry.
+/// A part of the store that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SkippedBlocks {
-    pub(crate) path: PathBuf,
-    pub(crate) first: u32,
-    pub(crate) count: u32,
+pub(crate) enum Skipped {
+    /// Registry blocks without a readable entry.
+    Blocks {
+        path: PathBuf,
+        first: u32,
+        count: u32,
+    },
+    /// A whole segment.
+    Segment(DamagedSegment),
 }
 
 impl Catalog {
     pub(crate) fn series_count(&self) -> usize {
-        self.series.len()
+        self.distinct().count()
     }
 
     /// Decodes what was added since the last time.
     fn update(&mut self, core: &Core) -> Result<(), StoreError> {
         core.attach()?;
         let before = self.series.len();
-        for (index, segment) in core.segments().enumerate() {
+        for segment in core.segments() {
+            let index = segment.header().index as usize;
             let tail = segment.tail()?;
             if tail.blocks < self.read[index].blocks {
                 // The tail was repaired: what was read beyond it is void.
@@ -65,8 +71,9 @@ impl Catalog {
                 return self.update(core);
             }
             let scan = registry::scan(segment, self.read[index], tail.blocks, true);
+            let bad = scan.bad.into_iter();
             self.bad
-                .extend(scan.bad.into_iter().map(|bad| (index, bad)));
+                .extend(bad.map(|bad| (segment.path().to_owned(), bad)));
             self.series
                 .extend(scan.series.into_iter().map(|series| Known {
                     segment: Arc::clone(segment),
@@ -110,32 +117,42 @@ impl Catalog {
     }
 
     fn collect(&self, value: impl Fn(&Known) -> (u64, u64)) -> Vec<SeriesValue> {
-        let one = |known: &Known| {
-            let (value, total) = value(known);
-            let series = &known.series;
-            SeriesValue {
+        let one = |twins: &[Known]| {
+            let series = &twins.first()?.series;
+            let add = |sum: (u64, u64), known| {
+                let (value, total) = value(known);
+                (sum.0.wrapping_add(value), sum.1.wrapping_add(total))
+            };
+            let (value, total) = twins.iter().fold((0, 0), add);
+            Some(SeriesValue {
                 name: series.name.clone(),
                 labels: series.labels.clone(),
                 kind: series.kind,
                 created_ns: series.created_ns,
                 value,
                 total,
-            }
+            })
         };
-        self.series.iter().map(one).collect()
+        self.distinct().filter_map(one).collect()
     }
 
-    /// The damaged parts of the registry.
-    pub(crate) fn skipped(&self, core: &Core) -> Vec<SkippedBlocks> {
-        let path = |index: usize| core.live.join(Segment::file_name(index as u32));
-        self.bad
-            .iter()
-            .map(|&(index, bad)| SkippedBlocks {
-                path: path(index),
-                first: bad.first,
-                count: bad.count,
-            })
-            .collect()
+    /// The entries of each series. There is one, unless a damaged index hid it from a registration,
+    /// which then made a second: the series is both together.
+    fn distinct(&self) -> impl Iterator<Item = &[Known]> {
+        self.series.chunk_by(|a, b| {
+            (&a.series.name, &a.series.labels) == (&b.series.name, &b.series.labels)
+        })
+    }
+
+    /// The parts that cannot be read.
+    pub(crate) fn skipped(&self, core: &Core) -> Vec<Skipped> {
+        let blocks = |(path, bad): &(PathBuf, BadBlocks)| Skipped::Blocks {
+            path: path.clone(),
+            first: bad.first,
+            count: bad.count,
+        };
+        let segments = core.damaged_segments().cloned().map(Skipped::Segment);
+        self.bad.iter().map(blocks).chain(segments).collect()
     }
 }
 

@@ -6,16 +6,29 @@ use crate::sync::Ordering;
 
 use super::control::{BOOT, DURABLE_TAIL, PENDING, SEGMENTS, Tail};
 use super::error::StoreError;
-use super::layout::{BLOCK, MAX_SEGMENTS, seal};
+use super::layout::{MAX_SEGMENTS, seal, unseal};
 use super::segment::Segment;
-use super::{Exclusive, Record, epoch, registry};
+use super::{Core, Exclusive, Record, epoch, registry};
+
+impl Core {
+    /// Whether the store needs no repair: it was recovered in this boot, and the words that say how
+    /// much of it is in use are whole.
+    pub(super) fn is_recovered(&self, booted: [u64; 2]) -> bool {
+        let known = [self.first.load(BOOT), self.first.load(BOOT + 1)];
+        booted == known
+            && booted != [0, 0]
+            && unseal(self.first.load(SEGMENTS)).is_some()
+            && epoch::current(&self.first).is_ok()
+            && self.attach().is_ok()
+            && self.segments().all(|segment| segment.tail().is_ok())
+    }
+}
 
 impl Exclusive<'_> {
-    /// Repairs the store once in each boot, before anybody uses it.
-    pub(super) fn recover_after_boot(&self, booted: [u64; 2]) -> Result<(), StoreError> {
+    /// Repairs the store unless somebody else has just done it.
+    pub(super) fn recover_once(&self, booted: [u64; 2]) -> Result<(), StoreError> {
         let core = self.core;
-        let known = [core.first.load(BOOT), core.first.load(BOOT + 1)];
-        if booted == known && booted != [0, 0] {
+        if core.is_recovered(booted) {
             return Ok(());
         }
         self.recover()?;
@@ -32,9 +45,12 @@ impl Exclusive<'_> {
     }
 
     /// Rebuilds everything that can be derived: the number of segments, each tail and index.
-    pub(crate) fn recover(&self) -> Result<(), StoreError> {
+    fn recover(&self) -> Result<(), StoreError> {
         let core = self.core;
-        let mut count = 1;
+        let mut count = unseal(core.first.load(SEGMENTS)).unwrap_or(1);
+        for index in 1..count.min(MAX_SEGMENTS as u32) {
+            core.attach_known(index)?;
+        }
         while count < MAX_SEGMENTS as u32
             && (core.further[count as usize].get().is_some() || core.attach_one(count)?.is_some())
         {
@@ -92,10 +108,6 @@ fn recover_segment(segment: &Segment) {
     for (first, count) in holes {
         registry::void(segment, first, count);
     }
-    let unused = geometry.registry_at() + tail.blocks as usize * BLOCK;
-    for word in unused..geometry.registry_at() + geometry.blocks() * BLOCK {
-        segment.store(word, 0);
-    }
     for cell in tail.cells..geometry.cells {
         for stripe in 0..=geometry.stripes {
             segment.cell(stripe, cell).store(0, Ordering::Relaxed);
@@ -104,5 +116,6 @@ fn recover_segment(segment: &Segment) {
         segment.baseline(1, cell).store(0, Ordering::Relaxed);
     }
     segment.set_tail(tail);
+    registry::clear_behind_tail(segment);
     registry::rebuild_index(segment, &scan.series, tail);
 }

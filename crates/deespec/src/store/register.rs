@@ -7,10 +7,10 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 use super::control::SEGMENTS;
 use super::error::StoreError;
-use super::layout::{Geometry, Header, MAX_SEGMENTS, seal};
+use super::layout::{Geometry, Header, MAX_SEGMENTS, seal, unseal};
 use super::registry::{self, Place};
 use super::segment::Segment;
-use super::{Core, Exclusive};
+use super::{Core, Exclusive, Further};
 
 /// The cells of one series, one in each stripe.
 #[derive(Clone)]
@@ -28,6 +28,11 @@ impl Cells {
     pub(crate) fn mine(&self) -> &AtomicU64 {
         let stripe = self.stripe.wrapping_add(thread_ordinal()) & self.mask;
         self.segment.cell(stripe, self.cell)
+    }
+
+    /// Everything that was ever counted.
+    pub(crate) fn total(&self) -> u64 {
+        self.segment.total(self.cell)
     }
 
     /// Where the series is.
@@ -139,7 +144,11 @@ impl Exclusive<'_> {
     /// Adds a further, larger segment.
     fn grow(&self) -> Result<(), StoreError> {
         let core = self.core;
-        let index = core.segments().count() as u32;
+        // An entry that a killed process did not commit must not come back to life at the next
+        // boot, after its series was added to another segment.
+        core.segments()
+            .for_each(|segment| registry::clear_behind_tail(segment));
+        let index = unseal(core.first.load(SEGMENTS)).unwrap_or(MAX_SEGMENTS as u32);
         if index as usize >= MAX_SEGMENTS {
             let series = core.catalog()?.series_count();
             return Err(StoreError::Full {
@@ -154,11 +163,19 @@ impl Exclusive<'_> {
             any_file_system: core.first.header().any_file_system,
             created_ns: core.now_ns(),
         };
-        // A process that was killed here has left the file with its name, but not counted.
-        if core.attach_one(index)?.is_none() {
+        // A process that was killed here has left the file with its name, but not counted and
+        // perhaps not durable; or a part of it under a temporary name, which the mark tells of.
+        if core.attach_one(index)?.is_some() {
+            core.files.sync_directory(&core.live)?;
+        } else {
+            let was_pending = core.is_pending();
+            self.begin();
             let path = core.live.join(Segment::file_name(index));
             let segment = Segment::create(&core.files, &path, header, |_| Ok(()))?;
-            let _ = core.further[index as usize].set(Arc::new(segment));
+            let _ = core.further[index as usize].set(Further::Mapped(Arc::new(segment)));
+            if !was_pending {
+                self.end();
+            }
         }
         core.first.store(SEGMENTS, seal(index + 1));
         Ok(())

@@ -177,7 +177,7 @@ pub(crate) fn find(segment: &Segment, key: &Key, hash: u64) -> Option<Place> {
     let mask = geometry.slots() - 1;
     let end = segment.end_of_registry();
     for probe in 0..=mask {
-        let slot = segment.load(geometry.index_at() + ((hash as usize + probe) & mask));
+        let slot = segment.load(geometry.index_at() + ((hash as usize).wrapping_add(probe) & mask));
         if slot == 0 {
             return None;
         }
@@ -195,14 +195,18 @@ pub(crate) fn find(segment: &Segment, key: &Key, hash: u64) -> Option<Place> {
 /// Compares the entry at `block` with a key, word by word.
 fn match_at(segment: &Segment, block: u32, end: u32, key: &Key, hash: u64) -> Option<Place> {
     let at = segment.geometry().registry_at() + block as usize * BLOCK;
-    let words = segment.words().get(at..at + (end - block) as usize * BLOCK)?;
+    let words = segment
+        .words()
+        .get(at..at + (end - block) as usize * BLOCK)?;
     let word = |i: usize| words[i].load(Ordering::Relaxed);
     let same = FIXED + key.words().len() <= words.len()
         && word(4) == hash
         && (word(1) >> 32) as usize == key.bytes().len()
-        && key.words().iter().zip(&words[FIXED..]).all(|(bytes, word)| {
-            u64::from_le_bytes(*bytes) == word.load(Ordering::Relaxed)
-        });
+        && key
+            .words()
+            .iter()
+            .zip(&words[FIXED..])
+            .all(|(bytes, word)| u64::from_le_bytes(*bytes) == word.load(Ordering::Relaxed));
     if !same {
         return None;
     }
@@ -212,7 +216,10 @@ fn match_at(segment: &Segment, block: u32, end: u32, key: &Key, hash: u64) -> Op
         segment.set_verified(block);
     }
     let kind = Kind::from_code((word(1) >> 16) as u8)?;
-    Some(Place { cell: word(2) as u32, kind })
+    Some(Place {
+        cell: word(2) as u32,
+        kind,
+    })
 }
 
 /// Appends a series; the caller holds the exclusive lock. `None` when the segment is full.
@@ -257,11 +264,23 @@ fn free_slot(segment: &Segment, hash: u64, tail: Tail) -> Option<usize> {
     let geometry = segment.geometry();
     let mask = geometry.slots() - 1;
     (0..=mask)
-        .map(|probe| geometry.index_at() + ((hash as usize + probe) & mask))
+        .map(|probe| geometry.index_at() + ((hash as usize).wrapping_add(probe) & mask))
         .find(|&slot| {
             let value = segment.load(slot);
             value == 0 || (value as u32).wrapping_sub(1) >= tail.blocks
         })
+}
+
+/// Clears what uncommitted registrations left; the caller holds the exclusive lock.
+pub(crate) fn clear_behind_tail(segment: &Segment) {
+    let geometry = segment.geometry();
+    let Ok(tail) = segment.tail() else {
+        return;
+    };
+    let end = geometry.registry_at() + geometry.blocks() * BLOCK;
+    for word in geometry.registry_at() + tail.blocks as usize * BLOCK..end {
+        segment.store(word, 0);
+    }
 }
 
 /// Declares blocks unused that hold no entry; the caller holds the exclusive lock.

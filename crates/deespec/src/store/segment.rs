@@ -27,7 +27,13 @@ pub(crate) struct Segment {
 impl Segment {
     fn new(region: Region, header: Header, path: &Path, identity: (u64, u64)) -> Self {
         let verified = (0..header.geometry.blocks().div_ceil(64)).map(|_| AtomicU64::new(0));
-        Self { region, header, path: path.to_owned(), identity, verified: verified.collect() }
+        Self {
+            region,
+            header,
+            path: path.to_owned(),
+            identity,
+            verified: verified.collect(),
+        }
     }
 
     pub(crate) fn file_name(index: u32) -> String {
@@ -39,6 +45,11 @@ impl Segment {
         let Some((file, metadata)) = open_regular(path, true, u64::MAX)? else {
             return Ok(None);
         };
+        if metadata.nlink() > 1 {
+            let found = "a file with a second name (a hard link)";
+            let path = path.to_owned();
+            return Err(StoreError::WrongFileType { path, found });
+        }
         let mut page = [0; PAGE_BYTES];
         let read = file
             .read_at(&mut page, 0)

@@ -2,7 +2,7 @@
 
 use crate::sync::Ordering;
 
-use super::control::EPOCH;
+use super::control::{EPOCH, record_at};
 use super::error::StoreError;
 use super::segment::Segment;
 use super::{Beginning, Core, Exclusive, Record, epoch};
@@ -23,11 +23,13 @@ impl Exclusive<'_> {
     ) -> Result<Record, StoreError> {
         let core = self.core;
         core.attach()?;
-        let number = epoch::current(&core.first)?.checked_add(1).ok_or_else(|| {
-            StoreError::EpochsExhausted {
+        core.check_segments()?;
+        let number = epoch::current(&core.first)? + 1;
+        if number == u32::MAX {
+            return Err(StoreError::EpochsExhausted {
                 path: core.root.clone(),
-            }
-        })?;
+            });
+        }
         let record = Record {
             epoch: number,
             at_ns,
@@ -51,6 +53,19 @@ impl Exclusive<'_> {
         epoch::flip(&core.first, number);
         core.flush_control(EPOCH, 1)?;
         Ok(record)
+    }
+}
+
+impl Exclusive<'_> {
+    /// Makes the record of an epoch unreadable that was prepared but never begun: its holder of the
+    /// lock was killed before the flip, and recovery must not take it for the current one.
+    pub(crate) fn forget_unbegun(&self) -> Result<(), StoreError> {
+        let first = &self.core.first;
+        let next = u64::from(epoch::current(first)?) + 1;
+        if Record::read_any(first, next).is_some_and(|record| u64::from(record.epoch) == next) {
+            first.store(record_at(next), 0);
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,107 @@
+//! The background thread of a long-lived process, without any call by the program.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use deespec::{Document, Options, Published};
+
+use crate::support::{folder, quiet, wait_until};
+
+fn often() -> Options {
+    quiet().background_sync(Some(Duration::from_millis(20)))
+}
+
+fn published(root: &Path) -> Option<Document> {
+    Document::read(&root.join("metrics.json")).ok()
+}
+
+/// Which file stands at metrics.json: each publication makes a new one.
+fn file(root: &Path) -> (u64, SystemTime) {
+    let metadata = fs::metadata(root.join("metrics.json")).unwrap();
+    (metadata.ino(), metadata.modified().unwrap())
+}
+
+#[test]
+fn what_was_counted_is_published_without_a_call() {
+    let folder = folder();
+    let store = often().open(folder.path()).unwrap();
+    for value in 1..=3 {
+        store.transactions().success.inc();
+        wait_until("metrics.json shows the increment", || {
+            published(folder.path()).is_some_and(|d| d.transactions.success == value)
+        });
+    }
+    let health = store.health().unwrap();
+    assert!(health.durable_lag < Duration::from_secs(5), "{health:?}");
+    store.counter("new_total").unwrap();
+    wait_until("metrics.json shows the new series", || {
+        published(folder.path()).is_some_and(|d| d.series.len() == 1)
+    });
+}
+
+#[test]
+fn what_another_process_counted_is_published_too() {
+    let folder = folder();
+    let _watcher = often().open(folder.path()).unwrap();
+    let other = quiet().open(folder.path()).unwrap();
+    other.counter("work_total").unwrap().add(42);
+    wait_until("metrics.json shows the other's work", || {
+        published(folder.path()).is_some_and(|d| d.series.first().is_some_and(|s| s.value == 42))
+    });
+}
+
+#[test]
+fn the_last_increments_are_published_when_the_store_is_dropped() {
+    let folder = folder();
+    let store = quiet().background_sync(Some(Duration::from_secs(3600)));
+    let store = store.open(folder.path()).unwrap();
+    let counter = store.counter("work_total").unwrap();
+    drop(store);
+    assert!(published(folder.path()).is_none(), "a handle is still open");
+    counter.add(9);
+    drop(counter);
+    assert_eq!(published(folder.path()).unwrap().series[0].value, 9);
+}
+
+#[test]
+fn nothing_is_published_when_nothing_changed() {
+    let folder = folder();
+    let store = often().open(folder.path()).unwrap();
+    store.transactions().success.inc();
+    wait_until("metrics.json shows the increment", || {
+        published(folder.path()).is_some_and(|d| d.transactions.success == 1)
+    });
+    let before = file(folder.path());
+    // Ten intervals in which it could go wrong; a slow machine only makes the test weaker.
+    std::thread::sleep(Duration::from_millis(200));
+    drop(store);
+    drop(often().open(folder.path()).unwrap());
+    assert_eq!(file(folder.path()), before);
+}
+
+#[test]
+fn a_foreign_document_is_left_alone_and_the_counts_become_durable_all_the_same() {
+    let folder = folder();
+    let path = folder.path().join("metrics.json");
+    let store = often().open(folder.path()).unwrap();
+    store.sync().unwrap();
+    fs::write(&path, "foreign").unwrap();
+    store.transactions().success.inc();
+    let tail = || crate::image::Image::read(folder.path(), 0).word(crate::image::FLUSHED_AT);
+    let before = tail();
+    wait_until("a flush", || tail() > before);
+    assert_eq!(store.health().unwrap().published, Published::Foreign);
+    drop(store);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "foreign");
+}
+
+#[test]
+fn a_store_without_the_thread_publishes_only_on_demand() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    store.transactions().success.inc();
+    drop(store);
+    assert!(published(folder.path()).is_none());
+}

@@ -1,0 +1,225 @@
+//! A reader and editor of segment files that shares no code with the library: its offsets are
+//! written down here once more, so it also checks the byte table of `docs/format.md`.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{Values, key};
+
+pub(crate) const PAGE_BYTES: usize = 4096;
+pub(crate) const PAGE: usize = PAGE_BYTES / 8;
+
+/// Words of the control page.
+pub(crate) const TAIL: usize = 512;
+pub(crate) const DURABLE_TAIL: usize = 513;
+pub(crate) const EPOCH: usize = 520;
+pub(crate) const SEGMENTS: usize = 521;
+pub(crate) const BOOT: usize = 522;
+pub(crate) const PENDING: usize = 524;
+pub(crate) const DEGRADED: usize = 525;
+pub(crate) const FLUSHED_AT: usize = 526;
+pub(crate) const PUBLISHED_AT: usize = 527;
+pub(crate) const PUBLISHED_STATE: usize = 528;
+pub(crate) const WAITING: usize = 529;
+pub(crate) const TICKET: usize = 536;
+pub(crate) const RECORDS: usize = 576;
+pub(crate) const RECORD_WORDS: usize = 128;
+
+/// The bytes of one segment.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Image {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// One entry of the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) block: usize,
+    pub(crate) blocks: usize,
+    /// Name and labels as [`Values`] names them.
+    pub(crate) key: String,
+    pub(crate) cell: usize,
+}
+
+impl Image {
+    /// Segment `index` of the store in `root`.
+    pub(crate) fn read(root: &Path, index: u32) -> Self {
+        let path = root.join("live").join(format!("segment-{index:04}"));
+        let bytes = std::fs::read(&path).unwrap();
+        Self { path, bytes }
+    }
+
+    /// Puts the bytes back into the file, in place.
+    pub(crate) fn write(&self) {
+        use std::os::unix::fs::FileExt as _;
+        let file = std::fs::OpenOptions::new().write(true).open(&self.path);
+        let file = file.unwrap();
+        file.write_all_at(&self.bytes, 0).unwrap();
+        file.set_len(self.bytes.len() as u64).unwrap();
+    }
+
+    pub(crate) fn word(&self, index: usize) -> u64 {
+        let bytes = &self.bytes[index * 8..index * 8 + 8];
+        u64::from_le_bytes(bytes.try_into().unwrap())
+    }
+
+    pub(crate) fn set(&mut self, index: usize, word: u64) {
+        self.bytes[index * 8..index * 8 + 8].copy_from_slice(&word.to_le_bytes());
+    }
+
+    pub(crate) fn flip(&mut self, bit: usize) {
+        self.bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+
+    pub(crate) fn words(&self) -> usize {
+        self.bytes.len() / 8
+    }
+
+    pub(crate) fn stripes(&self) -> usize {
+        self.word(4) as u32 as usize
+    }
+
+    pub(crate) fn cells(&self) -> usize {
+        self.word(5) as usize
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        self.word(6) as u32 as usize
+    }
+
+    pub(crate) fn blocks(&self) -> usize {
+        (self.word(6) >> 32) as usize
+    }
+
+    pub(crate) fn index_at(&self) -> usize {
+        2 * PAGE
+    }
+
+    pub(crate) fn registry_at(&self) -> usize {
+        self.index_at() + self.slots()
+    }
+
+    pub(crate) fn block_at(&self, block: usize) -> usize {
+        self.registry_at() + block * 8
+    }
+
+    pub(crate) fn baseline_at(&self, parity: usize) -> usize {
+        self.registry_at() + self.blocks() * 8 + parity * self.cells()
+    }
+
+    /// First word of a stripe; the ledger's number is that of the stripes.
+    pub(crate) fn stripe_at(&self, stripe: usize) -> usize {
+        self.registry_at() + self.blocks() * 8 + (2 + stripe) * self.cells()
+    }
+
+    pub(crate) fn total(&self, cell: usize) -> u64 {
+        (0..=self.stripes())
+            .map(|stripe| self.word(self.stripe_at(stripe) + cell))
+            .fold(0, u64::wrapping_add)
+    }
+
+    /// Blocks and cells in use, as the word at `index` says.
+    pub(crate) fn tail(&self, index: usize) -> (usize, usize) {
+        let word = self.word(index);
+        let value = word & 0xffff_ffff_ffff;
+        assert_eq!(word >> 48, u64::from(crc(&[value])) & 0xffff);
+        (value as usize & 0xff_ffff, (value >> 24) as usize)
+    }
+
+    /// A number with its checksum beside it.
+    pub(crate) fn sealed(&self, index: usize) -> u32 {
+        let word = self.word(index);
+        assert_eq!((word >> 32) as u32, crc(&[word & 0xffff_ffff]));
+        word as u32
+    }
+
+    /// All whole entries in front of the tail.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let (end, _) = self.tail(TAIL);
+        let mut entries = Vec::new();
+        let mut block = 0;
+        while block < end {
+            let entry = self.entry(block);
+            block += entry.as_ref().map_or(1, |entry| entry.blocks);
+            entries.extend(entry);
+        }
+        entries
+    }
+
+    pub(crate) fn entry_of(&self, key: &str) -> Entry {
+        let entries = self.entries();
+        let found = entries.into_iter().find(|entry| entry.key == key);
+        found.unwrap_or_else(|| panic!("{} holds no entry of {key}", self.path.display()))
+    }
+
+    fn entry(&self, block: usize) -> Option<Entry> {
+        let at = self.block_at(block);
+        let first = self.word(at);
+        if first.to_le_bytes()[..4] != [0xff, b'D', b'S', b'E'] {
+            return None;
+        }
+        let sizes = self.word(at + 1);
+        let blocks = sizes as usize & 0xffff;
+        let words: Vec<u64> = (at + 1..at + blocks * 8).map(|i| self.word(i)).collect();
+        if (first >> 32) as u32 != crc(&words) || (sizes >> 16) as u8 != 1 {
+            return None;
+        }
+        let length = (sizes >> 32) as usize;
+        let mut rest = &self.bytes[(at + 6) * 8..][..length];
+        let mut texts = Vec::new();
+        while !rest.is_empty() {
+            let (length, behind) = rest.split_at(2);
+            let length = usize::from(u16::from_le_bytes(length.try_into().unwrap()));
+            texts.push(String::from_utf8(behind[..length].to_vec()).unwrap());
+            rest = &behind[length..];
+        }
+        let labels = texts[1..].chunks(2).map(|pair| (&pair[0], &pair[1]));
+        assert_eq!(self.word(at + 2) >> 32, 1, "a counter has one cell");
+        Some(Entry {
+            block,
+            blocks,
+            key: key(&texts[0], labels),
+            cell: self.word(at + 2) as u32 as usize,
+        })
+    }
+
+    /// The values of the epoch with this number.
+    pub(crate) fn values(&self, epoch: u32) -> Values {
+        let baseline = self.baseline_at(epoch as usize & 1);
+        let value = |cell: usize| self.total(cell).wrapping_sub(self.word(baseline + cell));
+        let entries = self.entries().into_iter();
+        entries
+            .map(|entry| (entry.key, value(entry.cell)))
+            .collect()
+    }
+
+    /// Writes a number with its checksum beside it.
+    pub(crate) fn seal(&mut self, index: usize, value: u32) {
+        let check = u64::from(crc(&[u64::from(value)]));
+        self.set(index, u64::from(value) | check << 32);
+    }
+
+    /// Makes the boot in which the store was last used another one.
+    pub(crate) fn reboot(&mut self) {
+        self.set(BOOT, self.word(BOOT) ^ 0xdead);
+    }
+
+    /// Fills the blocks of an entry with zeros, as if their page had never reached the disk.
+    pub(crate) fn drop_entry(&mut self, entry: &Entry) {
+        for word in self.block_at(entry.block)..self.block_at(entry.block + entry.blocks) {
+            self.set(word, 0);
+        }
+    }
+}
+
+/// CRC-32 (ISO 3309) over words in little-endian byte order, bit by bit.
+pub(crate) fn crc(words: &[u64]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in words.iter().flat_map(|word| word.to_le_bytes()) {
+        crc ^= u32::from(byte);
+        for _ in 0..8 {
+            crc = crc >> 1 ^ (0xedb8_8320 & 0u32.wrapping_sub(crc & 1));
+        }
+    }
+    !crc
+}
