@@ -1,2 +1,54 @@
-//! To be written.
-fn main() {}
+//! Shows with real processes that the counts hold: they race, are killed and fail, and then
+//! everything is counted again.
+//!
+//! Each harness is one file whose first comment says what is done and what would be a violation.
+//! `audit.rs` counts a store again from its files, `scenario.rs` holds the operations that are
+//! interrupted, `fault.rs` interrupts them, `child.rs` starts and kills processes, `ui.rs` prints.
+//! This program starts itself again for the processes that race: `deespec-proof role NAME …`.
+
+use std::process::ExitCode;
+
+mod args;
+mod audit;
+mod child;
+mod errors;
+mod fault;
+mod harness;
+mod holders;
+mod kills;
+mod race;
+mod random;
+mod reader;
+mod scenario;
+mod steps;
+mod ui;
+mod writer;
+
+/// What stops a harness itself; what it finds are violations, which are collected.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "role"
+    {
+        return match child::play(rest) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                ui::complain(&ui::chain(error.as_ref()));
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match args::parse(&arguments) {
+        Ok(None) => {
+            ui::say(&args::usage());
+            ExitCode::SUCCESS
+        }
+        Ok(Some(plan)) => harness::run(&plan),
+        Err(message) => {
+            ui::complain(&format!("{message}\n\n{}", args::usage()));
+            ExitCode::from(3)
+        }
+    }
+}

@@ -255,6 +255,11 @@ struct Head<'a> {
 
 /// Writes a document: one field a line, one series a line, and the checksum of all before it.
 pub(crate) fn render(document: &Document) -> String {
+    render_with(document, &document.series)
+}
+
+/// As [`render`], with series that stand elsewhere.
+pub(crate) fn render_with(document: &Document, all: &[Series]) -> String {
     let head = Head {
         commit_success: document.transactions.success,
         commit_failed: document.transactions.failed,
@@ -269,22 +274,21 @@ pub(crate) fn render(document: &Document) -> String {
         taken_at: document.taken_at.as_deref(),
         partial: &document.partial,
     };
-    // Only numbers and strings: their serialisation cannot fail.
-    let mut text = serde_json::to_string_pretty(&head).unwrap_or_default();
-    text.truncate(text.trim_end_matches(['\n', '}']).len());
-    text.push_str(",\n  \"series\": [");
-    for (index, series) in document.series.iter().enumerate() {
-        text.push_str(if index == 0 { "\n    " } else { ",\n    " });
-        text.push_str(&serde_json::to_string(series).unwrap_or_default());
+    // Numbers and strings into memory: that cannot fail, and gives UTF-8.
+    let mut text = serde_json::to_vec_pretty(&head).unwrap_or_default();
+    // Without the newline and brace that close it: more fields follow.
+    text.truncate(text.len().saturating_sub(2));
+    text.extend_from_slice(b",\n  \"series\": [");
+    for (index, series) in all.iter().enumerate() {
+        let separator: &[u8] = if index == 0 { b"\n    " } else { b",\n    " };
+        text.extend_from_slice(separator);
+        let _ = serde_json::to_writer(&mut text, series);
     }
-    text.push_str(if document.series.is_empty() {
-        "]"
-    } else {
-        "\n  ]"
-    });
-    let check = crc32fast::hash(text.as_bytes());
-    text.push_str(&format!("{CHECK}{check:08x}\"\n}}\n"));
-    text
+    let end: &[u8] = if all.is_empty() { b"]" } else { b"\n  ]" };
+    text.extend_from_slice(end);
+    let check = crc32fast::hash(&text);
+    text.extend_from_slice(format!("{CHECK}{check:08x}\"\n}}\n").as_bytes());
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Whether these bytes are exactly what DeeSpec wrote.

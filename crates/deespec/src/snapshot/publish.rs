@@ -6,7 +6,7 @@ use crate::Error;
 use crate::store::files::read_document;
 use crate::store::{Core, Exclusive, StoreError};
 
-use super::document::{Document, is_untouched, render};
+use super::document::{Document, is_untouched};
 use super::error::DocumentError;
 use super::import::{digest, is_imported};
 use super::view::{self, View};
@@ -83,7 +83,7 @@ fn offer(exclusive: &Exclusive<'_>) -> Result<(View, bool), Error> {
     if published_document(core)? == Published::Foreign {
         return Ok((view, false));
     }
-    let text = render(&view.to_document());
+    let text = view.to_json();
     core.files().write(&path(core), text.as_bytes(), true)?;
     exclusive.set_published(core.now_ns(), state);
     Ok((view, true))

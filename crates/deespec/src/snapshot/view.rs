@@ -81,12 +81,20 @@ impl View {
     /// The view as `metrics.json` holds it (schema version 1), with a newline at the end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        document::render(&self.to_document())
+        document::render_with(&self.head(), &self.series)
     }
 
     /// The view as a document.
     #[must_use]
     pub fn to_document(&self) -> Document {
+        Document {
+            series: self.series.clone(),
+            ..self.head()
+        }
+    }
+
+    /// Everything but the series.
+    fn head(&self) -> Document {
         Document {
             transactions: self.transactions,
             last_update: Some(time::to_seconds(self.times_ns.1)),
@@ -95,7 +103,7 @@ impl View {
             store_id: Some(self.store_id),
             kind: None,
             taken_at: None,
-            series: self.series.clone(),
+            series: Vec::new(),
             partial: self.skipped.clone(),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::metric::{Key, Kind, TRANSACTIONS};
 use crate::sync::{AtomicBool, Ordering};
 
-use super::control::{BOOT, EPOCH, FLUSHED_AT, SEGMENTS, TICKET};
+use super::control::{BOOT, EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
 use super::epoch::{Beginning, Record};
 use super::error::StoreError;
 use super::files::Files;
@@ -205,6 +205,9 @@ fn make(
                 segment.store(BOOT, boot[0]);
                 segment.store(BOOT + 1, boot[1]);
                 segment.store(FLUSHED_AT, now);
+                // Should this process die before the mark of the making is removed, the next one
+                // removes it.
+                segment.store(PENDING, u64::from(shares.len() > 1));
                 let record = Record {
                     epoch: 1,
                     at_ns: now,
@@ -219,7 +222,9 @@ fn make(
         first = Some(segment);
     }
     files.sweep()?;
-    first.ok_or_else(|| StoreError::damaged(live, "no segment was made"))
+    let first = first.ok_or_else(|| StoreError::damaged(live, "no segment was made"))?;
+    first.store(PENDING, 0);
+    Ok(first)
 }
 
 /// Divides the first series of a store, the transactions before all others, over segments.

@@ -1,0 +1,60 @@
+//! The command line, read by hand: five options do not need a library.
+
+use std::path::PathBuf;
+
+use crate::harness::{HARNESSES, Plan};
+
+pub(crate) fn usage() -> String {
+    let mut text = "\
+Races, kills and fails processes that share a store, and counts everything again.
+
+Usage: cargo xtask torture [--quick|--full] [--seed N] [--kills N] [--dir DIR] [NAME…]
+
+  --quick    20,000 random kills (default 100,000; the test suite takes 2,000)
+  --full     1,000,000 random kills
+  --kills N  N random kills
+  --seed N   choose what is random as another run did, which printed N
+  --dir DIR  make the stores in DIR instead of the folder for temporary files
+
+Harnesses (all of them unless some are named):
+"
+    .to_owned();
+    for harness in HARNESSES {
+        text.push_str(&format!("  {:<9}{}\n", harness.name, harness.about));
+    }
+    text.push_str("\nExit codes: 0 no violation, 1 violations, 3 a harness could not be run.");
+    text
+}
+
+/// `None` when help was asked for.
+pub(crate) fn parse(arguments: &[String]) -> Result<Option<Plan>, String> {
+    let mut plan = Plan {
+        kills: 100_000,
+        seed: None,
+        folder: std::env::temp_dir(),
+        names: Vec::new(),
+    };
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let mut value = || rest.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--quick" => plan.kills = 20_000,
+            "--full" => plan.kills = 1_000_000,
+            "--kills" => plan.kills = number(argument, value()?)?,
+            "--seed" => plan.seed = Some(number(argument, value()?)?),
+            "--dir" => plan.folder = PathBuf::from(value()?),
+            name if HARNESSES.iter().any(|harness| harness.name == name) => {
+                plan.names.push(name.to_owned());
+            }
+            other => return Err(format!("unexpected argument `{other}`")),
+        }
+    }
+    Ok(Some(plan))
+}
+
+fn number(option: &str, text: &str) -> Result<u64, String> {
+    text.replace('_', "")
+        .parse()
+        .map_err(|_| format!("{option} needs a number, not `{text}`"))
+}

@@ -1,0 +1,65 @@
+//! Processes: this program starts itself again in a role, and kills what it started.
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{Result, holders, kills, race, reader, steps, writer};
+
+/// A command that starts this program in a role, with all three streams as pipes.
+pub(crate) fn role(name: &str) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["role", name]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    Ok(command)
+}
+
+/// What a process in a role does.
+pub(crate) fn play(arguments: &[String]) -> Result<()> {
+    let (name, rest) = arguments.split_first().ok_or("no role")?;
+    match name.as_str() {
+        "writer" => writer::long_lived(rest),
+        "one-shot" => writer::one_shot(rest),
+        "registrar" => writer::registrar(rest),
+        "reader" => reader::role(rest),
+        "rotator" => kills::rotator(rest),
+        "snapshotter" => kills::snapshotter(rest),
+        "step" => steps::role(rest),
+        "racer" => race::racer(rest),
+        "bystander" => race::bystander(rest),
+        "holder" => holders::role(rest),
+        other => Err(format!("unknown role {other}").into()),
+    }
+}
+
+/// The argument at `index` of a role.
+pub(crate) fn argument<T: std::str::FromStr>(arguments: &[String], index: usize) -> Result<T> {
+    let text = arguments.get(index).ok_or("an argument is missing")?;
+    text.parse()
+        .map_err(|_| format!("argument {index} is wrong: {text}").into())
+}
+
+/// The standard output without a buffer: what is written there survives the process.
+pub(crate) fn output() -> Result<File> {
+    Ok(File::from(std::io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+/// Kills a child that was not waited for yet.
+pub(crate) fn kill(child: &Child) -> Result<()> {
+    kill_pid(Pid::from_child(child))
+}
+
+/// As [`kill`]; the caller makes sure that the process was not waited for yet.
+pub(crate) fn kill_pid(pid: Pid) -> Result<()> {
+    Ok(kill_process(pid, Signal::KILL)?)
+}
+
+pub(crate) fn was_killed(status: ExitStatus) -> bool {
+    status.signal() == Some(Signal::KILL.as_raw())
+}

@@ -1,0 +1,82 @@
+//! The roles that count. Each increment is acknowledged after it returned, with one write of its
+//! own to the pipe: what the parent reads was counted.
+//!
+//! - `writer ROOT SLOT THREADS COUNTS SYNC_MS`: a process with threads, which ends after so many
+//!   increments in each; one byte for one increment.
+//! - `one-shot ROOT SLOT`: opens, counts once and ends, without a background thread.
+//! - `registrar ROOT NAMES SEED`: counts label sets chosen at random, most of them new at first; two
+//!   bytes for one increment, the number of the label set.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use deespec::{Options, Store};
+
+use crate::Result;
+use crate::child::{argument, output};
+use crate::random::Random;
+
+/// Acknowledges an increment of `commit_success`, which all writers share.
+pub(crate) const SHARED: u8 = b's';
+/// Acknowledges an increment of the series that is the writer's own.
+pub(crate) const OWN: u8 = b'o';
+/// The series of each writer, by the label `writer`.
+pub(crate) const OWN_NAME: &str = "own_total";
+/// The series of the registrar, by the label `id`.
+pub(crate) const REGISTERED: &str = "registered_total";
+
+pub(crate) fn long_lived(arguments: &[String]) -> Result<()> {
+    let root: PathBuf = argument(arguments, 0)?;
+    let slot: String = argument(arguments, 1)?;
+    let threads: u64 = argument(arguments, 2)?;
+    let counts: u64 = argument(arguments, 3)?;
+    let every = Duration::from_millis(argument(arguments, 4)?);
+    let store = Options::new().background_sync(Some(every)).open(root)?;
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(|| count(&store, &slot, counts)))
+            .collect();
+        running
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
+    })
+}
+
+pub(crate) fn one_shot(arguments: &[String]) -> Result<()> {
+    let root: PathBuf = argument(arguments, 0)?;
+    let store = Options::new().background_sync(None).open(root)?;
+    count(&store, &argument::<String>(arguments, 1)?, 1)
+}
+
+fn count(store: &Store, slot: &str, counts: u64) -> Result<()> {
+    let mut acknowledge = output()?;
+    let own = store.counter_with(OWN_NAME, &[("writer", slot)])?;
+    let shared = &store.transactions().success;
+    for number in 0..counts {
+        if number % 2 == 0 {
+            shared.inc();
+            acknowledge.write_all(&[SHARED])?;
+        } else {
+            own.inc();
+            acknowledge.write_all(&[OWN])?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn registrar(arguments: &[String]) -> Result<()> {
+    let root: PathBuf = argument(arguments, 0)?;
+    let names: u64 = argument(arguments, 1)?;
+    let mut random = Random(argument(arguments, 2)?);
+    let store = Options::new().background_sync(None).open(root)?;
+    let mut acknowledge = output()?;
+    loop {
+        let id = u16::try_from(random.below(names))?;
+        let counter = store.counter_with(REGISTERED, &[("id", &id.to_string())])?;
+        counter.inc();
+        acknowledge.write_all(&id.to_le_bytes())?;
+        // Load only: new names are to come during the whole run.
+        std::thread::sleep(random.moment(Duration::from_millis(4)));
+    }
+}

@@ -1,0 +1,43 @@
+//! Each harness with numbers that a test suite can afford. One binary, because all of them start
+//! the same program.
+
+use std::io::Write as _;
+use std::process::Command;
+
+fn run(arguments: &[&str]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_deespec-proof"))
+        .args(arguments)
+        .output()
+        .expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    // Not captured, so that the figures stand in the log of the suite.
+    let _ = std::io::stderr().write_all(said.as_bytes());
+    assert!(output.status.success(), "{said}{complained}");
+    assert!(said.contains("; 0 violations; "), "{said}{complained}");
+}
+
+#[test]
+fn two_thousand_random_kills_lose_nothing_and_count_nothing_twice() {
+    run(&["kills", "--kills", "2000"]);
+}
+
+#[test]
+fn a_kill_at_each_step_and_at_each_step_of_the_repair_leaves_a_lawful_state() {
+    run(&["steps"]);
+}
+
+#[test]
+fn an_error_of_the_disk_at_each_step_is_clear_and_the_counting_goes_on() {
+    run(&["errors"]);
+}
+
+#[test]
+fn racing_processes_count_exactly_and_register_each_name_once() {
+    run(&["race", "--kills", "2000"]);
+}
+
+#[test]
+fn a_killed_holder_of_the_lock_keeps_nobody_waiting() {
+    run(&["holders", "--kills", "2000"]);
+}
