@@ -1,5 +1,6 @@
 //! The arguments of all commands: what clap parses, before it means anything.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -16,21 +17,22 @@ Exit codes:
   70  a defect in deespec
   `deespec run` passes the exit code of its command through.
 
-Environment:
-  DEESPEC_STORE   the store's folder, where --store is not given
-  DEESPEC_CONFIG  the gate's configuration, where --config is not given
+Words:
+  store  the folder with the counts: --store, else DEESPEC_STORE, else var/ in
+         the nearest .deespec/ upward, else a new one here
+  epoch  what is counted from one `deespec rotate` to the next
+  gate   judges the counts by thresholds: --config, else DEESPEC_CONFIG, else
+         thresholds.json beside the store, else the defaults
 
 Example:
   deespec inc builds_total -l branch=main
   deespec run --name tests -- cargo test
   deespec doctor --check-thresholds";
 
-/// Exact counts over many processes, and the gate that judges them.
-///
-/// Counts survive races, kills and reboots. The store is the folder that --store or DEESPEC_STORE
-/// names, else the nearest .deespec/ upward, else a new one here.
+/// Count exactly in many processes at once, and let a gate judge the counts
+// No command has a longer text for --help than for -h: that would blow up the list of options.
 #[derive(Debug, Parser)]
-#[command(name = "deespec", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "deespec", version, after_help = AFTER_HELP, max_term_width = 80)]
 pub(crate) struct Cli {
     /// The store's folder
     #[arg(
@@ -65,25 +67,40 @@ pub(crate) struct Json {
 }
 
 impl Cli {
-    /// Parses the arguments of this process.
-    pub(crate) fn from_arguments() -> Result<Self, clap::Error> {
+    /// Parses the arguments of a process, the program's name first.
+    pub(crate) fn parse_arguments(arguments: &[OsString]) -> Result<Self, clap::Error> {
         // Building the parser of all commands takes longer than an increment. So one that knows
-        // `inc` alone goes first; whatever it does not understand is left to the whole parser.
-        if std::env::args_os().any(|argument| argument == "inc")
-            && let Ok(quick) = Quick::try_parse()
+        // little goes first; whatever it does not understand is left to the whole parser.
+        if arguments.iter().any(|a| a == "inc" || a == "demo-worker")
+            && let Ok(quick) = Quick::try_parse_from(arguments)
         {
-            let QuickCommand::Inc(inc) = quick.command;
             return Ok(Self {
                 store: quick.store,
                 log_format: quick.log_format,
-                command: Command::Inc(inc),
+                command: match quick.command {
+                    QuickCommand::Inc(inc) => Command::Inc(inc),
+                    QuickCommand::DemoWorker(worker) => Command::DemoWorker(worker),
+                },
             });
         }
-        Self::try_parse()
+        Self::try_parse_from(arguments)
     }
 }
 
-/// The part of [`Cli`] that `deespec inc` needs.
+/// How log lines are to look where the arguments could not be parsed.
+pub(crate) fn log_format(arguments: &[OsString]) -> LogFormat {
+    let json = arguments
+        .windows(2)
+        .any(|pair| pair[0] == "--log-format" && pair[1] == "json")
+        || arguments.iter().any(|a| a == "--log-format=json");
+    if json {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    }
+}
+
+/// The part of [`Cli`] that `deespec inc` needs, and what only the demo calls.
 #[derive(Debug, Parser)]
 #[command(disable_help_flag = true, disable_help_subcommand = true)]
 struct Quick {
@@ -99,6 +116,8 @@ struct Quick {
 enum QuickCommand {
     #[command(disable_help_flag = true)]
     Inc(command::inc::Inc),
+    #[command(disable_help_flag = true)]
+    DemoWorker(command::demo::worker::Worker),
 }
 
 #[derive(Debug, Subcommand)]
@@ -119,6 +138,115 @@ pub(crate) enum Command {
     Demo(command::demo::Demo),
     Completions(command::completions::Completions),
     Man(command::man::Man),
-    #[command(hide = true)]
+    // Known to `Quick` alone, so that it stands neither in the help nor in completions.
+    #[command(skip)]
     DemoWorker(command::demo::worker::Worker),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(line: &[&str]) -> Vec<OsString> {
+        std::iter::once("deespec")
+            .chain(line.iter().copied())
+            .map(OsString::from)
+            .collect()
+    }
+
+    /// The outcome of a parser in comparable form: what was understood, or the whole message.
+    fn outcome(parsed: Result<Cli, clap::Error>) -> Result<String, String> {
+        parsed
+            .map(|cli| format!("{cli:?}"))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_quick_parser_of_inc_understands_exactly_what_the_whole_parser_does() {
+        let lines: &[&[&str]] = &[
+            &["inc"],
+            &["inc", "a"],
+            &["inc", "a", "b"],
+            &["inc", "inc"],
+            &["inc", "--", "a"],
+            &["inc", "--", "--by"],
+            &["inc", "a", "--by", "3"],
+            &["inc", "a", "--by=3"],
+            &["inc", "--by", "3", "a"],
+            &["inc", "a", "--by", "0"],
+            &["inc", "a", "--by", "-1"],
+            &["inc", "a", "--by", "1.5"],
+            &["inc", "a", "--by", ""],
+            &["inc", "a", "--by", "18446744073709551615"],
+            &["inc", "a", "--by", "18446744073709551616"],
+            &["inc", "a", "--by", "1", "--by", "2"],
+            &["inc", "a", "--b", "1"],
+            &[
+                "inc",
+                "a",
+                "-l",
+                "k=v",
+                "--label",
+                "x=y=z",
+                "-lq=",
+                "--label==",
+            ],
+            &["inc", "a", "-l", "k=v", "-l", "k=w"],
+            &["inc", "a", "-l"],
+            &["inc", "a", "-l", "k"],
+            &["inc", "a", "-l", "-x=1"],
+            &["inc", "a", "--sync"],
+            &["inc", "a", "--sync", "--sync"],
+            &["inc", "a", "--sync=1"],
+            &["--store", "d", "inc", "a"],
+            &["inc", "a", "--store", "d"],
+            &["inc", "--store=d", "a"],
+            &["inc", "a", "--store", ""],
+            &["inc", "a", "--store"],
+            &["--store", "inc", "inc", "a"],
+            &["--store", "inc", "show"],
+            &["--log-format", "json", "inc", "a"],
+            &["inc", "a", "--log-format", "text"],
+            &["inc", "a", "--log-format", "xml"],
+            &["inc", "-h"],
+            &["inc", "a", "--help"],
+            &["inc", "-V"],
+            &["inc", "--version"],
+            &["inc", "a", "--json"],
+            &["inc", "a", "--frob"],
+            &["help", "inc"],
+            &["run", "--", "inc", "a"],
+            &["man", "inc"],
+            &["inc", "", "--by", "2"],
+            &["inc", "-"],
+            &["inc", "demo-worker"],
+        ];
+        for line in lines {
+            let arguments = arguments(line);
+            assert_eq!(
+                outcome(Cli::parse_arguments(&arguments)),
+                outcome(Cli::try_parse_from(&arguments)),
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_parser_of_all_commands_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+        <Quick as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn the_log_format_is_known_even_where_the_rest_is_wrong() {
+        for json in [
+            &["--log-format", "json", "frob"][..],
+            &["inc", "--log-format=json"],
+        ] {
+            assert_eq!(log_format(&arguments(json)), LogFormat::Json);
+        }
+        for text in [&["frob"][..], &["--log-format", "text"], &["--log-format"]] {
+            assert_eq!(log_format(&arguments(text)), LogFormat::Text);
+        }
+    }
 }

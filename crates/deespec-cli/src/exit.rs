@@ -73,7 +73,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 impl From<deespec::Error> for Failure {
     fn from(error: deespec::Error) -> Self {
-        use deespec::{DocumentError as D, Error, StoreError as S};
+        use deespec::{DocumentError as D, Error, MetricError as M, StoreError as S};
         let hint = match &error {
             Error::Store(S::FileSystem { .. }) => {
                 "put the store elsewhere with --store DIR or DEESPEC_STORE, or, if you know better, \
@@ -98,7 +98,16 @@ impl From<deespec::Error> for Failure {
             Error::Store(S::Replaced { .. }) => {
                 "start the program again so that it uses the new file"
             }
-            Error::Store(S::Metric(_)) => "see `deespec inc --help` for what a name may look like",
+            Error::Store(S::Metric(M::Name { .. } | M::LabelName { .. })) => {
+                "write - and . as _, and put what varies into the value of a label: -l KEY=VALUE"
+            }
+            Error::Store(S::WrongFileType { .. }) => {
+                "nothing was changed; move away what stands there"
+            }
+            Error::Store(S::Full { .. }) => {
+                "use fewer label values, or begin a new store with --store DIR"
+            }
+            Error::Store(S::Io { source, .. }) => io_hint(source),
             Error::Document(D::Foreign { .. }) => {
                 "add its values once with `deespec import FILE`, or move the file away"
             }
@@ -112,9 +121,6 @@ impl From<deespec::Error> for Failure {
             Error::Document(D::Syntax { .. } | D::Content { .. }) => {
                 "nothing was changed; mend the file or move it away"
             }
-            Error::Document(D::Missing { .. }) => {
-                "`deespec snapshots list` shows the snapshots there are"
-            }
             _ => "",
         };
         let failure = Self::new(chain(&error));
@@ -126,10 +132,80 @@ impl From<deespec::Error> for Failure {
     }
 }
 
+/// What to do about an error of the operating system; empty where that depends.
+fn io_hint(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as E;
+    match error.kind() {
+        E::StorageFull | E::QuotaExceeded => "free some disk space and try again",
+        E::PermissionDenied | E::ReadOnlyFilesystem => {
+            "let this user write there, or choose another folder with --store DIR or DEESPEC_STORE"
+        }
+        E::NotFound | E::NotADirectory | E::IsADirectory => {
+            "choose another folder with --store DIR or DEESPEC_STORE"
+        }
+        _ => "",
+    }
+}
+
 /// Turns a panic into exit code 70 and a request to report it.
 pub(crate) fn report_bugs() {
     std::panic::set_hook(Box::new(|panic| {
         crate::ui::bug(&panic.to_string());
         std::process::exit(70);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_to_end_has_its_exit_code() {
+        let codes = [
+            (Code::Done, 0),
+            (Code::Failed, 1),
+            (Code::Warned, 2),
+            (Code::NotDone, 3),
+            (Code::Child(0), 0),
+            (Code::Child(255), 255),
+        ];
+        for (code, number) in codes {
+            let number: u8 = number;
+            assert_eq!(ExitCode::from(code), ExitCode::from(number), "{code:?}");
+        }
+    }
+
+    /// A panic ends the process, so this test runs itself once more.
+    #[test]
+    fn a_panic_gives_exit_code_70_and_asks_to_be_reported() {
+        const CHILD: &str = "DEESPEC_TEST_PANICS";
+        if std::env::var_os(CHILD).is_some() {
+            report_bugs();
+            panic!("on purpose");
+        }
+        let name = "exit::tests::a_panic_gives_exit_code_70_and_asks_to_be_reported";
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(70), "{said}");
+        assert!(
+            said.contains("BUG: ") && said.contains("on purpose"),
+            "{said}"
+        );
+        assert!(said.contains("Please report it"), "{said}");
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_cause_and_what_to_do() {
+        let blocked = tempfile::NamedTempFile::new().unwrap();
+        let error = deespec::Store::open(blocked.path().join("below")).unwrap_err();
+        let failure = Failure::from(error);
+        let path = blocked.path().display().to_string();
+        assert!(failure.message.contains(&path), "{failure}");
+        assert!(failure.message.contains("Not a directory"), "{failure}");
+        assert!(failure.hint.is_some(), "{failure}");
+    }
 }

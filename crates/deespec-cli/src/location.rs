@@ -16,11 +16,9 @@ const STORE: &str = "var";
 /// The folder of the store: `--store`, else `DEESPEC_STORE`, else the nearest `.deespec/` upward, else
 /// a new one here.
 pub(crate) fn store_path(cli: &Cli) -> Result<PathBuf, Failure> {
-    if let Some(path) = &cli.store {
-        return Ok(path.clone());
-    }
-    if let Some(path) = std::env::var_os("DEESPEC_STORE").filter(|path| !path.is_empty()) {
-        return Ok(path.into());
+    if let Some(path) = named(cli) {
+        return std::path::absolute(&path)
+            .map_err(|error| Failure::new(format!("cannot locate {}: {error}", path.display())));
     }
     let here = std::env::current_dir()
         .map_err(|error| Failure::new(format!("cannot tell the current folder: {error}")))?;
@@ -29,6 +27,12 @@ pub(crate) fn store_path(cli: &Cli) -> Result<PathBuf, Failure> {
         .map(|folder| folder.join(FOLDER))
         .find(|path| path.is_dir());
     Ok(nearest.unwrap_or_else(|| here.join(FOLDER)).join(STORE))
+}
+
+/// The folder that `--store`, else `DEESPEC_STORE` names.
+pub(crate) fn named(cli: &Cli) -> Option<PathBuf> {
+    let variable = || std::env::var_os("DEESPEC_STORE").filter(|path| !path.is_empty());
+    cli.store.clone().or_else(|| variable().map(PathBuf::from))
 }
 
 /// Opens the store that the command means. One that does not exist is made, and that is said.

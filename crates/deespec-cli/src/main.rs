@@ -8,24 +8,14 @@ mod ui;
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-
 fn main() -> ExitCode {
     exit::report_bugs();
-    let cli = match args::Cli::from_arguments() {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let cli = match args::Cli::parse_arguments(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Clap's own code for usage errors is 2, which here means "the gate warns".
-            let asked = matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
-            let _ = error.print();
-            return if asked {
-                exit::Code::Done.into()
-            } else {
-                exit::Code::NotDone.into()
-            };
+            let ui = ui::Ui::new(args::log_format(&arguments));
+            return ui.usage(&error).into();
         }
     };
     let ui = ui::Ui::new(cli.log_format);

@@ -1,23 +1,22 @@
 //! The only printer: results go to stdout, log lines and errors to stderr.
-#![expect(
-    clippy::print_stderr,
-    reason = "log lines go to stderr, and only from this room"
-)]
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::time::Duration;
 
+use clap::error::ErrorKind;
 use comfy_table::{Cell, CellAlignment, Table};
 use deespec::gate::{Level, LogLine};
-use serde::Serialize;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 
 /// How log lines look.
+// The variants have no help of their own: it would take six lines in the help of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
-    /// `LEVEL: message key=value …`
     Text,
-    /// One JSON object a line.
     Json,
 }
 
@@ -31,8 +30,27 @@ pub(crate) struct Ui {
 struct JsonLog<'a> {
     level: String,
     message: &'a str,
-    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
-    fields: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "Fields::is_empty")]
+    fields: Fields<'a>,
+}
+
+/// The fields of a log line in the order in which they were given.
+struct Fields<'a>(&'a [(&'static str, String)]);
+
+impl Fields<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(self.0.len()))?;
+        for (key, value) in self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
 }
 
 impl Ui {
@@ -56,22 +74,25 @@ impl Ui {
             // The reader has seen enough, as in `deespec show | head`.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
             Err(error) => {
-                eprintln!("ERROR: Cannot write the result reason={error:?}");
+                self.failure(&Failure::new(format!("cannot write the result: {error}")));
                 std::process::exit(3);
             }
         }
     }
 
-    /// Prints a result of one line.
+    /// Prints a result of one or more lines.
     pub(crate) fn line(self, text: &str) {
-        self.print(&format!("{text}\n"));
+        if self.is_terminal() {
+            let lines: Vec<String> = text.split('\n').map(printable).collect();
+            self.print(&format!("{}\n", lines.join("\n")));
+        } else {
+            self.print(&format!("{text}\n"));
+        }
     }
 
     /// Prints a result as JSON.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value)
-            .map_err(|error| Failure::new(format!("cannot write the result as JSON: {error}")))?;
-        self.line(&text);
+        self.print(&pretty(value)?);
         Ok(())
     }
 
@@ -79,25 +100,31 @@ impl Ui {
     pub(crate) fn json_line(self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::new(format!("cannot write the result as JSON: {error}")))?;
-        self.line(&text);
+        self.print(&format!("{text}\n"));
         Ok(())
+    }
+
+    /// Waits, and ends the program when the reader of its results goes meanwhile.
+    pub(crate) fn pause(self, time: Duration) {
+        let stdout = io::stdout();
+        let mut reader = [PollFd::new(&stdout, PollFlags::empty())];
+        let timeout = Timespec::try_from(time).ok();
+        if poll(&mut reader, timeout.as_ref()).is_ok_and(|ready| ready > 0) {
+            std::process::exit(0);
+        }
     }
 
     /// Writes a log line.
     pub(crate) fn log(self, line: &LogLine) {
         match self.log_format {
-            LogFormat::Text => eprintln!("{line}"),
+            LogFormat::Text => say(&printable(&line.to_string())),
             LogFormat::Json => {
-                let fields = line
-                    .fields
-                    .iter()
-                    .map(|(k, v)| ((*k).to_owned(), v.clone().into()));
                 let json = JsonLog {
                     level: line.level.to_string(),
                     message: &line.message,
-                    fields: fields.collect(),
+                    fields: Fields(&line.fields),
                 };
-                eprintln!("{}", serde_json::to_string(&json).unwrap_or_default());
+                say(&serde_json::to_string(&json).unwrap_or_default());
             }
         }
     }
@@ -134,19 +161,75 @@ impl Ui {
         if self.log_format == LogFormat::Text
             && let Some(hint) = &failure.hint
         {
-            eprintln!("  help: {hint}");
+            say(&format!("  help: {}", printable(hint)));
         }
     }
+
+    /// Prints what the parser of the arguments has to say: the help, or what is wrong with them.
+    pub(crate) fn usage(self, error: &clap::Error) -> Code {
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                let _ = error.print();
+                return Code::Done;
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                if self.log_format == LogFormat::Text =>
+            {
+                let _ = error.print();
+                return Code::NotDone;
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                self.failure(&Failure::new("no command is given").hint("try '--help'"));
+                return Code::NotDone;
+            }
+            _ => {}
+        }
+        // Clap's own code for usage errors is 2, which here means "the gate warns".
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        if self.log_format == LogFormat::Json {
+            let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+            let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            self.failure(&Failure::new(one_line(message)).hint(one_line(rest)));
+        } else {
+            let lines: Vec<String> = text.trim_end().split('\n').map(printable).collect();
+            say(&format!("{}: {}", Level::Error, lines.join("\n")));
+        }
+        Code::NotDone
+    }
+}
+
+/// Writes to stderr. That nobody reads it is no reason to stop.
+fn say(text: &str) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Says that the program itself is wrong.
 pub(crate) fn bug(what: &str) {
-    eprintln!(
+    say(&format!(
         "BUG: {what}\nThis is a defect in deespec. Please report it with the command that you typed."
-    );
+    ));
 }
 
-/// Columns without borders; the ones that are marked are numbers and stand to the right.
+/// A result as JSON of several lines.
+pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value)
+        .map(|text| text + "\n")
+        .map_err(|error| Failure::new(format!("cannot write the result as JSON: {error}")))
+}
+
+/// A path for JSON, which cannot hold a name that is not UTF-8.
+pub(crate) fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// `1 snapshot`, `2 snapshots`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Columns without borders; the ones that are marked are numbers and stand to the right. What may
+/// be long belongs into the last one, so that it moves no other out of sight.
 pub(crate) fn columns(header: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
@@ -167,18 +250,63 @@ pub(crate) fn columns(header: &[&str], numbers: &[usize], rows: Vec<Vec<String>>
     text.join("\n") + "\n"
 }
 
+/// Whether a terminal would obey this character instead of showing it: a control, or one that
+/// turns the direction of what follows.
+pub(crate) fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
 /// A text without characters that a terminal would obey.
 pub(crate) fn printable(text: &str) -> String {
-    if text.chars().all(|c| !c.is_control()) {
+    if !text.chars().any(is_obeyed) {
         return text.to_owned();
     }
     text.chars()
         .map(|c| {
-            if c.is_control() {
+            if is_obeyed(c) {
                 c.escape_default().to_string()
             } else {
                 c.to_string()
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_printable() {
+        for bad in [
+            "\x1b[31m",
+            "\u{9b}31m",
+            "\r",
+            "\x7f",
+            "\n",
+            "\u{202e}",
+            "\u{2066}",
+            "\u{2028}",
+        ] {
+            let shown = printable(bad);
+            assert!(!shown.chars().any(is_obeyed), "{bad:?} gave {shown:?}");
+        }
+        for good in ["", "a b", "日本語", "👩\u{200d}💻", "\\n", "\"'"] {
+            assert_eq!(printable(good), good);
+        }
+    }
+
+    #[test]
+    fn columns_line_up_whatever_the_width_of_a_character() {
+        let row = |name: &str, value: &str| vec![name.to_owned(), value.to_owned(), "x".to_owned()];
+        let rows = vec![row("ab", "1"), row("日本", "22"), row("\x1b", "333")];
+        assert_eq!(
+            columns(&["N", "V", "L"], &[1], rows),
+            "N         V  L\nab        1  x\n日本     22  x\n\\u{1b}  333  x\n"
+        );
+    }
 }

@@ -8,7 +8,9 @@ use crate::ui::Ui;
 
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  deespec completions bash > /etc/bash_completion.d/deespec")]
+#[command(
+    after_help = "Example:\n  deespec completions bash > ~/.local/share/bash-completion/completions/deespec"
+)]
 pub(crate) struct Completions {
     /// The shell
     shell: clap_complete::Shell,

@@ -1,10 +1,15 @@
 //! `deespec export`: write the current epoch in a form for other programs.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use deespec::View;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::args::Cli;
 use crate::command::show::transactions;
@@ -14,25 +19,31 @@ use crate::ui::Ui;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The object of metrics.json
     Json,
-    /// One JSON object a series and line
     Jsonl,
-    /// Comma-separated values (RFC 4180) with a header: name, labels as JSON, value
     Csv,
 }
 
-/// Write the current epoch in a form for other programs
-///
-/// What is exported is durable first.
+const AFTER_HELP: &str = "\
+Example:
+  deespec export csv --output counts.csv
+
+Formats:
+  json   the object of metrics.json
+  jsonl  one line a series, each a JSON object: name, labels, value
+  csv    a header and one line a series: name, labels as JSON, value (RFC 4180)
+
+The counts are on the disk before they are exported.";
+
+/// Write the counts of the current epoch for other programs
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  deespec export csv --output counts.csv")]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Export {
-    /// The form
+    /// See below
     #[arg(value_enum)]
     format: Format,
 
-    /// Write to this file, atomically, instead of stdout
+    /// Write to this file, as a whole, and not to stdout
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -49,63 +60,95 @@ impl Export {
             );
         }
         let text = match self.format {
-            Format::Json => view.to_json(),
+            Format::Json => Ok(view.to_json()),
             Format::Jsonl => jsonl(&view),
             Format::Csv => csv(&view),
         };
+        let text = text.map_err(|error| Failure::new(format!("cannot export: {error}")))?;
         match &self.output {
             None => ui.print(&text),
             Some(path) => write(path, &text).map_err(|error| {
                 Failure::new(format!("cannot write {}: {error}", path.display()))
+                    .hint("give --output a file in a folder that exists and can be written")
             })?,
         }
         Ok(Code::Done)
     }
 }
 
-/// Replaces a file as a whole.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+/// Replaces a file as a whole, so that nobody reads half of it. What is no regular file, such as a
+/// pipe or /dev/stdout, is written to: replacing it would take it away from everybody else.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let through = || {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    let target = match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => path.to_owned(),
+        // The link stays; the file that it means is replaced.
+        Ok(found) if found.is_symlink() => match std::fs::canonicalize(path) {
+            Ok(target) if target.is_file() => target,
+            _ => return through(),
+        },
+        Ok(_) => return through(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let mut name = OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(format!(".{}", std::process::id()));
+    let temporary = target.with_file_name(name);
+    let mut file = File::create(&temporary)?;
+    let replaced = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&temporary, &target));
+    if replaced.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    replaced
 }
 
-/// Name, labels as a JSON object, and value of every series.
-fn series(view: &View) -> impl Iterator<Item = (&str, serde_json::Value, u64)> {
-    let four = transactions(view)
-        .into_iter()
-        .map(|(name, value)| (name, json!({}), value));
-    let others = view
-        .series
-        .iter()
-        .map(|s| (s.name.as_str(), json!(s.labels), s.value));
+/// One series as other programs read it.
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    labels: Cow<'a, BTreeMap<String, String>>,
+    value: u64,
+}
+
+fn rows(view: &View) -> impl Iterator<Item = Row<'_>> {
+    let four = transactions(view).into_iter().map(|(name, value)| Row {
+        name,
+        labels: Cow::Owned(BTreeMap::new()),
+        value,
+    });
+    let others = view.series.iter().map(|series| Row {
+        name: &series.name,
+        labels: Cow::Borrowed(&series.labels),
+        value: series.value,
+    });
     four.chain(others)
 }
 
-fn jsonl(view: &View) -> String {
-    let line = |(name, labels, value)| {
-        format!(
-            "{}\n",
-            json!({ "name": name, "labels": labels, "value": value })
-        )
-    };
-    series(view).map(line).collect()
+fn jsonl(view: &View) -> serde_json::Result<String> {
+    rows(view)
+        .map(|row| Ok(serde_json::to_string(&row)? + "\n"))
+        .collect()
 }
 
-fn csv(view: &View) -> String {
-    let rows = series(view).map(|(name, labels, value)| {
-        format!(
-            "{name},\"{}\",{value}\r\n",
-            labels.to_string().replace('"', "\"\"")
-        )
-    });
-    std::iter::once("name,labels,value\r\n".to_owned())
-        .chain(rows)
+fn csv(view: &View) -> serde_json::Result<String> {
+    let lines = rows(view).map(
+        |Row {
+             name,
+             labels,
+             value,
+         }| {
+            let labels = serde_json::to_string(&labels)?.replace('"', "\"\"");
+            Ok(format!("{name},\"{labels}\",{value}\r\n"))
+        },
+    );
+    std::iter::once(Ok("name,labels,value\r\n".to_owned()))
+        .chain(lines)
         .collect()
 }

@@ -3,19 +3,23 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use deespec::Import as Outcome;
-use serde_json::json;
+use deespec::{DocumentError, Error, Import as Outcome};
+use serde::Serialize;
 
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::location;
-use crate::ui::Ui;
+use crate::ui::{self, Ui, count};
 
-/// Add the values of a metrics.json or snapshot to the counters, once
-///
-/// The file is recognised by its content: importing it again changes nothing.
+const AFTER_HELP: &str = "\
+Example:
+  deespec import old-metrics.json
+
+The file is known by its content from then on: importing it again adds nothing.";
+
+/// Add the counts of a metrics.json or snapshot from elsewhere, once
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  deespec import old-metrics.json")]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Import {
     /// The file
     file: PathBuf,
@@ -28,10 +32,25 @@ pub(crate) struct Import {
     json: Json,
 }
 
+#[derive(Serialize)]
+struct Imported<'a> {
+    file: String,
+    added: bool,
+    series: usize,
+    counts: u64,
+    imported_before: Option<&'a str>,
+}
+
 impl Import {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let store = location::open(cli, ui, "import")?;
-        let outcome = store.import(&self.file, self.force)?;
+        let outcome = store
+            .import(&self.file, self.force)
+            .map_err(|error| match error {
+                Error::Document(DocumentError::Missing { .. }) => Failure::new(error.to_string())
+                    .hint("give the path of a metrics.json or of a snapshot"),
+                error => error.into(),
+            })?;
         let (added, series, counts, before) = match &outcome {
             Outcome::Added { series, counts } => (true, *series, *counts, None),
             Outcome::Already { at } => (false, 0, 0, Some(at.clone())),
@@ -42,22 +61,23 @@ impl Import {
             }
         };
         if self.json.json {
-            ui.json(&json!({
-                "file": self.file,
-                "added": added,
-                "series": series,
-                "counts": counts,
-                "imported_before": before,
-            }))?;
+            ui.json(&Imported {
+                file: ui::path(&self.file),
+                added,
+                series,
+                counts,
+                imported_before: before.as_deref(),
+            })?;
             return Ok(Code::Done);
         }
         match before {
             None => ui.line(&format!(
-                "Added {counts} counts of {series} series from {}",
+                "Added {} of {series} series from {}",
+                count(usize::try_from(counts).unwrap_or(usize::MAX), "count"),
                 self.file.display()
             )),
             Some(at) => ui.line(&format!(
-                "Nothing to add: {} was imported already at {at}",
+                "Nothing to add: what {} holds was imported at {at}",
                 self.file.display()
             )),
         }

@@ -12,19 +12,21 @@ Example:
   deespec inc commit_success
   deespec inc jobs_total --by 3 -l job=backup -l outcome=failure
 
-Names match [a-zA-Z_:][a-zA-Z0-9_:]*, label names [a-zA-Z_][a-zA-Z0-9_]*; label values are any text.
-Four counters are built in and judged by the gate: commit_success, commit_failed, cas_conflicts,
-recovery_count.";
+Names match [a-zA-Z_:][a-zA-Z0-9_:]*, label names [a-zA-Z_][a-zA-Z0-9_]*; label
+values are any text. Each set of labels is a counter of its own. Four counters
+are built in and judged by the gate: commit_success, commit_failed,
+cas_conflicts, recovery_count.";
 
-/// Count; the counter is made on first use
+/// Count: add 1, or more, to a counter, which is made on first use
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Inc {
     /// The counter's name
     name: String,
 
-    /// How much to count
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    /// How much; 0 only makes the counter
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = parse_count)]
+    #[arg(allow_hyphen_values = true)]
     by: u64,
 
     /// A label; may be repeated
@@ -34,6 +36,11 @@ pub(crate) struct Inc {
     /// Return only when the count is on the disk
     #[arg(long)]
     sync: bool,
+}
+
+fn parse_count(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("a count is a whole number from 0 to {}", u64::MAX))
 }
 
 fn parse_label(text: &str) -> Result<(String, String), String> {

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::location::{self, FOLDER};
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
 /// The static thresholds with their default values.
 const THRESHOLDS: &str = r#"{
@@ -20,11 +20,16 @@ const THRESHOLDS: &str = r#"{
 }
 "#;
 
+const AFTER_HELP: &str = "\
+Example:
+  deespec init --thresholds
+
+Every other command makes a missing store by itself; init is for choosing where
+it lies: in .deespec/ of this folder, or where --store or DEESPEC_STORE says.";
+
 /// Make a store in this folder
-///
-/// Every other command makes a missing store by itself; init is for choosing where it lies.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  deespec init --thresholds")]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Init {
     /// Also write thresholds.json with the default thresholds, where there is none
     #[arg(long)]
@@ -34,24 +39,33 @@ pub(crate) struct Init {
     #[arg(long)]
     any_file_system: bool,
 
-    /// Stripes that writers use, a power of two up to 64 [default: twice the processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    /// How many copies of each cell writers spread over, a power of two up to 64
+    /// [default: twice the processors]
+    #[arg(long, value_name = "N", value_parser = parse_stripes)]
     stripes: Option<u32>,
 
     #[command(flatten)]
     json: Json,
 }
 
+fn parse_stripes(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|number: &u32| number.is_power_of_two() && *number <= 64)
+        .ok_or_else(|| "give 1, 2, 4, 8, 16, 32 or 64".to_owned())
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    path: String,
+    store_id: String,
+    created: bool,
+    thresholds: Option<&'a str>,
+}
+
 impl Init {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let path = match cli
-            .store
-            .clone()
-            .or_else(|| std::env::var_os("DEESPEC_STORE").map(Into::into))
-        {
-            Some(path) => path,
-            None => PathBuf::from(FOLDER).join("var"),
-        };
+        let path = location::named(cli).unwrap_or_else(|| PathBuf::from(FOLDER).join("var"));
         let is_new = !location::exists(&path);
         let mut options = location::options("init").any_file_system(self.any_file_system);
         if let Some(stripes) = self.stripes {
@@ -67,12 +81,12 @@ impl Init {
             wrote = true;
         }
         if self.json.json {
-            ui.json(&json!({
-                "path": store.path(),
-                "store_id": store.id(),
-                "created": is_new,
-                "thresholds": wrote.then_some(&thresholds),
-            }))?;
+            ui.json(&Made {
+                path: ui::path(store.path()),
+                store_id: store.id().to_string(),
+                created: is_new,
+                thresholds: wrote.then_some(ui::path(&thresholds)).as_deref(),
+            })?;
             return Ok(Code::Done);
         }
         let verb = if is_new {
@@ -84,7 +98,10 @@ impl Init {
         if wrote {
             ui.line(&format!("Wrote {}", thresholds.display()));
         } else if self.thresholds {
-            ui.line(&format!("Kept {}", thresholds.display()));
+            ui.line(&format!("Kept {} as it is", thresholds.display()));
+        }
+        if is_new {
+            ui.line("Count with `deespec inc NAME`; look at the counts with `deespec show`");
         }
         Ok(Code::Done)
     }

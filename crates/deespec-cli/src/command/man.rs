@@ -53,9 +53,11 @@ fn pages(root: &clap::Command) -> impl Iterator<Item = &clap::Command> {
 fn render(command: clap::Command) -> Result<String, Failure> {
     let mut text = Vec::new();
     Page::new(command)
+        .source(format!("deespec {}", env!("CARGO_PKG_VERSION")))
+        .manual("DeeSpec")
         .render(&mut text)
         .map_err(|error| Failure::new(format!("cannot render the page: {error}")))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(String::from_utf8_lossy(&text).replace(".SH EXTRA\n", ".SH NOTES\n"))
 }
 
 fn write_all(root: &clap::Command, folder: &PathBuf, ui: &Ui) -> Result<Code, Failure> {

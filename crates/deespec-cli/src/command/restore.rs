@@ -1,21 +1,25 @@
 //! `deespec restore`: go back to the values of a snapshot.
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::args::{Cli, Json};
 use crate::command::snapshots;
 use crate::exit::{Code, Failure};
 use crate::location;
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
-/// Begin a new epoch with the values of a snapshot
-///
-/// The epoch before is closed with a snapshot of its own, so a restore can be undone.
+const AFTER_HELP: &str = "\
+Example:
+  deespec snapshots list
+  deespec restore latest --reason 'the load test was counted by mistake'
+
+What was counted until then is kept in a snapshot of its own, so a restore can
+be undone by restoring that.";
+
+/// Go back to the counts of a snapshot
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  deespec restore latest --reason 'the load test was counted by mistake'"
-)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Restore {
     /// A file, the name of a snapshot, or `latest`
     #[arg(value_name = "FILE")]
@@ -38,17 +42,26 @@ pub(crate) struct Restore {
     json: Json,
 }
 
+#[derive(Serialize)]
+struct Restored {
+    restored: String,
+    epoch: u64,
+    closed: String,
+}
+
 impl Restore {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let store = location::open(cli, ui, "restore")?;
         let file = snapshots::file(&store, &self.snapshot)?;
-        let restored = store.restore(&file, &self.reason, self.any_store)?;
+        let restored = store
+            .restore(&file, &self.reason, self.any_store)
+            .map_err(snapshots::unreadable)?;
         if self.json.json {
-            ui.json(&json!({
-                "restored": file,
-                "epoch": restored.view.epoch,
-                "closed": restored.path,
-            }))?;
+            ui.json(&Restored {
+                restored: ui::path(&file),
+                epoch: restored.view.epoch,
+                closed: ui::path(&restored.path),
+            })?;
         } else {
             ui.line(&format!(
                 "Restored {} as epoch {}",
@@ -56,7 +69,7 @@ impl Restore {
                 restored.view.epoch
             ));
             ui.line(&format!(
-                "The epoch before is kept in {}",
+                "What was counted until then is kept in {}",
                 restored.path.display()
             ));
         }

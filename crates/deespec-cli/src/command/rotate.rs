@@ -2,19 +2,24 @@
 
 use clap::Args;
 use deespec::Rotate as Mode;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::args::{Cli, Json};
 use crate::command::snapshots::RetentionArgs;
 use crate::exit::{Code, Failure};
 use crate::location;
-use crate::ui::Ui;
+use crate::ui::{self, Ui, count};
 
-/// Close the epoch: write its snapshot and begin a new epoch at 0
-///
-/// Writers go on meanwhile, and every increment falls into exactly one epoch.
+const AFTER_HELP: &str = "\
+Example:
+  deespec rotate --reason nightly --max-age 90d
+
+Nobody has to stop counting meanwhile: every increment falls either into the
+snapshot or into the new epoch.";
+
+/// Close the epoch with a snapshot and begin a new one at 0
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  deespec rotate --reason nightly --max-age 90d")]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Rotate {
     /// Take the snapshot only: the epoch and its counters go on
     #[arg(long)]
@@ -36,6 +41,14 @@ pub(crate) struct Rotate {
     json: Json,
 }
 
+#[derive(Serialize)]
+struct Rotated {
+    closed_epoch: Option<u64>,
+    epoch: u64,
+    snapshot: String,
+    pruned: Vec<String>,
+}
+
 impl Rotate {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let store = location::open(cli, ui, "rotate")?;
@@ -46,13 +59,12 @@ impl Rotate {
         };
         let rotation = store.rotate_because(mode, &self.reason, &self.retention.retention())?;
         if self.json.json {
-            let pruned: Vec<String> = rotation.pruned.iter().map(ToString::to_string).collect();
-            ui.json(&json!({
-                "closed_epoch": (!self.keep_counters).then_some(rotation.closing.epoch).flatten(),
-                "epoch": rotation.epoch,
-                "snapshot": rotation.path,
-                "pruned": pruned,
-            }))?;
+            ui.json(&Rotated {
+                closed_epoch: rotation.closing.epoch.filter(|_| !self.keep_counters),
+                epoch: rotation.epoch,
+                snapshot: ui::path(&rotation.path),
+                pruned: rotation.pruned.iter().map(ToString::to_string).collect(),
+            })?;
             return Ok(Code::Done);
         }
         match (self.keep_counters, rotation.closing.epoch) {
@@ -64,9 +76,10 @@ impl Rotate {
             }
             _ => ui.line(&format!("Epoch {} goes on", rotation.epoch)),
         }
-        ui.line(&format!("Snapshot {}", rotation.path.display()));
+        ui.line(&format!("Snapshot: {}", rotation.path.display()));
         if !rotation.pruned.is_empty() {
-            ui.line(&format!("Removed {} old snapshots", rotation.pruned.len()));
+            let removed = count(rotation.pruned.len(), "old snapshot");
+            ui.line(&format!("Removed {removed}"));
         }
         Ok(Code::Done)
     }

@@ -1,14 +1,15 @@
 //! `deespec run`: run a command and count its outcome.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Instant;
 
 use clap::Args;
-use deespec::Store;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use deespec::{Counter, Store};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
@@ -24,12 +25,13 @@ Example:
   deespec run --name tests -- cargo test
   deespec run --name push --conflict-exit 1 -- git push
 
-The command's exit code, signals, input and output pass through. A command that a signal killed
-counts as a failure and gives 128 + the signal's number; one that cannot be started counts as a
-failure too and gives 127 (not found) or 126.
+The command's exit code, signals, input and output pass through. A command that
+a signal killed counts as a failure and gives 128 + the signal's number; one
+that cannot be started counts as a failure too and gives 127 (not found) or 126.
 
-Counts commit_success, commit_failed or cas_conflicts, which the gate judges, and for each job
-runs_total{job,outcome} and run_microseconds_total{job}.";
+Counts commit_success, commit_failed or cas_conflicts, which the gate judges,
+and for each job runs_total{job,outcome} and run_microseconds_total{job}.
+Publishes metrics.json at the end.";
 
 /// Run a command and count its outcome and duration
 #[derive(Debug, Args)]
@@ -64,6 +66,7 @@ impl Run {
             .command
             .split_first()
             .ok_or_else(|| Failure::new("no command is given"))?;
+        let counts = Counts::new(&store, self.job(program))?;
         let begun = Instant::now();
         let mut command = Command::new(program);
         command.args(arguments);
@@ -74,22 +77,36 @@ impl Run {
                 (self.outcome(status), exit_code(status))
             }
             Err(error) => {
-                let name = program.to_string_lossy();
-                ui.failure(&Failure::new(format!("cannot start {name}: {error}")));
-                let missing = error.kind() == std::io::ErrorKind::NotFound;
-                (Outcome::Failure, if missing { 127 } else { 126 })
+                let (failure, code) = not_started(program, &error);
+                ui.failure(&failure);
+                (Outcome::Failure, code)
             }
         };
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        if let Err(error) = self.count(&store, program, outcome, micros) {
-            // The command has run: its exit code stands, whatever became of the count.
+        // The command has run: its exit code stands, whatever became of the count.
+        if let Err(error) = counts.count(outcome, micros) {
             let reason = vec![("reason", chain(&error))];
             ui.warn(
-                "The outcome of the command could not be counted in full",
+                "The command's outcome is counted, but not in runs_total",
+                reason,
+            );
+        }
+        if let Err(error) = store.sync() {
+            let reason = vec![("reason", chain(&error))];
+            ui.warn(
+                "The command's outcome is counted, but could not be published",
                 reason,
             );
         }
         Ok(Code::Child(code))
+    }
+
+    /// The name under which the command is counted.
+    fn job(&self, program: &OsStr) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let file = Path::new(program).file_name().unwrap_or(program);
+            file.to_string_lossy().into_owned()
+        })
     }
 
     fn outcome(&self, status: ExitStatus) -> Outcome {
@@ -106,33 +123,58 @@ impl Run {
             _ => Outcome::Failure,
         }
     }
+}
 
-    fn count(
-        &self,
-        store: &Store,
-        program: &OsString,
-        outcome: Outcome,
-        micros: u64,
-    ) -> Result<(), deespec::Error> {
-        let transactions = store.transactions();
+/// Where a run is counted.
+struct Counts<'a> {
+    store: &'a Store,
+    job: String,
+    micros: Counter,
+}
+
+impl<'a> Counts<'a> {
+    /// Fails, before the command is started, where a job of this name cannot be counted.
+    fn new(store: &'a Store, job: String) -> Result<Self, deespec::Error> {
+        let micros = store.counter_with("run_microseconds_total", &[("job", &job)])?;
+        Ok(Self { store, job, micros })
+    }
+
+    fn count(&self, outcome: Outcome, micros: u64) -> Result<(), deespec::Error> {
+        let transactions = self.store.transactions();
         let (counter, word) = match outcome {
             Outcome::Success => (&transactions.success, "success"),
             Outcome::Failure => (&transactions.failed, "failure"),
             Outcome::Conflict => (&transactions.conflicts, "conflict"),
         };
         counter.inc();
-        let file = Path::new(program)
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy();
-        let job = self.name.as_deref().unwrap_or(&file);
-        store
-            .counter_with("runs_total", &[("job", job), ("outcome", word)])?
-            .inc();
-        store
-            .counter_with("run_microseconds_total", &[("job", job)])?
-            .add(micros);
-        store.sync().map(drop)
+        self.micros.add(micros);
+        let labels = [("job", self.job.as_str()), ("outcome", word)];
+        self.store.counter_with("runs_total", &labels)?.inc();
+        Ok(())
+    }
+}
+
+/// Why a command could not be started, and the exit code that shells give for it.
+fn not_started(program: &OsStr, error: &std::io::Error) -> (Failure, u8) {
+    let name = program.to_string_lossy();
+    let searched = !program.as_bytes().contains(&b'/');
+    // A folder of the PATH that may not be looked into makes the system say that the permission is
+    // missing, also where the program is nowhere.
+    let found = || {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(program).exists())
+    };
+    if searched && !found() {
+        let failure = Failure::new(format!("cannot start {name}: it is not in the PATH"));
+        return (failure.hint("give the path of a program"), 127);
+    }
+    let failure = Failure::new(format!("cannot start {name}: {error}"));
+    if error.kind() == std::io::ErrorKind::NotFound {
+        let hint = "check the path, and for a script its first line";
+        (failure.hint(hint), 127)
+    } else {
+        let hint = "give the path of a file that this user may execute";
+        (failure.hint(hint), 126)
     }
 }
 
@@ -166,9 +208,14 @@ impl Signals {
     fn wait_for(mut self, child: &mut Child) -> Result<ExitStatus, Failure> {
         let failure =
             |error: std::io::Error| Failure::new(format!("cannot wait for the command: {error}"));
-        // A pidfd means this very process, even after its number is used again.
+        // A pidfd means this very process, even after its number is used again. Where the kernel
+        // has none, the number must do: it is used again only once `wait` has returned.
         let pid = Pid::from_child(child);
-        let target = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| failure(error.into()))?;
+        let target = pidfd_open(pid, PidfdFlags::empty()).ok();
+        let pass_on = |signal| match &target {
+            Some(target) => pidfd_send_signal(target, signal),
+            None => kill_process(pid, signal),
+        };
         let handle = self.0.handle();
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -176,7 +223,7 @@ impl Signals {
                     // A key such as Ctrl-C reaches the whole foreground group, the command included.
                     let from_terminal = origin.cause == Cause::Kernel;
                     if !from_terminal && let Some(signal) = Signal::from_named_raw(origin.signal) {
-                        let _ = pidfd_send_signal(&target, signal);
+                        let _ = pass_on(signal);
                     }
                 }
             });

@@ -10,19 +10,17 @@ use crate::{location, ui};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Columns for people
     Table,
-    /// The object of metrics.json
     Json,
 }
 
-/// Show what is counted in the current epoch
+/// Show the counts of the current epoch
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  deespec show --filter jobs_\n  deespec show --json | jq .commit_success"
 )]
 pub(crate) struct Show {
-    /// How to print it
+    /// Columns for people, or the object of metrics.json
     #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
     format: Format,
 
@@ -54,6 +52,13 @@ impl Show {
             ui.print(&view.to_json());
             return Ok(Code::Done);
         }
+        if let Some(filter) = &self.filter
+            && view.series.is_empty()
+            && !TRANSACTIONS.iter().any(|name| name.contains(filter))
+        {
+            ui.info("No series matches", vec![("filter", filter.clone())]);
+            return Ok(Code::Done);
+        }
         let started = jiff::Timestamp::try_from(view.epoch_started).unwrap_or_default();
         ui.line(&format!("epoch {} since {started:.0}\n", view.epoch));
         ui.print(&table(&view, self.filter.as_deref()));
@@ -66,14 +71,14 @@ fn table(view: &View, filter: Option<&str>) -> String {
     let mut rows = Vec::new();
     for (name, value) in transactions(view) {
         if filter.is_none_or(|filter| name.contains(filter)) {
-            rows.push(vec![name.to_owned(), String::new(), value.to_string()]);
+            rows.push(vec![name.to_owned(), value.to_string(), String::new()]);
         }
     }
     for series in &view.series {
         let labels = labels(series.labels.iter());
-        rows.push(vec![series.name.clone(), labels, series.value.to_string()]);
+        rows.push(vec![series.name.clone(), series.value.to_string(), labels]);
     }
-    columns(&["COUNTER", "LABELS", "VALUE"], &[2], rows)
+    columns(&["COUNTER", "VALUE", "LABELS"], &[1], rows)
 }
 
 /// The four built-in counters with their names.
@@ -93,13 +98,12 @@ pub(crate) fn labels<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>)
 
 /// A label value, in quotes where it would be hard to tell from its neighbours.
 fn quoted(value: &str) -> String {
-    let plain = !value.is_empty()
-        && !value
-            .chars()
-            .any(|c| c.is_whitespace() || c == '"' || c == '=');
-    if plain {
-        ui::printable(value)
-    } else {
-        format!("{value:?}")
+    let needs_quotes =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '=' | '\\') || ui::is_obeyed(c);
+    if !value.is_empty() && !value.chars().any(needs_quotes) {
+        return value.to_owned();
     }
+    // In quotes an escape cannot be taken for text that looks like one.
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", ui::printable(&escaped))
 }

@@ -1,14 +1,14 @@
 //! `deespec snapshot`: copy the current epoch into a file of its own.
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::location;
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
-/// Take a snapshot of the current epoch
+/// Copy the counts of the current epoch into a file of their own
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  deespec snapshot\n  deespec snapshots list")]
 pub(crate) struct Snapshot {
@@ -16,16 +16,23 @@ pub(crate) struct Snapshot {
     json: Json,
 }
 
+#[derive(Serialize)]
+struct Taken {
+    name: String,
+    path: String,
+    epoch: u64,
+}
+
 impl Snapshot {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let store = location::open(cli, ui, "snapshot")?;
         let snapshot = store.snapshot()?;
         if self.json.json {
-            ui.json(&json!({
-                "name": snapshot.name.to_string(),
-                "path": snapshot.path,
-                "epoch": snapshot.view.epoch,
-            }))?;
+            ui.json(&Taken {
+                name: snapshot.name.to_string(),
+                path: ui::path(&snapshot.path),
+                epoch: snapshot.view.epoch,
+            })?;
         } else {
             ui.line(&snapshot.path.display().to_string());
         }

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use deespec::{Diff, Document, Retention, SnapshotName, Store};
+use deespec::{Diff, Document, DocumentError, Error, Retention, SnapshotName, Store};
 use jiff::{SpanRelativeTo, Timestamp};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::args::{Cli, Json};
 use crate::command::show::labels;
 use crate::exit::{Code, Failure};
 use crate::location;
-use crate::ui::{Ui, columns};
+use crate::ui::{self, Ui, columns};
 
 /// List, show, compare and remove snapshots
 #[derive(Debug, Args)]
@@ -65,17 +65,16 @@ pub(crate) struct RetentionArgs {
     keep: Option<usize>,
 
     /// Remove snapshots that are older than this, such as 30d or 12h
-    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    #[arg(long, value_name = "AGE", value_parser = parse_age, allow_hyphen_values = true)]
     max_age: Option<Duration>,
 }
 
 fn parse_age(text: &str) -> Result<Duration, String> {
-    let span: jiff::Span = text.parse().map_err(|error| format!("{error}"))?;
+    let reason = "give an age such as 30d, 12h or 2w";
+    let span: jiff::Span = text.parse().map_err(|_| reason)?;
     let duration = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| {
-            "give the age in weeks, days or smaller units, such as 30d or 12h".to_owned()
-        })?;
+        .map_err(|_| reason)?;
     Duration::try_from(duration).map_err(|_| "an age cannot be negative".to_owned())
 }
 
@@ -116,7 +115,7 @@ impl Snapshots {
                         .hint("give --keep N, --max-age AGE or both"));
                 }
                 let pruned = store.prune(&retention)?;
-                print_names(&pruned, *json, ui, "No snapshot was removed")
+                print_pruned(&pruned, *json, ui)
             }
         }
     }
@@ -127,18 +126,30 @@ fn list(store: &Store, json: Json, ui: &Ui) -> Result<Code, Failure> {
     if json.json {
         let list: Vec<_> = names
             .iter()
-            .map(|name| {
-                json!({
-                    "name": name.to_string(),
-                    "taken_at": taken_at(*name),
-                    "path": store.snapshot_path(*name),
-                })
+            .map(|&name| Listed {
+                name: name.to_string(),
+                taken_at: taken_at(name),
+                path: ui::path(&store.snapshot_path(name)),
             })
             .collect();
         ui.json(&list)?;
-        return Ok(Code::Done);
+    } else if names.is_empty() {
+        ui.info("There are no snapshots yet", Vec::new());
+    } else {
+        ui.line(&all(&names).join("\n"));
     }
-    print_names(&names, json, ui, "There are no snapshots yet")
+    Ok(Code::Done)
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    taken_at: String,
+    path: String,
+}
+
+fn all(names: &[SnapshotName]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
 }
 
 fn taken_at(name: SnapshotName) -> String {
@@ -147,14 +158,15 @@ fn taken_at(name: SnapshotName) -> String {
         .unwrap_or_default()
 }
 
-fn print_names(names: &[SnapshotName], json: Json, ui: &Ui, none: &str) -> Result<Code, Failure> {
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+fn print_pruned(names: &[SnapshotName], json: Json, ui: &Ui) -> Result<Code, Failure> {
+    let names = all(names);
     if json.json {
         ui.json(&names)?;
     } else if names.is_empty() {
-        ui.info(none, Vec::new());
+        ui.info("No snapshot was removed", Vec::new());
     } else {
-        ui.line(&names.join("\n"));
+        let lines: Vec<String> = names.iter().map(|name| format!("Removed {name}")).collect();
+        ui.line(&lines.join("\n"));
     }
     Ok(Code::Done)
 }
@@ -180,7 +192,16 @@ fn document(store: &Store, text: &str) -> Result<Document, Failure> {
     if text == "current" {
         return Ok(store.view()?.to_document());
     }
-    Ok(Document::read(&file(store, text)?)?)
+    Document::read(&file(store, text)?).map_err(unreadable)
+}
+
+/// An error about a snapshot that the user named.
+pub(crate) fn unreadable(error: Error) -> Failure {
+    match error {
+        Error::Document(DocumentError::Missing { .. }) => Failure::new(error.to_string())
+            .hint("`deespec snapshots list` shows the snapshots there are"),
+        error => error.into(),
+    }
 }
 
 fn print_diff(diff: &Diff, json: Json, ui: &Ui) -> Result<Code, Failure> {
@@ -192,10 +213,10 @@ fn print_diff(diff: &Diff, json: Json, ui: &Ui) -> Result<Code, Failure> {
         let number =
             |epoch: Option<u64>| epoch.map_or_else(|| "none".to_owned(), |n| n.to_string());
         ui.info(
-            "The two are of different epochs, so their counts began at different times",
+            "The two are of different epochs, whose counts began at different times",
             vec![
-                ("before", number(diff.epochs.0)),
-                ("after", number(diff.epochs.1)),
+                ("epoch_before", number(diff.epochs.0)),
+                ("epoch_after", number(diff.epochs.1)),
             ],
         );
     }
@@ -207,15 +228,15 @@ fn print_diff(diff: &Diff, json: Json, ui: &Ui) -> Result<Code, Failure> {
     let rows = diff.changes.iter().map(|change| {
         vec![
             change.name.clone(),
-            labels(change.labels.iter()),
             cell(change.before),
             cell(change.after),
             format!("{:+}", change.delta),
+            labels(change.labels.iter()),
         ]
     });
     ui.print(&columns(
-        &["COUNTER", "LABELS", "BEFORE", "AFTER", "DELTA"],
-        &[2, 3, 4],
+        &["COUNTER", "BEFORE", "AFTER", "DELTA", "LABELS"],
+        &[1, 2, 3],
         rows.collect(),
     ));
     Ok(Code::Done)

@@ -1,19 +1,27 @@
 //! `deespec sync`: make everything durable and publish metrics.json.
 
 use clap::Args;
-use serde_json::json;
+use deespec::TRANSACTIONS;
+use serde::Serialize;
 
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::location;
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
-/// Make all counts durable and publish metrics.json
+/// Write all counts to the disk and publish metrics.json
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  deespec sync && cp .deespec/var/metrics.json artifacts/")]
 pub(crate) struct Sync {
     #[command(flatten)]
     json: Json,
+}
+
+#[derive(Serialize)]
+struct Synced {
+    path: String,
+    epoch: u64,
+    series: usize,
 }
 
 impl Sync {
@@ -22,9 +30,11 @@ impl Sync {
         let view = store.sync()?;
         let path = store.path().join("metrics.json");
         if self.json.json {
-            ui.json(
-                &json!({ "path": path, "epoch": view.epoch, "series": view.series.len() + 4 }),
-            )?;
+            ui.json(&Synced {
+                path: ui::path(&path),
+                epoch: view.epoch,
+                series: view.series.len() + TRANSACTIONS.len(),
+            })?;
         } else {
             ui.line(&format!("Published {}", path.display()));
         }

@@ -6,21 +6,22 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use deespec::{Store, View};
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::args::Cli;
 use crate::command::show::{labels, transactions};
 use crate::exit::{Code, Failure};
 use crate::location;
-use crate::ui::{Ui, columns};
+use crate::ui::{Ui, columns, printable};
 
 const AFTER_HELP: &str = "\
 Example:
   deespec watch
   deespec watch --json | jq -c 'select(.name == \"commit_failed\")'
 
-In a pipe, or with --json, each change is one line: at, epoch, name, labels, value, delta. A line
-with \"event\": \"epoch\" says that a new epoch began.";
+In a pipe, or with --json, each change is one line: at, epoch, name, labels,
+value, delta. A line with \"event\": \"epoch\" says that a new epoch began; what
+came after the last look at the epoch before is in its snapshot.";
 
 /// Show changes as they happen
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ pub(crate) struct Watch {
     filter: Option<String>,
 
     /// How often to look, in milliseconds
-    #[arg(long, default_value_t = 200, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..))]
+    #[arg(long, default_value_t = 200, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     interval: u64,
 
     /// End after this many changes
@@ -44,6 +45,25 @@ pub(crate) struct Watch {
 }
 
 type Key = (String, BTreeMap<String, String>);
+
+/// The line for a new epoch.
+#[derive(Serialize)]
+struct EpochLine<'a> {
+    event: &'static str,
+    at: &'a str,
+    epoch: u64,
+}
+
+/// The line for a change.
+#[derive(Serialize)]
+struct ChangeLine<'a> {
+    at: &'a str,
+    epoch: u64,
+    name: &'a str,
+    labels: &'a BTreeMap<String, String>,
+    value: u64,
+    delta: u64,
+}
 
 /// What was seen last.
 struct Seen {
@@ -112,33 +132,35 @@ impl Watch {
         }
         let mut left = self.changes.unwrap_or(u64::MAX);
         while left > 0 {
-            std::thread::sleep(Duration::from_millis(self.interval));
+            ui.pause(Duration::from_millis(self.interval));
             let now = Seen::of(&store.view()?, self.filter.as_deref());
             let changes = now.changes_since(&seen);
             let turned = now.epoch != seen.epoch;
             if let Some(screen) = &mut screen {
-                if turned || !changes.is_empty() || screen.is_fading() {
-                    screen.draw(&store, &now, &first, &changes, ui);
-                }
+                screen.draw(&store, &now, &first, &changes, ui);
                 left = left.saturating_sub(changes.len() as u64);
             } else {
                 let at = Timestamp::now().to_string();
                 if turned {
-                    ui.json_line(&json!({ "event": "epoch", "at": at, "epoch": now.epoch }))?;
+                    ui.json_line(&EpochLine {
+                        event: "epoch",
+                        at: &at,
+                        epoch: now.epoch,
+                    })?;
                 }
                 for change in &changes {
                     if left == 0 {
                         break;
                     }
                     left -= 1;
-                    ui.json_line(&json!({
-                        "at": at,
-                        "epoch": now.epoch,
-                        "name": change.key.0,
-                        "labels": change.key.1,
-                        "value": change.value,
-                        "delta": change.delta,
-                    }))?;
+                    ui.json_line(&ChangeLine {
+                        at: &at,
+                        epoch: now.epoch,
+                        name: &change.key.0,
+                        labels: &change.key.1,
+                        value: change.value,
+                        delta: change.delta,
+                    })?;
                 }
             }
             seen = now;
@@ -164,11 +186,6 @@ impl Screen {
         }
     }
 
-    /// Whether a mark of an earlier change is still on the screen.
-    fn is_fading(&self) -> bool {
-        !self.recent.is_empty()
-    }
-
     /// Draws the four built-in counters and the series that changed since the watch began.
     fn draw(&mut self, store: &Store, now: &Seen, first: &Seen, changes: &[Change], ui: &Ui) {
         for change in changes {
@@ -177,7 +194,6 @@ impl Screen {
         }
         self.recent
             .retain(|_, (at, _)| at.elapsed() < Duration::from_secs(2));
-        let (height, width) = size();
         let moved = |key: &Key, value: u64| {
             first.values.get(key) != Some(&value) || now.epoch != first.epoch
         };
@@ -189,7 +205,8 @@ impl Screen {
                 deespec::TRANSACTIONS.contains(&key.0.as_str()) || moved(key, *value)
             })
             .collect();
-        let room = height.saturating_sub(6).max(1);
+        // The heading takes four lines, the last line and the cursor two more.
+        let room = height().saturating_sub(6).max(1);
         let rows = shown.iter().take(room).map(|(key, value)| {
             let delta = self
                 .recent
@@ -197,48 +214,43 @@ impl Screen {
                 .map_or_else(String::new, |(_, delta)| format!("+{delta}"));
             vec![
                 key.0.clone(),
-                labels(key.1.iter()),
                 value.to_string(),
                 delta,
+                labels(key.1.iter()),
             ]
         });
         let table = columns(
-            &["COUNTER", "LABELS", "VALUE", "CHANGE"],
-            &[2, 3],
+            &["COUNTER", "VALUE", "CHANGE", "LABELS"],
+            &[1, 2],
             rows.collect(),
         );
         let mut text = format!(
-            "{}  epoch {}  {} series, {} shown, watching for {} s (Ctrl-C ends)\n\n{table}",
-            store.path().display(),
+            "epoch {}, {} series, {} shown, watching for {} s (Ctrl-C ends)\n{}\n\n{table}",
             now.epoch,
             now.values.len(),
             shown.len(),
             self.begun.elapsed().as_secs(),
+            printable(&store.path().display().to_string()),
         );
         if shown.len() > room {
             text.push_str(&format!("and {} more\n", shown.len() - room));
         }
-        // A line that wraps would spoil the count of lines to go back.
-        let text: Vec<String> = text
-            .lines()
-            .map(|line| line.chars().take(width).collect())
-            .collect();
-        let back = if self.lines > 0 {
-            format!("\x1b[{}A", self.lines)
-        } else {
-            String::new()
+        let back = match self.lines {
+            0 => String::new(),
+            lines => format!("\x1b[{lines}A"),
         };
-        self.lines = text.len();
-        ui.print(&format!("{back}\x1b[J{}\n", text.join("\n")));
+        self.lines = text.lines().count();
+        // Each line is cleared where it ends, so that nothing flickers. Wrapping is off meanwhile: a
+        // line that wraps would spoil the count of lines to go back.
+        let text = text.replace('\n', "\x1b[K\n");
+        ui.print(&format!("{back}\x1b[?7l{text}\x1b[J\x1b[?7h"));
     }
 }
 
-/// Rows and columns of the terminal.
-fn size() -> (usize, usize) {
+/// Rows of the terminal.
+fn height() -> usize {
     rustix::termios::tcgetwinsize(std::io::stdout())
         .ok()
-        .filter(|size| size.ws_row > 0 && size.ws_col > 0)
-        .map_or((24, 80), |size| {
-            (usize::from(size.ws_row), usize::from(size.ws_col))
-        })
+        .filter(|size| size.ws_row > 0)
+        .map_or(24, |size| usize::from(size.ws_row))
 }

@@ -5,12 +5,15 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use deespec::{Rotate, Store, TransactionCounts};
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::exit::Failure;
 use crate::location;
@@ -179,7 +182,16 @@ impl Race<'_> {
     fn watch(&mut self, events: &Receiver<Event>, ui: &Ui) -> Result<(), Failure> {
         let total = u64::from(self.demo.processes) * u64::from(self.demo.commits);
         let bar = progress(total, ui);
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&stop))
+                .map_err(|error| Failure::new(format!("cannot catch signals: {error}")))?;
+        }
         while !self.workers.running.is_empty() {
+            if stop.load(Ordering::Relaxed) {
+                bar.finish_and_clear();
+                return Err(Failure::new("the demo was stopped by a signal"));
+            }
             match events.recv_timeout(TICK) {
                 Ok(Event::Counted(number)) => {
                     self.counted += 1;
@@ -244,7 +256,7 @@ impl Race<'_> {
         let Some((&number, _)) = busiest else {
             return Ok(());
         };
-        if self.killed % 2 == 0 {
+        if self.killed.is_multiple_of(2) {
             let request = stall_request(self.workers.folder, number);
             std::fs::write(&request, "").map_err(io("write", &request))?;
             self.stalling = Some(number);
@@ -255,15 +267,14 @@ impl Race<'_> {
 
     /// Kills a process together with its Git. Its end is reported by its pipe.
     fn kill(&mut self, number: u32) -> Result<(), Failure> {
-        if let Some((child, _)) = self.workers.running.get_mut(&number) {
-            if child
+        if let Some((child, _)) = self.workers.running.get_mut(&number)
+            && child
                 .try_wait()
                 .map_err(|error| Failure::new(error.to_string()))?
                 .is_none()
-            {
-                Workers::kill(child);
-                self.killed += 1;
-            }
+        {
+            Workers::kill(child);
+            self.killed += 1;
         }
         Ok(())
     }
@@ -295,6 +306,6 @@ fn progress(total: u64, ui: &Ui) -> ProgressBar {
     if !ui.is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} commits  {msg}");
+    let style = ProgressStyle::with_template("{bar:20} {pos}/{len} commits  {wide_msg}");
     ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

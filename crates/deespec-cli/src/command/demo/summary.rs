@@ -3,39 +3,59 @@
 use std::path::Path;
 
 use deespec::gate::Thresholds;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::command::doctor::{Examination, Report};
 use crate::exit::Failure;
 use crate::location;
-use crate::ui::{Ui, columns};
+use crate::ui::{self, columns, printable};
 
 use super::race::Outcome;
 use super::{Demo, io};
 
-pub(super) fn print(demo: &Demo, outcome: &Outcome, folder: &Path, ui: &Ui) -> Result<(), Failure> {
+/// The result as scripts read it.
+#[derive(Serialize)]
+struct Json {
+    processes: u32,
+    commits_in_git: u64,
+    commit_success: u64,
+    commit_failed: u64,
+    cas_conflicts: u64,
+    recovery_count: u64,
+    epochs: usize,
+    killed: u32,
+    uncounted: u64,
+    exact: bool,
+    seconds: f64,
+    kept_in: Option<String>,
+}
+
+/// The summary as text, or as JSON where that is wanted.
+pub(super) fn render(demo: &Demo, outcome: &Outcome, folder: &Path) -> Result<String, Failure> {
     let total = outcome.total();
     let uncounted = outcome.commits_in_git.saturating_sub(total.success);
-    if demo.json {
-        return ui.json(&json!({
-            "processes": demo.processes,
-            "commits_in_git": outcome.commits_in_git,
-            "commit_success": total.success,
-            "commit_failed": total.failed,
-            "cas_conflicts": total.conflicts,
-            "recovery_count": total.recoveries,
-            "epochs": outcome.epochs.len(),
-            "killed": outcome.killed,
-            "uncounted": uncounted,
-            "exact": outcome.is_exact(),
-            "seconds": (outcome.seconds * 1000.0).round() / 1000.0,
-            "kept_in": demo.keep.as_ref().map(|_| folder),
-        }));
+    if demo.json.json {
+        let json = Json {
+            processes: demo.processes,
+            commits_in_git: outcome.commits_in_git,
+            commit_success: total.success,
+            commit_failed: total.failed,
+            cas_conflicts: total.conflicts,
+            recovery_count: total.recoveries,
+            epochs: outcome.epochs.len(),
+            killed: outcome.killed,
+            uncounted,
+            exact: outcome.is_exact(),
+            seconds: (outcome.seconds * 1000.0).round() / 1000.0,
+            kept_in: demo.keep.as_ref().map(|_| ui::path(folder)),
+        };
+        return ui::pretty(&json);
     }
-    ui.line(&format!(
-        "{} processes raced {} commits onto one branch in {:.1} s; {} were killed.\n",
+    let s = if demo.processes == 1 { "" } else { "es" };
+    let mut text = format!(
+        "{} process{s} raced {} commits onto one branch in {:.1} s; {} killed.\n\n",
         demo.processes, outcome.commits_in_git, outcome.seconds, outcome.killed
-    ));
+    );
     let row = |name: String, counts: &deespec::TransactionCounts| {
         let four = [
             counts.success,
@@ -59,39 +79,45 @@ pub(super) fn print(demo: &Demo, outcome: &Outcome, folder: &Path, ui: &Ui) -> R
         outcome.commits_in_git.to_string(),
     ]);
     let header = ["", "SUCCESS", "FAILED", "CONFLICTS", "RECOVERIES"];
-    ui.print(&columns(&header, &[1, 2, 3, 4], rows));
-    ui.line(&format!("\n{}\n", verdict(outcome, uncounted)));
+    text.push_str(&columns(&header, &[1, 2, 3, 4], rows));
+    text.push_str(&format!("\n{}\n\n", verdict(outcome, uncounted)));
 
     let thresholds = folder.join(location::FOLDER).join("thresholds.json");
-    let text = std::fs::read_to_string(&thresholds).map_err(io("read", &thresholds))?;
-    let thresholds =
-        Thresholds::parse(&text, &thresholds).map_err(|error| Failure::new(error.to_string()))?;
+    let limits = std::fs::read_to_string(&thresholds).map_err(io("read", &thresholds))?;
+    // A path in a folder that is about to go would be of no use.
+    let shown = |path: &Path| match &demo.keep {
+        Some(_) => path.to_owned(),
+        None => path.strip_prefix(folder).unwrap_or(path).to_owned(),
+    };
+    let thresholds = Thresholds::parse(&limits, &shown(&thresholds))
+        .map_err(|error| Failure::new(error.to_string()))?;
     let examined = Examination::of(&outcome.store)?;
     let judgement = thresholds.judge(&examined.view.transactions, &examined.problems);
     let report = Report {
         examined: &examined,
-        path: outcome.store.path(),
+        path: ui::path(&shown(outcome.store.path())),
         judgement: Some(&judgement),
     };
-    ui.line("The doctor on the current epoch:\n");
-    ui.print(&report.to_text());
-    if demo.keep.is_some() {
-        let store = outcome.store.path().display();
-        ui.line(&format!(
-            "\nKept in {}. Look at it: deespec --store {store} show",
-            folder.display()
-        ));
-    }
-    Ok(())
+    text.push_str("The doctor on the current epoch:\n\n");
+    text.push_str(&report.to_text());
+    text.push_str(&match &demo.keep {
+        Some(_) => format!(
+            "\nKept in {}. Look at it: deespec --store {} show\n",
+            printable(&ui::path(folder)),
+            printable(&ui::path(outcome.store.path()))
+        ),
+        None => "\nThe demo's folder is removed; `--keep DIR` keeps it.\n".to_owned(),
+    });
+    Ok(text)
 }
 
 fn verdict(outcome: &Outcome, uncounted: u64) -> String {
     match (outcome.is_exact(), outcome.killed, uncounted) {
         (true, _, 0) => "EXACT: every commit in Git was counted once.".to_owned(),
         (true, killed, _) => format!(
-            "EXACT: every commit that was counted is in Git. {uncounted} commit(s) of {killed} killed \
-             process(es) are in Git but not counted:\nthe kill struck after Git took the commit and \
-             before the count, so that process never said that it was counted."
+            "EXACT: every commit that was counted is in Git. In Git but not counted: {uncounted} (of \
+             {killed} killed).\nThere the kill struck after Git took the commit and before the \
+             count, so that process never\nsaid that it was counted."
         ),
         (false, ..) => format!(
             "NOT EXACT: {} counted, {} in Git. This is a defect: please report it.",

@@ -50,22 +50,26 @@ pub(super) fn thresholds(given: Option<&Path>, store: &Path) -> Result<Threshold
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let failure = |reason: &dyn std::fmt::Display| {
-        Failure::new(format!(
-            "cannot read the thresholds in {}: {reason}",
-            path.display()
-        ))
+    let failure = |error: std::io::Error| {
+        let (what, hint) = match error.kind() {
+            ErrorKind::NotFound => (
+                format!("{} does not exist", path.display()),
+                "--config or DEESPEC_CONFIG names it; `deespec init --thresholds` writes one with \
+                 the defaults",
+            ),
+            _ => (
+                format!("cannot read the thresholds in {}: {error}", path.display()),
+                "--config or DEESPEC_CONFIG must name a file that this user may read",
+            ),
+        };
+        Failure::new(what).hint(hint)
     };
-    let file = File::open(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Failure::new(format!("{} does not exist", path.display()))
-            .hint("`deespec init --thresholds` writes one with the defaults"),
-        _ => failure(&error),
-    })?;
+    let file = File::open(path).map_err(failure)?;
     let mut text = String::new();
     // One byte more than is allowed, so that the parser sees that it is too long.
     let limit = Thresholds::MAX_BYTES as u64 + 1;
     file.take(limit)
         .read_to_string(&mut text)
-        .map_err(|error| failure(&error))?;
+        .map_err(failure)?;
     Ok(text)
 }

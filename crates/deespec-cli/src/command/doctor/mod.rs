@@ -12,7 +12,7 @@ use deespec::{DocumentError, Error, Published, Store, StoreError, View};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure, chain};
 use crate::location;
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
 pub(crate) use report::Report;
 
@@ -21,11 +21,12 @@ Example:
   deespec doctor
   deespec doctor --json --check-thresholds | jq .thresholds.passed
 
-The thresholds are those of --config, else DEESPEC_CONFIG, else thresholds.json in the .deespec/ that
-holds the store (or in the store's own folder where it lies elsewhere), else the defaults.
+The thresholds are those of --config, else DEESPEC_CONFIG, else thresholds.json
+in the .deespec/ that holds the store (or in the store's own folder where it
+lies elsewhere), else the defaults, which `deespec init --thresholds` writes.
 
-Exit codes: 0 the gate passed, 1 it failed, 2 it warns, 3 it could not be judged. Without
---check-thresholds: 0 healthy, 2 something needs attention.";
+Exit codes: 0 the gate passed, 1 it failed, 2 it warns, 3 it could not be
+judged. Without --check-thresholds: 0 healthy, 2 something needs attention.";
 
 /// Report the health of the store and the metrics, and judge them
 #[derive(Debug, Args)]
@@ -35,7 +36,7 @@ pub(crate) struct Doctor {
     #[arg(long)]
     check_thresholds: bool,
 
-    /// The thresholds [default: see below]
+    /// Judge by this file [default: see below]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -61,7 +62,7 @@ impl Doctor {
         });
         let report = Report {
             examined: &examined,
-            path: store.path(),
+            path: ui::path(store.path()),
             judgement: judgement.as_ref(),
         };
         match &judgement {
@@ -98,7 +99,10 @@ impl Examination {
         let view = match store.sync() {
             Ok(view) => view,
             Err(error @ Error::Document(DocumentError::Foreign { .. })) => {
-                problems.push(format!("{error}; `deespec import` adds its values once"));
+                problems.push(format!(
+                    "{error}; `deespec import {}` adds its values once, or move it away",
+                    store.path().join("metrics.json").display()
+                ));
                 store.view()?
             }
             Err(Error::Store(StoreError::Degraded { .. })) => store.view()?,
@@ -112,7 +116,10 @@ impl Examination {
         };
         let health = store.health()?;
         if health.degraded {
-            problems.push("The store is degraded: an earlier sync failed, nothing in it is known to be durable".to_owned());
+            let degraded = "The store is degraded: an earlier sync failed, so nothing in it is \
+                            known to be on the disk; check the disk and save the counts with \
+                            `deespec export json --output FILE`";
+            problems.push(degraded.to_owned());
         }
         problems.extend(view.skipped.iter().cloned());
         Ok(Self {

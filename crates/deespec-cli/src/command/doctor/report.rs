@@ -1,21 +1,57 @@
 //! The doctor's report, as one JSON object or as text.
 
-use std::path::Path;
-
-use deespec::gate::{Judgement, Verdict};
+use deespec::gate::{DetailVerdict, Judgement, Verdict};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::command::show::transactions;
-use crate::ui::columns;
+use crate::ui::{columns, count, printable};
 
 use super::{Examination, published};
 
 /// Everything that the doctor says.
 pub(crate) struct Report<'a> {
     pub(crate) examined: &'a Examination,
-    pub(crate) path: &'a Path,
+    /// The store's folder.
+    pub(crate) path: String,
     pub(crate) judgement: Option<&'a Judgement>,
+}
+
+/// The report as scripts read it. The fields stand in the order in which a reader needs them.
+#[derive(Serialize)]
+pub(crate) struct Json<'a> {
+    metrics: Metrics,
+    store: Store<'a>,
+    problems: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thresholds: Option<&'a Judgement>,
+}
+
+#[derive(Serialize)]
+struct Metrics {
+    commit_success: u64,
+    commit_failed: u64,
+    cas_conflicts: u64,
+    recovery_count: u64,
+    total_commits: u64,
+    success_rate_percent: Option<f64>,
+    last_update: String,
+}
+
+#[derive(Serialize)]
+struct Store<'a> {
+    path: &'a str,
+    id: String,
+    epoch: u64,
+    epoch_started: String,
+    series: usize,
+    segments: usize,
+    stripes: u32,
+    disk_bytes: u64,
+    durable_lag_seconds: f64,
+    degraded: bool,
+    metrics_json: &'static str,
+    files_skipped: &'a [String],
 }
 
 fn time(time: std::time::SystemTime) -> String {
@@ -25,43 +61,40 @@ fn time(time: std::time::SystemTime) -> String {
 }
 
 impl Report<'_> {
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Json<'_> {
         let Examination {
             view,
             health,
             problems,
         } = self.examined;
         let counts = &view.transactions;
-        let mut object = json!({
-            "metrics": {
-                "commit_success": counts.success,
-                "commit_failed": counts.failed,
-                "cas_conflicts": counts.conflicts,
-                "recovery_count": counts.recoveries,
-                "total_commits": counts.total_commits(),
-                "success_rate_percent": counts.success_rate_percent(),
-                "last_update": time(view.last_update),
+        Json {
+            metrics: Metrics {
+                commit_success: counts.success,
+                commit_failed: counts.failed,
+                cas_conflicts: counts.conflicts,
+                recovery_count: counts.recoveries,
+                total_commits: counts.total_commits(),
+                success_rate_percent: counts.success_rate_percent(),
+                last_update: time(view.last_update),
             },
-            "store": {
-                "path": self.path,
-                "id": health.store_id,
-                "epoch": health.epoch,
-                "epoch_started": time(view.epoch_started),
-                "series": health.series,
-                "segments": health.segments,
-                "stripes": health.stripes,
-                "disk_bytes": health.disk_bytes,
-                "durable_lag_seconds": health.durable_lag.as_secs_f64(),
-                "degraded": health.degraded,
-                "metrics_json": published(health.published),
-                "files_skipped": view.skipped,
+            store: Store {
+                path: &self.path,
+                id: health.store_id.to_string(),
+                epoch: health.epoch,
+                epoch_started: time(view.epoch_started),
+                series: health.series,
+                segments: health.segments,
+                stripes: health.stripes,
+                disk_bytes: health.disk_bytes,
+                durable_lag_seconds: health.durable_lag.as_secs_f64(),
+                degraded: health.degraded,
+                metrics_json: published(health.published),
+                files_skipped: &view.skipped,
             },
-            "problems": problems,
-        });
-        if let Some(judgement) = self.judgement {
-            object["thresholds"] = json!(judgement);
+            problems,
+            thresholds: self.judgement,
         }
-        object
     }
 
     pub(crate) fn to_text(&self) -> String {
@@ -85,21 +118,21 @@ impl Report<'_> {
         let mut text = columns(&["METRIC", "VALUE"], &[1], rows);
 
         let facts = [
-            ("path", self.path.display().to_string()),
+            ("path", self.path.clone()),
             (
                 "epoch",
                 format!("{} since {}", health.epoch, time(view.epoch_started)),
             ),
             (
                 "series",
-                format!("{} in {} segment(s)", health.series, health.segments),
+                format!("{} in {}", health.series, count(health.segments, "segment")),
             ),
             (
                 "disk",
                 format!(
-                    "{} KiB, {} stripes",
+                    "{} KiB, {}",
                     health.disk_bytes / 1024,
-                    health.stripes
+                    count(health.stripes as usize, "stripe")
                 ),
             ),
             (
@@ -112,15 +145,18 @@ impl Report<'_> {
                 if problems.is_empty() {
                     "good".into()
                 } else {
-                    format!("{} problem(s)", problems.len())
+                    format!("{}, see below", count(problems.len(), "problem"))
                 },
             ),
         ];
         let facts = facts.map(|(name, value)| vec![name.to_owned(), value]);
         text.push('\n');
         text.push_str(&columns(&["STORE", ""], &[], facts.to_vec()));
+        if !problems.is_empty() {
+            text.push_str("\nPROBLEMS\n");
+        }
         for problem in problems {
-            text.push_str(&format!("  ! {problem}\n"));
+            text.push_str(&format!("  {}\n", printable(problem)));
         }
         if let Some(judgement) = self.judgement {
             text.push('\n');
@@ -138,21 +174,27 @@ fn verdict(judgement: &Judgement) -> String {
     };
     let source = judgement.config().source();
     let source = source.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
-    let mut text = format!("GATE {word}  (thresholds: {source})\n");
+    let mut text = format!("GATE {word}  (thresholds: {})\n", printable(&source));
+    let mut add = |word: &str, message: &str| {
+        text.push_str(&format!("  {word}  {}\n", printable(message)));
+    };
     for detail in judgement.details() {
-        text.push_str(&format!(
-            "  {:<12} {}\n",
-            format!("{:?}", detail.verdict).to_lowercase(),
-            detail.message
-        ));
+        let word = match detail.verdict {
+            DetailVerdict::Pass => "pass",
+            DetailVerdict::Warn | DetailVerdict::Insufficient => "warn",
+            DetailVerdict::Fail => "fail",
+        };
+        add(word, &detail.message);
     }
+    // The details hold all warnings but the problems of the store, which come last.
+    let told: Vec<&str> = judgement
+        .details()
+        .iter()
+        .map(|detail| detail.message.as_str())
+        .collect();
     for warning in judgement.warnings() {
-        if !judgement
-            .details()
-            .iter()
-            .any(|detail| detail.message == *warning)
-        {
-            text.push_str(&format!("  {:<12} {warning}\n", "warn"));
+        if !told.contains(&warning.as_str()) {
+            add("warn", warning);
         }
     }
     if judgement.details().is_empty() {

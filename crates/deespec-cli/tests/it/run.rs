@@ -1,0 +1,184 @@
+//! `deespec run`: what passes through, and what is counted.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use super::support::{Sandbox, code, stderr, value};
+
+/// Runs a script under `deespec run` and gives the exit code.
+fn run(sandbox: &Sandbox, options: &[&str], script: &str) -> i32 {
+    let mut arguments = vec!["run", "--name", "job"];
+    arguments.extend_from_slice(options);
+    arguments.extend_from_slice(&["--", "sh", "-c", script]);
+    code(&sandbox.output(&arguments))
+}
+
+/// Successes, failures and conflicts, as the gate and as the job's own counters have them.
+fn outcomes(sandbox: &Sandbox) -> [u64; 3] {
+    let now = sandbox.json(&["show", "--json"]);
+    let four = ["commit_success", "commit_failed", "cas_conflicts"];
+    let four = four.map(|name| now[name].as_u64().unwrap());
+    let own = ["success", "failure", "conflict"].map(|outcome| {
+        value(
+            &now,
+            "runs_total",
+            &json!({ "job": "job", "outcome": outcome }),
+        )
+    });
+    assert_eq!(four, own);
+    four
+}
+
+#[test]
+fn exit_codes_pass_through_and_are_counted() {
+    let sandbox = Sandbox::new();
+    for exit in [0, 1, 2, 3, 42, 70, 126, 127, 255] {
+        assert_eq!(run(&sandbox, &[], &format!("exit {exit}")), exit);
+    }
+    assert_eq!(outcomes(&sandbox), [1, 8, 0]);
+}
+
+#[test]
+fn a_conflict_is_what_the_user_says_is_one() {
+    let sandbox = Sandbox::new();
+    let options = ["--conflict-exit", "4", "--conflict-exit", "1"];
+    for (exit, expected) in [
+        (4, [0, 0, 1]),
+        (1, [0, 0, 2]),
+        (5, [0, 1, 2]),
+        (0, [1, 1, 2]),
+    ] {
+        assert_eq!(run(&sandbox, &options, &format!("exit {exit}")), exit);
+        assert_eq!(outcomes(&sandbox), expected);
+    }
+}
+
+#[test]
+fn a_command_that_a_signal_kills_counts_as_a_failure_and_gives_128_and_its_number() {
+    let sandbox = Sandbox::new();
+    for (signal, number) in [
+        ("KILL", 9),
+        ("TERM", 15),
+        ("INT", 2),
+        ("SEGV", 11),
+        ("PIPE", 13),
+    ] {
+        let script = format!("kill -{signal} $$");
+        assert_eq!(run(&sandbox, &[], &script), 128 + number, "{signal}");
+    }
+    // Even where the code that comes of it is named as a conflict: the command gave no such code.
+    assert_eq!(
+        run(&sandbox, &["--conflict-exit", "137"], "kill -KILL $$"),
+        137
+    );
+    assert_eq!(outcomes(&sandbox), [0, 6, 0]);
+}
+
+#[test]
+fn a_command_that_cannot_be_started_gives_127_or_126_and_counts_as_a_failure() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("text"), "not a program").unwrap();
+    for (command, exit, word) in [
+        ("no-such-program-anywhere", 127, "it is not in the PATH"),
+        ("./missing/program", 127, "No such file"),
+        ("./text", 126, "Permission denied"),
+        (".", 126, "Permission denied"),
+    ] {
+        let output = sandbox.output(&["run", "--name", "job", "--", command]);
+        assert_eq!(code(&output), exit, "{command}");
+        let said = stderr(&output);
+        assert!(
+            said.contains(&format!("cannot start {command}: {word}")),
+            "{said}"
+        );
+    }
+    assert_eq!(outcomes(&sandbox), [0, 4, 0]);
+}
+
+#[test]
+fn every_byte_of_input_output_and_errors_passes_through() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["init"]);
+    let bytes: Vec<u8> = (0..300_000_u32)
+        .flat_map(|n| [n as u8, (n >> 7) as u8])
+        .collect();
+    let script = "tee /dev/fd/2";
+    let mut process = sandbox
+        .deespec(&["run", "--", "sh", "-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = process.stdin.take().unwrap();
+    let sent = bytes.clone();
+    let writer = std::thread::spawn(move || input.write_all(&sent).unwrap());
+    let output = process.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert_eq!(code(&output), 0);
+    assert!(output.stdout == bytes, "stdout differs");
+    assert!(output.stderr == bytes, "stderr differs");
+}
+
+#[test]
+fn arguments_and_environment_pass_through_as_they_are() {
+    let sandbox = Sandbox::new();
+    let output = sandbox
+        .deespec(&[
+            "run",
+            "--",
+            "sh",
+            "-c",
+            "printf '%s|' \"$@\" \"$FROM\"",
+            "x",
+        ])
+        .args(["--help", "", "a b", "-l", "--", "$HOME"])
+        .env("FROM", "outside")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(printed, "--help||a b|-l|--|$HOME|outside|");
+}
+
+#[test]
+fn the_store_is_published_when_the_command_has_ended() {
+    let sandbox = Sandbox::new();
+    assert_eq!(run(&sandbox, &[], "exit 9"), 9);
+    let published = std::fs::read(sandbox.path("store/metrics.json")).unwrap();
+    let published: Value = serde_json::from_slice(&published).unwrap();
+    assert_eq!(published["commit_failed"], 1);
+    let micros = value(
+        &published,
+        "run_microseconds_total",
+        &json!({ "job": "job" }),
+    );
+    assert!(micros > 0, "{published}");
+}
+
+#[test]
+fn a_command_that_could_not_be_counted_is_not_started() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("file"), "").unwrap();
+    let blocked = sandbox.path("file/store").display().to_string();
+    let output = sandbox.output(&["--store", &blocked, "run", "--", "touch", "started"]);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains(&blocked), "{output:?}");
+
+    let too_long = "x".repeat(1025);
+    let output = sandbox.output(&["run", "--name", &too_long, "--", "touch", "started"]);
+    assert_eq!(code(&output), 3);
+    assert!(!sandbox.path("started").exists());
+    assert_eq!(sandbox.value("commit_success", &json!({})), 0);
+}
+
+#[test]
+fn the_command_may_count_and_rotate_the_same_store_itself() {
+    let sandbox = Sandbox::new();
+    let program = super::support::PROGRAM;
+    let script = format!("{program} inc commit_success && {program} rotate && {program} inc a");
+    assert_eq!(run(&sandbox, &[], &script), 0);
+    assert_eq!(outcomes(&sandbox), [1, 0, 0]);
+    assert_eq!(sandbox.value("a", &json!({})), 1);
+}
