@@ -36,7 +36,7 @@ mod sync;
 
 pub use error::{Error, Result};
 pub use handle::{Counter, Health, Options, Store, Transactions};
-pub use metric::{Kind, MetricError, TRANSACTIONS};
+pub use metric::{Kind, LabelSet, MetricError, TRANSACTIONS, check_series};
 pub use snapshot::{
     Change, Diff, Document, DocumentError, DocumentKind, Import, Published, Restoration, Retention,
     Rotate, Rotation, SCHEMA_VERSION, Series, Snapshot, SnapshotName, TransactionCounts, View,

@@ -1,14 +1,12 @@
 //! `deespec export`: write the current epoch in a form for other programs.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use deespec::View;
+use deespec::{LabelSet, View};
 use serde::Serialize;
 
 use crate::args::Cli;
@@ -113,19 +111,19 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a str,
-    labels: Cow<'a, BTreeMap<String, String>>,
+    labels: LabelSet,
     value: u64,
 }
 
 fn rows(view: &View) -> impl Iterator<Item = Row<'_>> {
     let four = transactions(view).into_iter().map(|(name, value)| Row {
         name,
-        labels: Cow::Owned(BTreeMap::new()),
+        labels: LabelSet::default(),
         value,
     });
     let others = view.series.iter().map(|series| Row {
         name: &series.name,
-        labels: Cow::Borrowed(&series.labels),
+        labels: series.labels.clone(),
         value: series.value,
     });
     four.chain(others)

@@ -52,12 +52,16 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
 
 impl Inc {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let store = location::open(cli, ui, "inc")?;
         let labels: Vec<(&str, &str)> = self
             .labels
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
+        // Before a store is made for a name that cannot be counted.
+        deespec::check_series(&self.name, &labels).map_err(|error| {
+            Failure::from(deespec::Error::from(deespec::StoreError::from(error)))
+        })?;
+        let store = location::open(cli, ui, "inc")?;
         store.counter_with(&self.name, &labels)?.add(self.by);
         if self.sync {
             store.flush()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use deespec::{Store, View};
+use deespec::{LabelSet, Store, View};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -44,7 +44,7 @@ pub(crate) struct Watch {
     json: bool,
 }
 
-type Key = (String, BTreeMap<String, String>);
+type Key = (String, LabelSet);
 
 /// The line for a new epoch.
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ struct ChangeLine<'a> {
     at: &'a str,
     epoch: u64,
     name: &'a str,
-    labels: &'a BTreeMap<String, String>,
+    labels: &'a LabelSet,
     value: u64,
     delta: u64,
 }
@@ -81,7 +81,7 @@ struct Change {
 impl Seen {
     fn of(view: &View, filter: Option<&str>) -> Self {
         let four =
-            transactions(view).map(|(name, value)| ((name.to_owned(), BTreeMap::new()), value));
+            transactions(view).map(|(name, value)| ((name.to_owned(), LabelSet::default()), value));
         let others = view
             .series
             .iter()

@@ -5,8 +5,7 @@ use std::hash::Hasher as _;
 
 use siphasher::sip::SipHasher13;
 
-/// A decoded label set, sorted by name.
-pub(crate) type Labels = Vec<(String, String)>;
+use super::label::LabelSet;
 
 /// Most keys fit here, so that looking a series up allocates nothing.
 const INLINE: usize = 256;
@@ -85,13 +84,13 @@ impl Key {
     }
 
     /// Decodes canonical bytes; `None` when they are not what [`Key::new`] writes.
-    pub(crate) fn decode(mut bytes: &[u8]) -> Option<(String, Labels)> {
+    pub(crate) fn decode(mut bytes: &[u8]) -> Option<(String, LabelSet)> {
         let name = take(&mut bytes)?;
-        let mut labels = Labels::new();
+        let mut labels = Vec::new();
         while !bytes.is_empty() {
             labels.push((take(&mut bytes)?, take(&mut bytes)?));
         }
-        Some((name, labels))
+        Some((name, labels.into_iter().collect()))
     }
 }
 
@@ -119,7 +118,7 @@ mod tests {
                 labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let (decoded, back) = Key::decode(Key::new(&name, &borrowed).bytes()).unwrap();
             prop_assert_eq!(decoded, name);
-            prop_assert_eq!(back, labels.into_iter().collect::<Labels>());
+            prop_assert_eq!(back, labels.into_iter().collect::<LabelSet>());
         }
 
         #[test]

@@ -1,13 +1,15 @@
 //! The words of the field: kinds of metric, metric names and label sets. Knows nothing of files.
 
 mod key;
+mod label;
 mod name;
 
 use serde::{Deserialize, Serialize};
 
-pub use name::MetricError;
+pub use label::LabelSet;
+pub use name::{MetricError, check_series};
 
-pub(crate) use key::{Key, Labels};
+pub(crate) use key::Key;
 pub(crate) use name::{check_label_set, check_metric_name};
 
 /// The built-in *transactions* family of every store: commits that succeeded, commits that failed,

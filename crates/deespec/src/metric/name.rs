@@ -61,6 +61,26 @@ fn follows_grammar(name: &str, colon: bool) -> bool {
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || (colon && b == b':'))
 }
 
+/// Whether a counter of this name and with these labels can be made. [`Store::counter_with`] checks
+/// the same; this is for programs that want to know before they open a store.
+///
+/// # Errors
+///
+/// What is wrong with the name or the labels.
+///
+/// [`Store::counter_with`]: crate::Store::counter_with
+///
+/// ```
+/// assert!(deespec::check_series("jobs_total", &[("job", "backup")]).is_ok());
+/// assert!(deespec::check_series("jobs-total", &[]).is_err());
+/// ```
+pub fn check_series(name: &str, labels: &[(&str, &str)]) -> Result<(), MetricError> {
+    let mut sorted = labels.to_vec();
+    sorted.sort_unstable();
+    check_metric_name(name)?;
+    check_label_set(&sorted)
+}
+
 pub(crate) fn check_metric_name(name: &str) -> Result<(), MetricError> {
     if follows_grammar(name, true) {
         Ok(())

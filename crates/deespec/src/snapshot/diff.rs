@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::metric::LabelSet;
+
 use super::document::Document;
 
 /// What changed from one document to another.
@@ -24,7 +26,7 @@ pub struct Change {
     /// The metric's name.
     pub name: String,
     /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: LabelSet,
     /// The value before; `None` where the series was not there.
     pub before: Option<u64>,
     /// The value after; `None` where the series is not there any more.
@@ -59,7 +61,7 @@ impl Diff {
             .filter(|(_, (before, after))| before != after)
             .map(|((name, labels), (before, after))| Change {
                 name,
-                labels: labels.into_iter().collect(),
+                labels,
                 before,
                 after,
                 delta: i128::from(after.unwrap_or(0)) - i128::from(before.unwrap_or(0)),

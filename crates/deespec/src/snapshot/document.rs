@@ -1,12 +1,11 @@
 //! The JSON documents: `metrics.json` and snapshots, schema version 1, and the legacy form of it.
 //! `docs/format.md` says what each field means; it is changed first.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Kind, TRANSACTIONS, check_label_set, check_metric_name};
+use crate::metric::{Kind, LabelSet, TRANSACTIONS, check_label_set, check_metric_name};
 use crate::store::{Amount, StoreId};
 
 use super::error::DocumentError;
@@ -27,7 +26,7 @@ pub struct Series {
     pub kind: Kind,
     /// The label set, sorted by name.
     #[serde(default)]
-    pub labels: BTreeMap<String, String>,
+    pub labels: LabelSet,
     /// What was counted in the epoch.
     pub value: u64,
 }
@@ -193,12 +192,12 @@ impl Document {
             .zip([four.success, four.failed, four.conflicts, four.recoveries])
             .map(|(name, value)| Amount {
                 name: (*name).to_owned(),
-                labels: Vec::new(),
+                labels: LabelSet::default(),
                 value,
             });
         let others = self.series.iter().map(|series| Amount {
             name: series.name.clone(),
-            labels: series.labels.clone().into_iter().collect(),
+            labels: series.labels.clone(),
             value: series.value,
         });
         built_in.chain(others).collect()

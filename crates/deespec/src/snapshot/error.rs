@@ -67,11 +67,11 @@ pub enum DocumentError {
         path: PathBuf,
     },
     /// The document is a view of another store.
-    #[error("{} is a view of the store {found}, not of this store ({expected})", path.display())]
+    #[error("{} is {found}, not a view of this store ({expected})", path.display())]
     OtherStore {
         /// The file.
         path: PathBuf,
-        /// The store's identity in the document, or "of unknown origin".
+        /// What it is instead: a view of which store, or a document of unknown origin.
         found: String,
         /// This store's identity.
         expected: String,

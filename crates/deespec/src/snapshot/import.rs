@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::Error;
-use crate::metric::{Kind, Labels};
+use crate::metric::{Kind, LabelSet};
 use crate::store::files::read_document;
 use crate::store::{Core, Exclusive, IMPORTS, Seed, StoreError};
 use crate::sync::Ordering;
@@ -60,7 +60,7 @@ struct Intent {
 #[derive(Serialize, Deserialize)]
 struct Entry {
     name: String,
-    labels: Labels,
+    labels: LabelSet,
     value: u64,
 }
 

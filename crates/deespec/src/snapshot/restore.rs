@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::metric::{Kind, Labels};
+use crate::metric::{Kind, LabelSet};
 use crate::store::files::read_document;
 use crate::store::{Beginning, Core, SeriesValue, StoreError};
 
@@ -43,9 +43,10 @@ pub(crate) fn restore(
     if !any_store && document.store_id != Some(core.id()) {
         return Err(DocumentError::OtherStore {
             path: path.to_owned(),
-            found: document
-                .store_id
-                .map_or_else(|| "of unknown origin".into(), |id| id.to_string()),
+            found: document.store_id.map_or_else(
+                || "a document of unknown origin".to_owned(),
+                |id| format!("a view of the store {id}"),
+            ),
             expected: core.id().to_string(),
         }
         .into());
@@ -89,7 +90,7 @@ pub(crate) fn undo_baseline(core: &Core, values: &mut [SeriesValue]) -> Result<(
             "it is missing, so the epoch before cannot be closed",
         )
     })?;
-    let restored: HashMap<(String, Labels), u64> = Document::parse(&bytes, &intent)?
+    let restored: HashMap<(String, LabelSet), u64> = Document::parse(&bytes, &intent)?
         .amounts()
         .into_iter()
         .map(|amount| ((amount.name, amount.labels), amount.value))

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::metric::LabelSet;
 use crate::store::lines::last_line;
 use crate::store::{Beginning, Core, EPOCHS, Exclusive, Record, SeriesValue, StoreError};
 
@@ -61,9 +62,13 @@ struct Line<'a> {
 #[derive(Serialize)]
 struct Total<'a> {
     name: &'a str,
-    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    labels: std::collections::BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "no_labels")]
+    labels: &'a LabelSet,
     total: u64,
+}
+
+fn no_labels(labels: &&LabelSet) -> bool {
+    labels.is_empty()
 }
 
 /// The part of a line that says which epoch it closed.
@@ -153,11 +158,7 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
         .iter()
         .map(|value| Total {
             name: &value.name,
-            labels: value
-                .labels
-                .iter()
-                .map(|(k, v)| (k.as_str(), v.as_str()))
-                .collect(),
+            labels: &value.labels,
             total: value.total,
         })
         .collect();

@@ -146,7 +146,7 @@ pub(crate) fn split(
             None => series.push(Series {
                 name: value.name,
                 kind: value.kind,
-                labels: value.labels.into_iter().collect(),
+                labels: value.labels,
                 value: value.value,
             }),
         }

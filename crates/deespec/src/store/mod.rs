@@ -49,7 +49,7 @@ use lock::{Held, Lock, Mode};
 use read::Catalog;
 use segment::Segment;
 
-use crate::metric::Labels;
+use crate::metric::LabelSet;
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -88,7 +88,7 @@ impl Clock {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Amount {
     pub(crate) name: String,
-    pub(crate) labels: Labels,
+    pub(crate) labels: LabelSet,
     pub(crate) value: u64,
 }
 
@@ -116,7 +116,7 @@ pub(crate) struct Core {
     live: PathBuf,
     id: StoreId,
     first: Arc<Segment>,
-    /// Segments after the first, as this process has mapped them.
+    /// Segments after the first, by their number, as this process has mapped them.
     further: [OnceLock<Further>; MAX_SEGMENTS],
     files: Files,
     lock: Lock,
@@ -238,26 +238,26 @@ impl Core {
         )
     }
 
-    /// The segments that can be used, with their numbers.
-    fn segments(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
-        let further = self
-            .further
-            .iter()
-            .filter_map(|further| match further.get() {
-                Some(Further::Mapped(segment)) => Some(segment),
-                _ => None,
-            });
+    /// The segments that can be used, in their order.
+    fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        let further = self.further().filter_map(|further| match further {
+            Further::Mapped(segment) => Some(segment),
+            Further::Damaged(_) => None,
+        });
         std::iter::once(&self.first).chain(further)
+    }
+
+    /// The segments after the first that this process knows; there is no gap between them.
+    fn further(&self) -> impl Iterator<Item = &Further> {
+        self.further.iter().skip(1).map_while(OnceLock::get)
     }
 
     /// The segments that cannot be used.
     fn damaged_segments(&self) -> impl Iterator<Item = &DamagedSegment> {
-        self.further
-            .iter()
-            .filter_map(|further| match further.get() {
-                Some(Further::Damaged(damaged)) => Some(damaged),
-                _ => None,
-            })
+        self.further().filter_map(|further| match further {
+            Further::Damaged(damaged) => Some(damaged),
+            Further::Mapped(_) => None,
+        })
     }
 
     /// Fails when a segment cannot be used: what concerns all series must not pass over some.

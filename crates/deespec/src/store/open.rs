@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::metric::{Key, Kind, TRANSACTIONS};
+use crate::metric::{Key, Kind, LabelSet, TRANSACTIONS};
 use crate::sync::{AtomicBool, Ordering};
 
 use super::control::{BOOT, EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
@@ -237,7 +237,7 @@ fn shares(seed: &[Amount], stripes: u32) -> Vec<Vec<Amount>> {
     };
     let transactions = TRANSACTIONS.iter().map(|name| Amount {
         name: (*name).to_owned(),
-        labels: Vec::new(),
+        labels: LabelSet::default(),
         value: named(name),
     });
     let others = seed

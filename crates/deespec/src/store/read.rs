@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use crate::metric::{Kind, Labels};
+use crate::metric::{Kind, LabelSet};
 use crate::sync::Ordering;
 
 use super::control::Tail;
@@ -31,7 +31,7 @@ struct Known {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SeriesValue {
     pub(crate) name: String,
-    pub(crate) labels: Labels,
+    pub(crate) labels: LabelSet,
     pub(crate) kind: Kind,
     pub(crate) created_ns: u64,
     /// Since the epoch began.

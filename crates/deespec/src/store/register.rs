@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::metric::{Key, Kind, Labels, check_label_set, check_metric_name};
+use crate::metric::{Key, Kind, LabelSet, check_label_set, check_metric_name};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 use super::control::SEGMENTS;
@@ -57,8 +57,8 @@ fn thread_ordinal() -> u32 {
     ORDINAL.try_with(|ordinal| *ordinal).unwrap_or(0)
 }
 
-/// Labels as the key wants them.
-pub(crate) fn borrowed(labels: &Labels) -> Vec<(&str, &str)> {
+/// LabelSet as the key wants them.
+pub(crate) fn borrowed(labels: &LabelSet) -> Vec<(&str, &str)> {
     labels
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -94,7 +94,6 @@ impl Core {
 
     fn find(&self, key: &Key, hash: u64) -> Option<Cells> {
         self.segments()
-            .rev()
             .find_map(|segment| Some(self.cells(segment, registry::find(segment, key, hash)?)))
     }
 
@@ -114,7 +113,7 @@ impl Exclusive<'_> {
     pub(crate) fn series(
         &self,
         name: &str,
-        labels: &Labels,
+        labels: &LabelSet,
         kind: Kind,
     ) -> Result<Cells, StoreError> {
         let labels = borrowed(labels);
@@ -132,7 +131,7 @@ impl Exclusive<'_> {
             return Ok(cells);
         }
         loop {
-            let last = core.segments().next_back().unwrap_or(&core.first);
+            let last = core.segments().last().unwrap_or(&core.first);
             let now = core.now_ns();
             if let Some(place) = registry::append(last, key, hash, kind, now)? {
                 return Ok(core.cells(last, place));

@@ -4,7 +4,7 @@
 //! scan finds the next entry behind a damaged one. A registration is committed by one word, the
 //! segment's tail; whatever a killed process left behind that word is overwritten by the next.
 
-use crate::metric::{Key, Kind, Labels};
+use crate::metric::{Key, Kind, LabelSet};
 use crate::sync::Ordering;
 
 use super::control::Tail;
@@ -30,7 +30,7 @@ pub(crate) struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Series {
     pub(crate) name: String,
-    pub(crate) labels: Labels,
+    pub(crate) labels: LabelSet,
     pub(crate) kind: Kind,
     pub(crate) created_ns: u64,
     pub(crate) hash: u64,

@@ -5,7 +5,7 @@ fn parse(text: &str) -> Result<Document, DocumentError> {
 }
 
 fn document() -> Document {
-    let labels = BTreeMap::from([("branch".to_owned(), "a \"b\"\n".to_owned())]);
+    let labels = LabelSet::from_iter([("branch", "a \"b\"\n")]);
     Document {
         transactions: TransactionCounts {
             success: 142,
@@ -23,7 +23,7 @@ fn document() -> Document {
             Series {
                 name: "a".into(),
                 kind: Kind::Counter,
-                labels: BTreeMap::new(),
+                labels: LabelSet::default(),
                 value: 1,
             },
             Series {
