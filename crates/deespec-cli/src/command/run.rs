@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use deespec::{Counter, Store};
@@ -61,7 +61,9 @@ enum Outcome {
 impl Run {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         // Opened first: a command that could not be counted is not started.
-        let store = location::open(cli, ui, "run")?;
+        // The command may run for hours and count meanwhile, so this is a long-lived process.
+        let options = location::options("run").background_sync(Some(Duration::from_secs(1)));
+        let store = location::open_as(&location::store_path(cli)?, ui, &options)?;
         let (program, arguments) = self
             .command
             .split_first()
