@@ -58,6 +58,19 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// A command that begins an epoch, or may.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Reason {
+    /// Why; recorded in live/epochs.jsonl
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub(crate) reason: String,
+}
+
 /// A command whose result a script may want.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Json {

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::args::{Cli, Json};
+use crate::args::{Cli, Json, Reason};
 use crate::command::snapshots;
 use crate::exit::{Code, Failure};
 use crate::location;
@@ -25,14 +25,8 @@ pub(crate) struct Restore {
     #[arg(value_name = "FILE")]
     snapshot: String,
 
-    /// Why; recorded in live/epochs.jsonl
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "TEXT"
-    )]
-    reason: String,
+    #[command(flatten)]
+    reason: Reason,
 
     /// Also accept a snapshot of another store, or of unknown origin
     #[arg(long)]
@@ -54,7 +48,7 @@ impl Restore {
         let store = location::open(cli, ui, "restore")?;
         let file = snapshots::file(&store, &self.snapshot)?;
         let restored = store
-            .restore(&file, &self.reason, self.any_store)
+            .restore(&file, &self.reason.reason, self.any_store)
             .map_err(snapshots::unreadable)?;
         if self.json.json {
             ui.json(&Restored {

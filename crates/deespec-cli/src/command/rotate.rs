@@ -4,7 +4,7 @@ use clap::Args;
 use deespec::Rotate as Mode;
 use serde::Serialize;
 
-use crate::args::{Cli, Json};
+use crate::args::{Cli, Json, Reason};
 use crate::command::snapshots::RetentionArgs;
 use crate::exit::{Code, Failure};
 use crate::location;
@@ -25,14 +25,8 @@ pub(crate) struct Rotate {
     #[arg(long)]
     keep_counters: bool,
 
-    /// Why; recorded in live/epochs.jsonl
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "TEXT"
-    )]
-    reason: String,
+    #[command(flatten)]
+    reason: Reason,
 
     #[command(flatten)]
     retention: RetentionArgs,
@@ -57,7 +51,8 @@ impl Rotate {
         } else {
             Mode::Reset
         };
-        let rotation = store.rotate_because(mode, &self.reason, &self.retention.retention())?;
+        let rotation =
+            store.rotate_because(mode, &self.reason.reason, &self.retention.retention())?;
         if self.json.json {
             ui.json(&Rotated {
                 closed_epoch: rotation.closing.epoch.filter(|_| !self.keep_counters),

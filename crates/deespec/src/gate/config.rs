@@ -139,15 +139,15 @@ impl Place<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Thresholds, ThresholdError> {
+    pub(in crate::gate) fn parse(text: &str) -> Result<Thresholds, ThresholdError> {
         Thresholds::parse(text, Path::new("conf/t.json"))
     }
 
     #[track_caller]
-    fn refused(text: &str, message: &str) {
+    pub(in crate::gate) fn refused(text: &str, message: &str) {
         let error = parse(text).unwrap_err();
         assert_eq!(error.to_string(), format!("conf/t.json: {message}"));
         assert!(std::error::Error::source(&error).is_none());

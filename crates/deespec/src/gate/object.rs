@@ -78,18 +78,8 @@ impl<'de> Deserialize<'de> for Object {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<Thresholds, ThresholdError> {
-        Thresholds::parse(text, Path::new("conf/t.json"))
-    }
-
-    #[track_caller]
-    fn refused(text: &str, message: &str) {
-        let error = parse(text).unwrap_err();
-        assert_eq!(error.to_string(), format!("conf/t.json: {message}"));
-        assert!(std::error::Error::source(&error).is_none());
-    }
+    use super::super::ThresholdError;
+    use super::super::config::tests::{parse, refused};
 
     #[test]
     fn a_byte_order_mark_is_accepted_once_and_only_at_the_start() {

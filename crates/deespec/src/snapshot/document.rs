@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::metric::{Kind, LabelSet, TRANSACTIONS, check_label_set, check_metric_name};
 use crate::store::{Amount, StoreId};
 
+use super::counts::TransactionCounts;
 use super::error::DocumentError;
-use super::view::TransactionCounts;
 
 /// Highest schema version that is read, and the one that is written.
 pub const SCHEMA_VERSION: u64 = 1;

@@ -4,6 +4,7 @@
 //! here has one commit point in the store, and [`settle`] completes whatever a killed process left
 //! undone behind it.
 
+mod counts;
 mod diff;
 mod document;
 mod error;
@@ -18,6 +19,7 @@ mod take;
 mod time;
 mod view;
 
+pub use counts::TransactionCounts;
 pub use diff::{Change, Diff};
 pub use document::{Document, DocumentKind, SCHEMA_VERSION, Series};
 pub use error::DocumentError;
@@ -28,7 +30,7 @@ pub use restore::Restoration;
 pub use retention::Retention;
 pub use rotation::{Rotate, Rotation};
 pub use take::Snapshot;
-pub use view::{TransactionCounts, View};
+pub use view::View;
 
 pub(crate) use import::{import, seed};
 pub(crate) use publish::{publish, published_document};
