@@ -1,12 +1,13 @@
 //! The background thread of a long-lived process, without any call by the program.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use deespec::{Document, Options, Published};
 
+use crate::image::FLUSHED_AT;
 use crate::support::{folder, quiet, wait_until};
 
 fn often() -> Options {
@@ -95,6 +96,29 @@ fn a_foreign_document_is_left_alone_and_the_counts_become_durable_all_the_same()
     assert_eq!(store.health().unwrap().published, Published::Foreign);
     drop(store);
     assert_eq!(fs::read_to_string(&path).unwrap(), "foreign");
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_stop_it() {
+    let folder = folder();
+    let store = often().open(folder.path()).unwrap();
+    // The last flush, as a clock that went a century too fast would have noted it.
+    let segment = fs::File::options()
+        .write(true)
+        .open(folder.path().join("live/segment-0000"))
+        .unwrap();
+    let late = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos() as u64
+        + 3_000_000_000_000_000_000;
+    segment
+        .write_all_at(&late.to_le_bytes(), (FLUSHED_AT * 8) as u64)
+        .unwrap();
+    store.transactions().success.inc();
+    wait_until("metrics.json shows the increment", || {
+        published(folder.path()).is_some_and(|d| d.transactions.success == 1)
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use deespec::{Error, MetricError, Options, Rotate, Store, StoreError};
 
-use crate::image::{Image, PAGE};
+use crate::image::{Image, PAGE, PENDING};
 use crate::support::{expected, folder, moment, quiet, store_values, told, tree};
 use crate::{image, roles};
 
@@ -232,6 +232,29 @@ fn the_lock_of_another_process_ends_a_wait_with_its_path() {
     assert!(store.counter("new_total").is_err());
     lock.unlock().unwrap();
     assert_eq!(store_values(&store), expected([1, 1, 0, 0], &[]));
+}
+
+#[test]
+fn opening_does_not_wait_for_the_work_of_a_living_process() {
+    let folder = folder();
+    drop(quiet().open(folder.path()).unwrap());
+    let mut image = Image::read(folder.path(), 0);
+    image.set(PENDING, 1);
+    image.write();
+    let lock = fs::File::open(folder.path().join("live/lock")).unwrap();
+    lock.lock().unwrap();
+    let (opened, wait) = std::sync::mpsc::channel();
+    let path = folder.path().to_owned();
+    let opener = std::thread::spawn(move || {
+        let store = quiet().lock_deadline(Duration::from_secs(3600));
+        let store = store.open(path).unwrap();
+        store.transactions().success.inc();
+        opened.send(()).unwrap();
+    });
+    wait.recv_timeout(Duration::from_secs(60))
+        .expect("opening waits for a lock that it can do without");
+    opener.join().unwrap();
+    lock.unlock().unwrap();
 }
 
 #[test]
