@@ -30,7 +30,8 @@ Usage: cargo xtask COMMAND [ARGS]
 
 Commands:
   ci                     everything a change must pass: format, lints, docs, licences, tests
-  test [--skip-missing]  the whole test suite; needs Rust and Git only
+  test [--skip-missing]  the whole test suite; installs what it needs where it may: the Debian
+                         packages of packages.rs, Python packages under target/
                          --skip-missing  go on without system packages that are not installed
                                          (ignored where CI=true)
   bench [ARGS]           speed and size against the promised limits and against peers

@@ -12,15 +12,39 @@ use crate::workspace::which;
 struct Package {
     name: &'static str,
     program: &'static str,
+    /// With these arguments the program succeeds only where the package is there; none where that
+    /// the program exists is enough.
+    check: &'static [&'static str],
     why: &'static str,
 }
 
 /// Add a line here and nowhere else.
-const PACKAGES: &[Package] = &[Package {
-    name: "git",
-    program: "git",
-    why: "`deespec demo` and its tests race commits onto a branch",
-}];
+const PACKAGES: &[Package] = &[
+    Package {
+        name: "git",
+        program: "git",
+        check: &[],
+        why: "`deespec demo` and its tests race commits onto a branch",
+    },
+    Package {
+        name: "prometheus",
+        program: "promtool",
+        check: &[],
+        why: "what Prometheus scrapes is checked by its own tool",
+    },
+    Package {
+        name: "prometheus",
+        program: "prometheus",
+        check: &[],
+        why: "a real server scrapes a store that is counting",
+    },
+    Package {
+        name: "python3-venv",
+        program: "python3",
+        check: &["-c", "import ensurepip, venv"],
+        why: "the OpenMetrics parser of Python's prometheus_client reads what is scraped",
+    },
+];
 
 /// Makes sure that all packages are there, or says what to type.
 pub(crate) fn require(skip_missing: bool) -> Result<(), Failure> {
@@ -38,25 +62,42 @@ pub(crate) fn require(skip_missing: bool) -> Result<(), Failure> {
         Ok(()) => return Ok(()),
         Err(failure) => failure.message,
     };
-    let in_ci = env::var("CI").is_ok_and(|value| value == "true");
-    if skip_missing && !in_ci {
+    if skip_missing && !in_ci() {
         println!("going on without, as --skip-missing asks: {why_not}");
         return Ok(());
     }
     Err(Failure::missing(why_not))
 }
 
+/// Whether nothing may be left out.
+pub(crate) fn in_ci() -> bool {
+    env::var("CI").is_ok_and(|value| value == "true")
+}
+
 fn missing() -> Vec<&'static Package> {
     PACKAGES
         .iter()
-        .filter(|package| which(package.program).is_none())
+        .filter(|package| !is_there(package))
         .collect()
+}
+
+fn is_there(package: &Package) -> bool {
+    let Some(program) = which(package.program) else {
+        return false;
+    };
+    let checked = || {
+        let output = Command::new(program).args(package.check).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    package.check.is_empty() || checked()
 }
 
 fn install(wanted: &[&Package]) -> Result<(), Failure> {
     let mut command = Command::new("apt-get");
     command.args(["install", "-y", "--no-install-recommends"]);
-    command.args(wanted.iter().map(|package| package.name));
+    let mut names: Vec<_> = wanted.iter().map(|package| package.name).collect();
+    names.dedup();
+    command.args(names);
     if which("apt-get").is_none() {
         let programs: Vec<_> = wanted.iter().map(|package| package.program).collect();
         return Err(Failure::missing(format!(
@@ -75,7 +116,7 @@ fn install(wanted: &[&Package]) -> Result<(), Failure> {
     match self::missing().first() {
         None => Ok(()),
         Some(package) => Err(Failure::missing(format!(
-            "package {} is installed, yet there is no program {} on the PATH",
+            "package {} is installed, yet there is no program {} on the PATH that works",
             package.name, package.program
         ))),
     }

@@ -1,7 +1,7 @@
-//! `cargo xtask test`: the whole suite with `cargo test`, so that Rust and Git are all it needs.
+//! `cargo xtask test`: the whole suite with `cargo test`, after preparing what its oracles need.
 
 use crate::step::{self, Failure};
-use crate::{packages, workspace};
+use crate::{packages, venv, workspace};
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let mut skip_missing = false;
@@ -12,6 +12,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         }
     }
     packages::require(skip_missing)?;
+    // The tests look for it there, see `crates/deespec/tests/it/oracles.rs`.
+    match venv::prepare("test-venv", "crates/deespec/tests/requirements.txt") {
+        Err(reason) if !skip_missing || packages::in_ci() => return Err(reason),
+        Err(reason) => println!("no Python oracle, its tests will fail: {}", reason.message),
+        Ok(()) => {}
+    }
     // One failing binary must not hide what the others have to say. Doc tests are part of this;
     // the tests of the command line build the binary they call.
     step::run(&mut workspace::cargo([

@@ -1,6 +1,8 @@
-//! Reading everything and writing it as JSON: what a scrape of a large store costs.
+//! Reading everything and writing it as JSON and as OpenMetrics: what a scrape of a large store costs.
 
 use std::hint::black_box;
+
+use deespec::exposition::openmetrics;
 
 use crate::Result;
 use crate::measure;
@@ -19,9 +21,22 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
         }
         Ok(())
     })?;
-    Ok(vec![Line::limit(
-        "read and render 10,000 series",
-        Nanoseconds(time),
-        Nanoseconds(5e6),
-    )])
+    let exposition = measure::alone(bench.effort, |n| {
+        for _ in 0..n {
+            black_box(openmetrics::encode(&store.view()?));
+        }
+        Ok(())
+    })?;
+    Ok(vec![
+        Line::limit(
+            "read and render 10,000 series",
+            Nanoseconds(time),
+            Nanoseconds(5e6),
+        ),
+        Line::limit(
+            "render 10,000 series as OpenMetrics",
+            Nanoseconds(exposition),
+            Nanoseconds(5e6),
+        ),
+    ])
 }

@@ -75,6 +75,9 @@ impl From<deespec::Error> for Failure {
     fn from(error: deespec::Error) -> Self {
         use deespec::{DocumentError as D, Error, MetricError as M, StoreError as S};
         let hint = match &error {
+            Error::Unfinished { .. } => {
+                "do not do it again: put right what is said above, and `deespec sync` writes the rest"
+            }
             Error::Store(S::FileSystem { .. }) => {
                 "put the store elsewhere with --store DIR or DEESPEC_STORE, or, if you know better, \
                  make it with `deespec init --any-file-system`"

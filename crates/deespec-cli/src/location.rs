@@ -60,6 +60,18 @@ pub(crate) fn open_as(path: &Path, ui: &Ui, options: &Options) -> Result<Store, 
     Ok(store)
 }
 
+/// Says so when an operation was done but left a `metrics.json` alone that is not this store's.
+pub(crate) fn warn_if_foreign(store: &Store, ui: &Ui) {
+    let published = store.health().map(|health| health.published);
+    if published.is_ok_and(|published| published == deespec::Published::Foreign) {
+        let path = store.path().join("metrics.json").display().to_string();
+        ui.warn(
+            "metrics.json is not this store's and was left as it is",
+            vec![("path", path)],
+        );
+    }
+}
+
 /// Whether a store exists in this folder.
 pub(crate) fn exists(path: &Path) -> bool {
     path.join("live").join("segment-0000").exists()

@@ -15,6 +15,15 @@ pub enum Error {
     /// A JSON document.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// A rotation or restore is done, but what belongs to it is not all written. The next operation
+    /// on the store writes it; doing the same again would begin one more epoch.
+    #[error("epoch {closed} is closed, but what belongs to its closing is not all written yet")]
+    Unfinished {
+        /// The epoch that was closed.
+        closed: u64,
+        /// What could not be written, and why.
+        source: Box<Self>,
+    },
 }
 
 /// The result of the library's functions.

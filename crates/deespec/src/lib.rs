@@ -23,8 +23,9 @@
 //! ```
 //!
 //! Modules import one way: [`Store`] and its handles → `snapshot` (documents) → `store` (cells,
-//! epochs, durability) → `metric` (names) → `sync` (atomics); [`gate`] is pure functions over a view.
+//! epochs, durability) → `metric` (names) → `sync` (atomics); [`gate`] and [`exposition`] are pure functions over a view.
 
+pub mod exposition;
 pub mod gate;
 
 mod error;
@@ -39,6 +40,7 @@ pub use handle::{Counter, Health, Options, Store, Transactions};
 pub use metric::{Kind, LabelSet, MetricError, TRANSACTIONS, check_series};
 pub use snapshot::{
     Change, Diff, Document, DocumentError, DocumentKind, Import, Published, Restoration, Retention,
-    Rotate, Rotation, SCHEMA_VERSION, Series, Snapshot, SnapshotName, TransactionCounts, View,
+    Rotate, Rotation, SCHEMA_VERSION, Sample, Series, Snapshot, SnapshotName, TransactionCounts,
+    View,
 };
 pub use store::{Beginning, FORMAT_VERSION, FaultInjector, Operation, StoreError, StoreId};

@@ -1,12 +1,14 @@
-//! `deespec export`: write the current epoch in a form for other programs.
+//! `deespec export`: write the counts in a form for other programs.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use deespec::{LabelSet, View};
+use deespec::exposition::{openmetrics, prometheus};
+use deespec::{LabelSet, Store, View};
 use serde::Serialize;
 
 use crate::args::Cli;
@@ -20,20 +22,50 @@ enum Format {
     Json,
     Jsonl,
     Csv,
+    Prometheus,
+    Openmetrics,
+}
+
+/// The two text formats that Prometheus scrapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exposition {
+    Prometheus,
+    OpenMetrics,
+}
+
+impl Exposition {
+    pub(crate) fn encode(self, view: &View) -> String {
+        match self {
+            Self::Prometheus => prometheus::encode(view),
+            Self::OpenMetrics => openmetrics::encode(view),
+        }
+    }
+}
+
+impl Format {
+    /// Whether another user's program reads the file.
+    fn is_scraped(self) -> bool {
+        matches!(self, Self::Prometheus | Self::Openmetrics)
+    }
 }
 
 const AFTER_HELP: &str = "\
 Example:
   deespec export csv --output counts.csv
+  deespec export prometheus --output /var/lib/prometheus/node-exporter/jobs.prom
 
 Formats:
-  json   the object of metrics.json
-  jsonl  one line a series, each a JSON object: name, labels, value
-  csv    a header and one line a series: name, labels as JSON, value (RFC 4180)
+  json         the object of metrics.json
+  jsonl        one line a series, each a JSON object: name, labels, value
+  csv          a header and one line a series: name, labels as JSON, value
+               (RFC 4180)
+  prometheus   Prometheus text 0.0.4, also for node_exporter's textfiles
+  openmetrics  OpenMetrics 1.0 text
 
-The counts are on the disk before they are exported.";
+The last two have everything ever counted, so that a rotation never makes a
+counter go down; a new file of theirs can be read by every user. The counts are on the disk before they are exported.";
 
-/// Write the counts of the current epoch for other programs
+/// Write the counts for other programs
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Export {
@@ -50,22 +82,18 @@ impl Export {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let store = location::open(cli, ui, "export")?;
         let view = store.view()?;
-        // An export must stay possible where the disk fails: it is how the counts are saved.
-        if let Err(error) = store.flush() {
-            ui.warn(
-                "What is exported is not durable",
-                vec![("reason", error.to_string())],
-            );
-        }
+        make_durable(&store, ui);
         let text = match self.format {
             Format::Json => Ok(view.to_json()),
             Format::Jsonl => jsonl(&view),
             Format::Csv => csv(&view),
+            Format::Prometheus => Ok(Exposition::Prometheus.encode(&view)),
+            Format::Openmetrics => Ok(Exposition::OpenMetrics.encode(&view)),
         };
         let text = text.map_err(|error| Failure::new(format!("cannot export: {error}")))?;
         match &self.output {
             None => ui.print(&text),
-            Some(path) => write(path, &text).map_err(|error| {
+            Some(path) => write(path, &text, self.format.is_scraped()).map_err(|error| {
                 Failure::new(format!("cannot write {}: {error}", path.display()))
                     .hint("give --output a file in a folder that exists and can be written")
             })?,
@@ -74,9 +102,23 @@ impl Export {
     }
 }
 
+/// Makes durable what was read before and is shown now. An export must stay possible where the disk
+/// fails: it is how the counts are saved.
+pub(crate) fn make_durable(store: &Store, ui: &Ui) {
+    if let Err(error) = store.flush() {
+        ui.warn(
+            "What is exported is not durable",
+            vec![("reason", error.to_string())],
+        );
+    }
+}
+
 /// Replaces a file as a whole, so that nobody reads half of it. What is no regular file, such as a
 /// pipe or /dev/stdout, is written to: replacing it would take it away from everybody else.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+///
+/// A file that is `scraped` is readable for every user, whatever the umask says; one that is already
+/// there keeps the mode that somebody gave it.
+fn write(path: &Path, text: &str, scraped: bool) -> io::Result<()> {
     let through = || {
         let mut file = OpenOptions::new().write(true).open(path)?;
         file.write_all(text.as_bytes())
@@ -97,8 +139,14 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     name.push(format!(".{}", std::process::id()));
     let temporary = target.with_file_name(name);
     let mut file = File::create(&temporary)?;
-    let replaced = file
-        .write_all(text.as_bytes())
+    let mode = std::fs::metadata(&target).map_or(0o644, |found| found.permissions().mode());
+    let allowed = if scraped {
+        file.set_permissions(Permissions::from_mode(mode & 0o777))
+    } else {
+        Ok(())
+    };
+    let replaced = allowed
+        .and_then(|()| file.write_all(text.as_bytes()))
         .and_then(|()| file.sync_all())
         .and_then(|()| std::fs::rename(&temporary, &target));
     if replaced.is_err() {

@@ -51,7 +51,15 @@ impl Import {
                     .hint("give the path of a metrics.json or of a snapshot"),
                 error => error.into(),
             })?;
+        if outcome == Outcome::Own && !self.json.json {
+            ui.line(&format!(
+                "Nothing to add: {} is what this store itself has published",
+                self.file.display()
+            ));
+            return Ok(Code::Done);
+        }
         let (added, series, counts, before) = match &outcome {
+            Outcome::Own => (false, 0, 0, None),
             Outcome::Added { series, counts } => (true, *series, *counts, None),
             Outcome::Already { at } => (false, 0, 0, Some(at.clone())),
             other => {

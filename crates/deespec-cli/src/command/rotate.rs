@@ -53,6 +53,7 @@ impl Rotate {
         };
         let rotation =
             store.rotate_because(mode, &self.reason.reason, &self.retention.retention())?;
+        location::warn_if_foreign(&store, ui);
         if self.json.json {
             ui.json(&Rotated {
                 closed_epoch: rotation.closing.epoch.filter(|_| !self.keep_counters),

@@ -38,7 +38,7 @@ Publishes metrics.json at the end.";
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Run {
     /// The job's name [default: the command's file name]
-    #[arg(long, value_name = "JOB")]
+    #[arg(long, value_name = "JOB", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     name: Option<String>,
 
     /// An exit code that means a conflict and not a failure; may be repeated

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use deespec::{TRANSACTIONS, View};
 
 use crate::args::Cli;
+use crate::command::export::{Exposition, make_durable};
 use crate::exit::{Code, Failure};
 use crate::ui::{Ui, columns};
 use crate::{location, ui};
@@ -12,15 +13,19 @@ use crate::{location, ui};
 enum Format {
     Table,
     Json,
+    Prometheus,
+    Openmetrics,
 }
 
 /// Show the counts of the current epoch
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  deespec show --filter jobs_\n  deespec show --json | jq .commit_success"
+    after_help = "Example:\n  deespec show --filter jobs_\n  deespec show --json | jq .commit_success\n  \
+                  deespec show --format openmetrics"
 )]
 pub(crate) struct Show {
-    /// Columns for people, or the object of metrics.json
+    /// Columns for people, the object of metrics.json, or what Prometheus
+    /// scrapes: everything ever counted, whatever the epoch
     #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
     format: Format,
 
@@ -35,6 +40,18 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        let scraped = match self.format {
+            Format::Prometheus => Some(Exposition::Prometheus),
+            Format::Openmetrics => Some(Exposition::OpenMetrics),
+            Format::Table | Format::Json => None,
+        };
+        if scraped.is_some() && self.filter.is_some() {
+            return Err(
+                Failure::new("--filter cannot be used with what Prometheus scrapes").hint(
+                    "choose series in Prometheus, with metric_relabel_configs or in the query",
+                ),
+            );
+        }
         let store = location::open(cli, ui, "show")?;
         let mut view = store.view()?;
         for skipped in &view.skipped {
@@ -42,6 +59,11 @@ impl Show {
                 "A part of the store was skipped",
                 vec![("reason", skipped.clone())],
             );
+        }
+        if let Some(format) = scraped {
+            make_durable(&store, ui);
+            ui.print(&format.encode(&view));
+            return Ok(Code::Done);
         }
         if let Some(filter) = &self.filter {
             view.series.retain(|series| {

@@ -27,6 +27,7 @@ impl Snapshot {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let store = location::open(cli, ui, "snapshot")?;
         let snapshot = store.snapshot()?;
+        location::warn_if_foreign(&store, ui);
         if self.json.json {
             ui.json(&Taken {
                 name: snapshot.name.to_string(),

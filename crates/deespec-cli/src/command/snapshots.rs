@@ -154,7 +154,7 @@ fn all(names: &[SnapshotName]) -> Vec<String> {
 
 fn taken_at(name: SnapshotName) -> String {
     Timestamp::try_from(name.taken_at())
-        .map(|time| time.to_string())
+        .map(|time| format!("{time:.9}"))
         .unwrap_or_default()
 }
 

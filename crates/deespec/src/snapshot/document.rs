@@ -31,6 +31,27 @@ pub struct Series {
     pub value: u64,
 }
 
+/// A series as it stands in a document, wherever its parts are kept.
+#[derive(Serialize)]
+pub(crate) struct Row<'a> {
+    pub(crate) name: &'a str,
+    #[serde(rename = "type")]
+    pub(crate) kind: Kind,
+    pub(crate) labels: &'a LabelSet,
+    pub(crate) value: u64,
+}
+
+impl<'a> From<&'a Series> for Row<'a> {
+    fn from(series: &'a Series) -> Self {
+        Self {
+            name: &series.name,
+            kind: series.kind,
+            labels: &series.labels,
+            value: series.value,
+        }
+    }
+}
+
 /// Why a snapshot was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -254,11 +275,14 @@ struct Head<'a> {
 
 /// Writes a document: one field a line, one series a line, and the checksum of all before it.
 pub(crate) fn render(document: &Document) -> String {
-    render_with(document, &document.series)
+    render_with(document, document.series.iter().map(Row::from))
 }
 
 /// As [`render`], with series that stand elsewhere.
-pub(crate) fn render_with(document: &Document, all: &[Series]) -> String {
+pub(crate) fn render_with<'a>(
+    document: &Document,
+    all: impl ExactSizeIterator<Item = Row<'a>>,
+) -> String {
     let head = Head {
         commit_success: document.transactions.success,
         commit_failed: document.transactions.failed,
@@ -278,12 +302,12 @@ pub(crate) fn render_with(document: &Document, all: &[Series]) -> String {
     // Without the newline and brace that close it: more fields follow.
     text.truncate(text.len().saturating_sub(2));
     text.extend_from_slice(b",\n  \"series\": [");
-    for (index, series) in all.iter().enumerate() {
+    let end: &[u8] = if all.len() == 0 { b"]" } else { b"\n  ]" };
+    for (index, series) in all.enumerate() {
         let separator: &[u8] = if index == 0 { b"\n    " } else { b",\n    " };
         text.extend_from_slice(separator);
-        let _ = serde_json::to_writer(&mut text, series);
+        let _ = serde_json::to_writer(&mut text, &series);
     }
-    let end: &[u8] = if all.is_empty() { b"]" } else { b"\n  ]" };
     text.extend_from_slice(end);
     let check = crc32fast::hash(&text);
     text.extend_from_slice(format!("{CHECK}{check:08x}\"\n}}\n").as_bytes());

@@ -34,6 +34,8 @@ pub enum Import {
         /// The sum of all values.
         counts: u64,
     },
+    /// The document is what this store itself has published; nothing was changed.
+    Own,
     /// A document with the same content had been imported before; nothing was changed.
     Already {
         /// When, RFC 3339.
@@ -94,6 +96,11 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         return Ok(Import::Already { at });
     }
     if document.store_id == Some(core.id()) && !own_views_too {
+        let published = publish::path(core).canonicalize();
+        if published.is_ok_and(|published| path.canonicalize().is_ok_and(|path| path == published))
+        {
+            return Ok(Import::Own);
+        }
         return Err(DocumentError::OwnView {
             path: path.to_owned(),
         }

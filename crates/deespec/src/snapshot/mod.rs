@@ -30,7 +30,7 @@ pub use restore::Restoration;
 pub use retention::Retention;
 pub use rotation::{Rotate, Rotation};
 pub use take::Snapshot;
-pub use view::View;
+pub use view::{Sample, View};
 
 pub(crate) use import::{import, seed};
 pub(crate) use publish::{publish, published_document};

@@ -11,7 +11,7 @@ use crate::store::{Beginning, Core, SeriesValue, StoreError};
 
 use super::document::Document;
 use super::error::DocumentError;
-use super::settle::{locked, whole};
+use super::settle::{after_turn, locked, whole};
 use super::take::{folder, free_name};
 use super::view::View;
 use super::{publish, rotation};
@@ -61,13 +61,16 @@ pub(crate) fn restore(
         core.files().make_directory(&folder(core))?;
         core.files().write(&core.live_file(INTENT), &bytes, true)?;
         let name = free_name(&exclusive);
-        exclusive.turn(name.ns, Beginning::Restore, why, &values)?;
-        rotation::close(&exclusive)?;
-        let view = publish::publish_unless_foreign(&exclusive)?;
-        forget(core)?;
-        Ok(Restoration {
-            view,
-            path: folder(core).join(name.to_string()),
+        let record = exclusive.turn(name.ns, Beginning::Restore, why, &values)?;
+        after_turn(&record, || {
+            exclusive.make_turn_durable()?;
+            rotation::close(&exclusive)?;
+            let view = publish::publish_unless_foreign(&exclusive)?;
+            forget(core)?;
+            Ok(Restoration {
+                view,
+                path: folder(core).join(name.to_string()),
+            })
         })
     })
 }

@@ -15,7 +15,7 @@ use crate::store::{Beginning, Core, EPOCHS, Exclusive, Record, SeriesValue, Stor
 use super::document::{Document, DocumentKind, render};
 use super::name::SnapshotName;
 use super::retention::{Retention, prune_held};
-use super::settle::{locked, whole};
+use super::settle::{after_turn, locked, whole};
 use super::take::{self, folder, free_name};
 use super::{publish, restore, time, view};
 
@@ -97,8 +97,12 @@ pub(crate) fn rotate(
             core.files().make_directory(&folder(core))?;
             let name = free_name(&exclusive);
             let record = exclusive.turn(name.ns, Beginning::Rotation, why, &[])?;
-            let document = close(&exclusive)?;
-            publish::publish_unless_foreign(&exclusive)?;
+            let document = after_turn(&record, || {
+                exclusive.make_turn_durable()?;
+                let document = close(&exclusive)?;
+                publish::publish_unless_foreign(&exclusive)?;
+                Ok(document)
+            })?;
             Ok(((record, name), document))
         }
     })?;

@@ -2,7 +2,7 @@
 //! holder was killed in the middle of. All steps may be done twice.
 
 use crate::Error;
-use crate::store::{Core, Exclusive};
+use crate::store::{Core, Exclusive, Record};
 
 use super::{import, restore, rotation};
 
@@ -32,6 +32,18 @@ fn settle(exclusive: &Exclusive<'_>) -> Result<(), Error> {
         exclusive.end();
     }
     Ok(())
+}
+
+/// Runs the steps that follow the turn to a new epoch: an error in them must not look as if the
+/// epoch before had not been closed.
+pub(crate) fn after_turn<T>(
+    now: &Record,
+    steps: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    steps().map_err(|source| Error::Unfinished {
+        closed: u64::from(now.epoch) - 1,
+        source: Box::new(source),
+    })
 }
 
 /// Runs several steps that belong together. The mark stays when one of them fails, so that the

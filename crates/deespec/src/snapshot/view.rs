@@ -3,12 +3,30 @@
 use std::time::SystemTime;
 
 use crate::Error;
-use crate::metric::TRANSACTIONS;
+use crate::metric::{Kind, LabelSet, TRANSACTIONS};
 use crate::store::{Core, SeriesValue, Skipped, StoreId};
 
 use super::counts::TransactionCounts;
-use super::document::{self, Document, Series};
+use super::document::{self, Document, Row, Series};
 use super::time;
+
+/// The value of one series at the moment of a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sample {
+    /// The metric's name.
+    pub name: String,
+    /// What kind of metric it is.
+    pub kind: Kind,
+    /// The label set, sorted by name.
+    pub labels: LabelSet,
+    /// What was counted in the epoch.
+    pub value: u64,
+    /// Everything ever counted. A rotation does not change it, so this is what Prometheus scrapes.
+    pub total: u64,
+    /// When the series was created.
+    pub created: SystemTime,
+}
 
 /// What a store counts in its current epoch.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,9 +43,11 @@ pub struct View {
     /// The four built-in counters.
     pub transactions: TransactionCounts,
     /// All other series, sorted by name and labels.
-    pub series: Vec<Series>,
+    pub series: Vec<Sample>,
     /// What could not be read and is therefore not in the view, one sentence each.
     pub skipped: Vec<String>,
+    /// The four built-in counters as samples; one that could not be read is not among them.
+    built_in: Vec<Sample>,
     times_ns: (u64, u64),
 }
 
@@ -35,7 +55,7 @@ impl View {
     /// The value of a series that is not one of the four built-in ones.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<u64> {
-        let same = |series: &&Series| {
+        let same = |series: &&Sample| {
             series.name == name
                 && series.labels.len() == labels.len()
                 && labels
@@ -45,17 +65,35 @@ impl View {
         self.series.iter().find(same).map(|series| series.value)
     }
 
+    /// Every series, the four built-in ones first, the others sorted by name and labels. A built-in
+    /// one that could not be read is left out, where [`View::transactions`] has a 0.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// store.transactions().success.add(3);
+    /// store.rotate(deespec::Rotate::Reset)?;
+    /// store.transactions().success.add(1);
+    /// let view = store.view()?;
+    /// let success = view.samples().find(|sample| sample.name == "commit_success");
+    /// assert_eq!(success.map(|sample| (sample.value, sample.total)), Some((1, 4)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.built_in.iter().chain(&self.series)
+    }
+
     /// The view as `metrics.json` holds it (schema version 1), with a newline at the end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        document::render_with(&self.head(), &self.series)
+        document::render_with(&self.head(), self.series.iter().map(Row::from))
     }
 
     /// The view as a document.
     #[must_use]
     pub fn to_document(&self) -> Document {
         Document {
-            series: self.series.clone(),
+            series: self.series.iter().map(Series::from).collect(),
             ..self.head()
         }
     }
@@ -76,6 +114,29 @@ impl View {
     }
 }
 
+impl<'a> From<&'a Sample> for Row<'a> {
+    fn from(sample: &'a Sample) -> Self {
+        Self {
+            name: &sample.name,
+            kind: sample.kind,
+            labels: &sample.labels,
+            value: sample.value,
+        }
+    }
+}
+
+/// As documents have it: without what belongs to no epoch.
+impl From<&Sample> for Series {
+    fn from(sample: &Sample) -> Self {
+        Self {
+            name: sample.name.clone(),
+            kind: sample.kind,
+            labels: sample.labels.clone(),
+            value: sample.value,
+        }
+    }
+}
+
 /// Reads the current epoch under the shared lock.
 pub(crate) fn view(core: &Core) -> Result<View, Error> {
     let _shared = core.shared()?;
@@ -86,48 +147,74 @@ pub(crate) fn view(core: &Core) -> Result<View, Error> {
 pub(crate) fn read(core: &Core) -> Result<View, Error> {
     let epoch = core.epoch()?;
     let catalog = core.catalog()?;
-    let (transactions, series) = split(catalog.values(epoch.epoch));
+    let mut values = catalog.values(epoch.epoch);
+    let four = values.extract_if(.., |value| is_built_in(&value.name, &value.labels));
+    let built_in: Vec<Sample> = four.map(sample).collect();
+    let series: Vec<Sample> = values.into_iter().map(sample).collect();
+    let transactions = built_in.iter().map(|four| (four.name.as_str(), four.value));
     let now = core.now_ns();
     Ok(View {
         store_id: core.id(),
         epoch: u64::from(epoch.epoch),
         epoch_started: time::system_time(epoch.at_ns),
         last_update: time::system_time(now),
-        transactions,
+        transactions: counts(transactions),
         series,
         skipped: catalog.skipped(core).iter().map(describe).collect(),
+        built_in,
         times_ns: (epoch.at_ns, now),
     })
+}
+
+fn sample(value: SeriesValue) -> Sample {
+    Sample {
+        name: value.name,
+        kind: value.kind,
+        labels: value.labels,
+        value: value.value,
+        total: value.total,
+        created: time::system_time(value.created_ns),
+    }
 }
 
 /// Takes the four built-in counters out of the others.
 pub(crate) fn split(
     values: impl IntoIterator<Item = SeriesValue>,
 ) -> (TransactionCounts, Vec<Series>) {
+    let (built_in, others): (Vec<_>, Vec<_>) = values
+        .into_iter()
+        .partition(|value| is_built_in(&value.name, &value.labels));
+    let one = |value: SeriesValue| Series {
+        name: value.name,
+        kind: value.kind,
+        labels: value.labels,
+        value: value.value,
+    };
+    (
+        counts(built_in.iter().map(|four| (four.name.as_str(), four.value))),
+        others.into_iter().map(one).collect(),
+    )
+}
+
+fn is_built_in(name: &str, labels: &LabelSet) -> bool {
+    labels.is_empty() && TRANSACTIONS.contains(&name)
+}
+
+/// The four built-in counters from their values; 0 for one that is missing.
+fn counts<'a>(values: impl Iterator<Item = (&'a str, u64)>) -> TransactionCounts {
     let mut four = [0; 4];
-    let mut series = Vec::new();
-    for value in values {
-        let built_in = TRANSACTIONS.iter().position(|&name| name == value.name);
-        match built_in.filter(|_| value.labels.is_empty()) {
-            Some(index) => four[index] = value.value,
-            None => series.push(Series {
-                name: value.name,
-                kind: value.kind,
-                labels: value.labels,
-                value: value.value,
-            }),
+    for (name, value) in values {
+        if let Some(index) = TRANSACTIONS.iter().position(|&four| four == name) {
+            four[index] = value;
         }
     }
     let [success, failed, conflicts, recoveries] = four;
-    (
-        TransactionCounts {
-            success,
-            failed,
-            conflicts,
-            recoveries,
-        },
-        series,
-    )
+    TransactionCounts {
+        success,
+        failed,
+        conflicts,
+        recoveries,
+    }
 }
 
 /// What cannot be read, as a sentence.

@@ -4,7 +4,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -134,6 +136,16 @@ impl Files {
     ) -> Result<(), StoreError> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let mut temporary = self.begin(&name)?;
+        // A file that its owner has opened to other readers stays open to them.
+        if let Ok(old) = fs::symlink_metadata(target)
+            && replace
+            && old.is_file()
+        {
+            temporary
+                .file
+                .set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))
+                .map_err(StoreError::io("set the rights of", &temporary.path))?;
+        }
         self.before(Operation::Write, &temporary.path)
             .and_then(|()| temporary.file.write_all(bytes))
             .map_err(StoreError::io("write", &temporary.path))?;

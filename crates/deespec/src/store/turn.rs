@@ -13,7 +13,7 @@ impl Exclusive<'_> {
     ///
     /// Writers take no part: an increment belongs to the new epoch exactly when it was not yet in
     /// the cell at the moment that the cell was read here. The caller has called
-    /// [`Exclusive::begin`] and completes the closing of the old epoch after it.
+    /// [`Exclusive::begin`], makes the turn durable and completes the closing of the old epoch.
     pub(crate) fn turn(
         &self,
         at_ns: u64,
@@ -51,8 +51,12 @@ impl Exclusive<'_> {
         // new epoch begin below zero.
         core.flush()?;
         epoch::flip(&core.first, number);
-        core.flush_control(EPOCH, 1)?;
         Ok(record)
+    }
+
+    /// Makes the flip durable. An error comes too late to take it back.
+    pub(crate) fn make_turn_durable(&self) -> Result<(), StoreError> {
+        self.core.flush_control(EPOCH, 1)
     }
 }
 

@@ -129,3 +129,17 @@ fn a_store_without_the_thread_publishes_only_on_demand() {
     drop(store);
     assert!(published(folder.path()).is_none());
 }
+
+#[test]
+fn a_document_that_was_opened_to_others_stays_open_to_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    store.sync().unwrap();
+    let path = folder.path().join("metrics.json");
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    store.sync().unwrap();
+    assert_eq!(mode(), 0o644);
+}

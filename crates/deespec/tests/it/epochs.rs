@@ -258,3 +258,37 @@ fn snapshots_of_two_processes_in_one_nanosecond_have_names_of_their_own() {
         assert_eq!(document.transactions.success, 1);
     }
 }
+
+/// Refuses every new file from the moment that it is told to.
+struct FullDisk(std::sync::atomic::AtomicBool);
+
+impl deespec::FaultInjector for FullDisk {
+    fn before(&self, operation: deespec::Operation, _: &std::path::Path) -> std::io::Result<()> {
+        let full = self.0.load(std::sync::atomic::Ordering::Relaxed);
+        if full && operation == deespec::Operation::Write {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_rotation_that_a_full_disk_left_unfinished_says_that_it_is_done_and_completes_by_itself() {
+    let folder = folder();
+    let disk = std::sync::Arc::new(FullDisk(false.into()));
+    let store = quiet().faults(disk.clone()).open(folder.path()).unwrap();
+    store.transactions().success.add(89);
+    disk.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    let error = store.rotate(Rotate::Reset).unwrap_err();
+    assert!(
+        matches!(error, deespec::Error::Unfinished { closed: 1, .. }),
+        "{error:?}"
+    );
+    store.transactions().success.inc();
+    disk.0.store(false, std::sync::atomic::Ordering::Relaxed);
+    let view = store.sync().unwrap();
+    assert_eq!((view.epoch, view.transactions.success), (2, 1));
+    let snapshots = store.snapshots().unwrap();
+    let closing = deespec::Document::read(&store.snapshot_path(snapshots[0])).unwrap();
+    assert_eq!((closing.epoch, closing.transactions.success), (Some(1), 89));
+}

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::command::doctor::{Examination, Report};
 use crate::exit::Failure;
 use crate::location;
-use crate::ui::{self, columns, printable};
+use crate::ui::{self, columns, count, printable};
 
 use super::race::Outcome;
 use super::{Demo, io};
@@ -53,8 +53,14 @@ pub(super) fn render(demo: &Demo, outcome: &Outcome, folder: &Path) -> Result<St
     }
     let s = if demo.processes == 1 { "" } else { "es" };
     let mut text = format!(
-        "{} process{s} raced {} commits onto one branch in {:.1} s; {} killed.\n\n",
-        demo.processes, outcome.commits_in_git, outcome.seconds, outcome.killed
+        "{} process{s} raced {} onto one branch in {:.1} s; {} killed.\n\n",
+        demo.processes,
+        count(
+            usize::try_from(outcome.commits_in_git).unwrap_or(usize::MAX),
+            "commit"
+        ),
+        outcome.seconds,
+        outcome.killed
     );
     let row = |name: String, counts: &deespec::TransactionCounts| {
         let four = [

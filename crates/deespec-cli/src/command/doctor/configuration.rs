@@ -24,8 +24,8 @@ pub(super) fn thresholds(given: Option<&Path>, store: &Path) -> Result<Threshold
             let rules = folder.join("gate.toml");
             let thresholds = folder.join("thresholds.json");
             match () {
-                () if rules.exists() => rules,
-                () if thresholds.exists() => thresholds,
+                () if is_there(&rules) => rules,
+                () if is_there(&thresholds) => thresholds,
                 () => return Ok(Thresholds::default()),
             }
         }
@@ -49,6 +49,12 @@ pub(super) fn thresholds(given: Option<&Path>, store: &Path) -> Result<Threshold
     })
 }
 
+/// Whether something has this name, also where it cannot be read: that must be told, not passed over.
+fn is_there(path: &Path) -> bool {
+    let found = path.symlink_metadata();
+    !found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
 fn read(path: &Path) -> Result<String, Failure> {
     let failure = |error: std::io::Error| {
         let (what, hint) = match error.kind() {
@@ -64,6 +70,11 @@ fn read(path: &Path) -> Result<String, Failure> {
         };
         Failure::new(what).hint(hint)
     };
+    // A FIFO would wait for a writer, perhaps for ever.
+    let metadata = path.metadata().map_err(failure)?;
+    if !metadata.is_file() {
+        return Err(failure(std::io::Error::other("it is not a regular file")));
+    }
     let file = File::open(path).map_err(failure)?;
     let mut text = String::new();
     // One byte more than is allowed, so that the parser sees that it is too long.

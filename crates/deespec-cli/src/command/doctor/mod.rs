@@ -89,6 +89,8 @@ pub(crate) struct Examination {
     pub(crate) health: deespec::Health,
     /// What makes the counts incomplete or unsafe, one sentence each. The gate warns of each.
     pub(crate) problems: Vec<String>,
+    /// metrics.json could not be published, so it shows what was counted before.
+    pub(crate) is_stale: bool,
 }
 
 impl Examination {
@@ -96,22 +98,22 @@ impl Examination {
         let mut problems = Vec::new();
         // Published first: what the report shows is durable. A store that cannot publish can still
         // be read, and the report says why.
-        let view = match store.sync() {
-            Ok(view) => view,
+        let (view, is_stale) = match store.sync() {
+            Ok(view) => (view, false),
             Err(error @ Error::Document(DocumentError::Foreign { .. })) => {
                 problems.push(format!(
                     "{error}; `deespec import {}` adds its values once, or move it away",
                     store.path().join("metrics.json").display()
                 ));
-                store.view()?
+                (store.view()?, true)
             }
-            Err(Error::Store(StoreError::Degraded { .. })) => store.view()?,
+            Err(Error::Store(StoreError::Degraded { .. })) => (store.view()?, true),
             Err(error) => {
                 problems.push(format!(
                     "The metrics could not be published: {}",
                     chain(&error)
                 ));
-                store.view()?
+                (store.view()?, true)
             }
         };
         let health = store.health()?;
@@ -126,14 +128,16 @@ impl Examination {
             view,
             health,
             problems,
+            is_stale,
         })
     }
 }
 
 /// What stands at metrics.json, in a word.
-pub(crate) fn published(state: Published) -> &'static str {
-    match state {
+pub(crate) fn published(examined: &Examination) -> &'static str {
+    match examined.health.published {
         Published::Missing => "missing",
+        Published::Ours if examined.is_stale => "stale",
         Published::Ours => "current",
         _ => "foreign",
     }

@@ -66,6 +66,7 @@ impl Report<'_> {
             view,
             health,
             problems,
+            ..
         } = self.examined;
         let counts = &view.transactions;
         Json {
@@ -89,7 +90,7 @@ impl Report<'_> {
                 disk_bytes: health.disk_bytes,
                 durable_lag_seconds: health.durable_lag.as_secs_f64(),
                 degraded: health.degraded,
-                metrics_json: published(health.published),
+                metrics_json: published(self.examined),
                 files_skipped: &view.skipped,
             },
             problems,
@@ -102,6 +103,7 @@ impl Report<'_> {
             view,
             health,
             problems,
+            ..
         } = self.examined;
         let counts = &view.transactions;
         let mut rows: Vec<Vec<String>> = transactions(view)
@@ -139,7 +141,7 @@ impl Report<'_> {
                 "durable",
                 format!("up to {:.1} s ago", health.durable_lag.as_secs_f64()),
             ),
-            ("metrics.json", published(health.published).to_owned()),
+            ("metrics.json", published(self.examined).to_owned()),
             (
                 "health",
                 if problems.is_empty() {
