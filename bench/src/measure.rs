@@ -96,11 +96,18 @@ pub(crate) fn rounds(rounds: usize, mut work: impl FnMut() -> Result<f64>) -> Re
 
 /// How many iterations fill a batch. The search itself warms caches and pages.
 pub(crate) fn calibrate(batch: Duration, work: &mut impl FnMut(u64) -> Result<()>) -> Result<u64> {
-    let mut n = 1;
-    loop {
+    fill(batch, |n| {
         let start = Instant::now();
         work(n)?;
-        let took = start.elapsed();
+        Ok(start.elapsed())
+    })
+}
+
+/// As [`calibrate`], with a clock of the caller's: `took(n)` runs n iterations and tells their time.
+fn fill(batch: Duration, mut took: impl FnMut(u64) -> Result<Duration>) -> Result<u64> {
+    let mut n = 1;
+    loop {
+        let took = took(n)?;
         if took >= batch {
             return Ok(n);
         }
@@ -157,15 +164,21 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_filled() {
-        let mut longest = 0;
-        let mut work = |n: u64| {
-            longest = longest.max(n);
-            std::thread::sleep(Duration::from_micros(10 * n));
-            Ok(())
-        };
-        let n = calibrate(Duration::from_millis(1), &mut work).unwrap();
-        assert_eq!(n, longest);
-        assert!(n > 1 && n <= 100);
+    fn a_batch_is_filled_and_not_overfilled() {
+        let mut runs = Vec::new();
+        let n = fill(Duration::from_millis(1), |n| {
+            runs.push(n);
+            Ok(Duration::from_micros(10 * n))
+        });
+        assert_eq!(n.unwrap(), 100);
+        assert_eq!(runs, [1, 8, 64, 100]);
+    }
+
+    #[test]
+    fn work_that_the_clock_does_not_see_is_repeated_until_it_does() {
+        let n = fill(Duration::from_nanos(100), |n| {
+            Ok(Duration::from_nanos(n / 2))
+        });
+        assert!((200..=1600).contains(&n.unwrap()));
     }
 }

@@ -168,7 +168,7 @@ pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(
-            begun.elapsed() < Duration::from_secs(10),
+            begun.elapsed() < Duration::from_secs(60),
             "waited in vain until {what}"
         );
         std::thread::sleep(Duration::from_millis(1));
