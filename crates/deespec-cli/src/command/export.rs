@@ -63,7 +63,8 @@ Formats:
   openmetrics  OpenMetrics 1.0 text
 
 The last two have everything ever counted, so that a rotation never makes a
-counter go down; a new file of theirs can be read by every user. The counts are on the disk before they are exported.";
+counter go down; a new file of theirs can be read by every user. The counts are
+on the disk before they are exported.";
 
 /// Write the counts for other programs
 #[derive(Debug, Args)]

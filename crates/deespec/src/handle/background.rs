@@ -52,8 +52,7 @@ impl Background {
 
 /// Publishes when something was counted since the last publication by any process.
 fn publish_changes(core: &Core) -> Result<()> {
-    let (_, published) = core.published();
-    if core.state()? == published {
+    if core.state()? == core.published_state() {
         return Ok(());
     }
     let done = locked(core).and_then(|exclusive| publish(&exclusive).map(drop));

@@ -1,6 +1,6 @@
 //! The health of a store: what its user should know apart from the counts.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::Result;
 use crate::snapshot::{Published, describe, published_document};
@@ -49,8 +49,6 @@ pub(super) fn health(core: &Core, failure: Option<String>) -> Result<Health> {
     }
     problems.extend(failure.map(|failure| format!("the background sync failed: {failure}")));
     let (segments, stripes, disk_bytes) = core.extent();
-    let flushed = SystemTime::UNIX_EPOCH + Duration::from_nanos(core.flushed_at_ns());
-    let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(core.now_ns());
     Ok(Health {
         store_id: core.id(),
         epoch: u64::from(epoch),
@@ -59,7 +57,7 @@ pub(super) fn health(core: &Core, failure: Option<String>) -> Result<Health> {
         stripes,
         disk_bytes,
         // A clock that went back must not show a lag of years.
-        durable_lag: now.duration_since(flushed).unwrap_or_default(),
+        durable_lag: Duration::from_nanos(core.now_ns().saturating_sub(core.flushed_at_ns())),
         degraded,
         published: published_document(core)?,
         problems,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::Result;
-use crate::store::{Clock, FaultInjector, Settings};
+use crate::store::{Clock, FaultInjector, Settings, nanoseconds};
 
 use super::store::Store;
 
@@ -111,10 +111,7 @@ impl Options {
     #[doc(hidden)]
     #[must_use]
     pub fn fixed_clock(mut self, time: SystemTime) -> Self {
-        let since = time
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        self.settings.clock = Clock::Fixed(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+        self.settings.clock = Clock::Fixed(nanoseconds(time));
         self
     }
 

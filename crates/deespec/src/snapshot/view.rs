@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::Error;
 use crate::metric::{Kind, LabelSet, TRANSACTIONS};
-use crate::store::{Core, SeriesValue, Skipped, StoreId};
+use crate::store::{Core, SeriesValue, Skipped, StoreId, nanoseconds};
 
 use super::counts::TransactionCounts;
 use super::document::{self, Document, Row, Series};
@@ -48,7 +48,6 @@ pub struct View {
     pub skipped: Vec<String>,
     /// The four built-in counters as samples; one that could not be read is not among them.
     built_in: Vec<Sample>,
-    times_ns: (u64, u64),
 }
 
 impl View {
@@ -102,9 +101,9 @@ impl View {
     fn head(&self) -> Document {
         Document {
             transactions: self.transactions,
-            last_update: Some(time::to_seconds(self.times_ns.1)),
+            last_update: Some(time::to_seconds(nanoseconds(self.last_update))),
             epoch: Some(self.epoch),
-            epoch_started: Some(time::to_seconds(self.times_ns.0)),
+            epoch_started: Some(time::to_seconds(nanoseconds(self.epoch_started))),
             store_id: Some(self.store_id),
             kind: None,
             taken_at: None,
@@ -152,17 +151,15 @@ pub(crate) fn read(core: &Core) -> Result<View, Error> {
     let built_in: Vec<Sample> = four.map(sample).collect();
     let series: Vec<Sample> = values.into_iter().map(sample).collect();
     let transactions = built_in.iter().map(|four| (four.name.as_str(), four.value));
-    let now = core.now_ns();
     Ok(View {
         store_id: core.id(),
         epoch: u64::from(epoch.epoch),
         epoch_started: time::system_time(epoch.at_ns),
-        last_update: time::system_time(now),
+        last_update: time::system_time(core.now_ns()),
         transactions: counts(transactions),
         series,
         skipped: catalog.skipped(core).iter().map(describe).collect(),
         built_in,
-        times_ns: (epoch.at_ns, now),
     })
 }
 

@@ -75,13 +75,17 @@ impl Clock {
     pub(crate) fn now_ns(self) -> u64 {
         match self {
             Self::Fixed(ns) => ns,
-            Self::System => SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .map_or(0, |since| {
-                    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-                }),
+            Self::System => nanoseconds(SystemTime::now()),
         }
     }
+}
+
+/// A time as nanoseconds since 1970, as everything in the store has it.
+pub(crate) fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A value that a series is to have or to gain.
@@ -230,12 +234,9 @@ impl Core {
         self.first.load(PENDING) != 0
     }
 
-    /// When metrics.json was last published (ns since 1970), and the state that it shows.
-    pub(crate) fn published(&self) -> (u64, u64) {
-        (
-            self.first.load(PUBLISHED_AT),
-            self.first.load(PUBLISHED_STATE),
-        )
+    /// The state that metrics.json shows, see [`Core::state`].
+    pub(crate) fn published_state(&self) -> u64 {
+        self.first.load(PUBLISHED_STATE)
     }
 
     /// The segments that can be used, in their order.

@@ -39,21 +39,12 @@ impl Core {
         let files = Files::new(live.clone(), settings.faults.clone());
         let lock = Lock::new(live.join("lock"), settings.lock_deadline);
         let path = live.join(Segment::file_name(0));
-        let first = match Segment::open(&path)? {
-            Some(segment) => {
-                if segment.header().index != 0 {
-                    let reason = "it is not the first segment of a store";
-                    return Err(StoreError::damaged(&path, reason).into());
-                }
-                if !segment.header().any_file_system && !settings.any_file_system {
-                    filesystem::check(&live)?;
-                }
-                segment
-            }
+        let first = match open_first(&path, &settings)? {
+            Some(segment) => segment,
             // The record of epochs is begun long after the first segment: that was lost here, or was
             // made by another process since.
             None if live.join(EPOCHS).exists() => {
-                Segment::open(&path)?.ok_or_else(|| StoreError::damaged(&path, MISSING))?
+                open_first(&path, &settings)?.ok_or_else(|| StoreError::damaged(&path, MISSING))?
             }
             None if !settings.create => return Err(StoreError::NoStore { path: root }.into()),
             None => {
@@ -63,7 +54,7 @@ impl Core {
                 }
                 files.make_directory(&live)?;
                 let _held = lock.take(Mode::Exclusive, || {})?;
-                match Segment::open(&path)? {
+                match open_first(&path, &settings)? {
                     Some(segment) => segment,
                     None => make(&files, &live, &settings, &seed()?)?,
                 }
@@ -140,6 +131,22 @@ impl Core {
         let _ = self.further[index as usize].set(Further::Mapped(Arc::new(segment)));
         Ok(Some(()))
     }
+}
+
+/// Opens the first segment, and refuses one that is none or lies on a file system that cannot keep
+/// the promises; `None` when there is no store yet.
+fn open_first(path: &Path, settings: &Settings) -> Result<Option<Segment>, StoreError> {
+    let Some(segment) = Segment::open(path)? else {
+        return Ok(None);
+    };
+    if segment.header().index != 0 {
+        let reason = "it is not the first segment of a store";
+        return Err(StoreError::damaged(path, reason));
+    }
+    if !segment.header().any_file_system && !settings.any_file_system {
+        filesystem::check(path.parent().unwrap_or(path))?;
+    }
+    Ok(Some(segment))
 }
 
 /// Makes the segments of a new store, the first one last: with it the store exists.
