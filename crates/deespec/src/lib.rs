@@ -17,7 +17,7 @@
 //!
 //! assert_eq!(store.view()?.transactions.success, 1);
 //! let closed = store.rotate(Rotate::Reset)?;
-//! assert_eq!(closed.closing.series[0].value, 3);
+//! assert_eq!(closed.closing.series[0].value.counter(), Some(3));
 //! assert_eq!(store.view()?.value("requests_total", &[("code", "200")]), Some(0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -36,8 +36,13 @@ mod store;
 mod sync;
 
 pub use error::{Error, Result};
-pub use handle::{Counter, Health, Options, Store, Transactions};
-pub use metric::{Kind, LabelSet, MetricError, TRANSACTIONS, check_series};
+pub use handle::{
+    Counter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Transactions,
+};
+pub use metric::{
+    Aggregation, Bucket, Buckets, Distribution, Family, Kind, LabelSet, MetricError, Processes,
+    Quantile, Shape, TRANSACTIONS, Value, check_series,
+};
 pub use snapshot::{
     Change, Diff, Document, DocumentError, DocumentKind, Import, Published, Restoration, Retention,
     Rotate, Rotation, SCHEMA_VERSION, Sample, Series, Snapshot, SnapshotName, TransactionCounts,

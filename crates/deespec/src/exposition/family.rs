@@ -38,7 +38,10 @@ impl<'a> Series<'a> {
 
 /// The families, sorted by name.
 pub(super) fn families(view: &View) -> Vec<Family<'_>> {
-    let mut samples: Vec<&Sample> = view.samples().collect();
+    let mut samples: Vec<&Sample> = view
+        .samples()
+        .filter(|sample| sample.total.kind() == Kind::Counter)
+        .collect();
     samples.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
     let groups: Vec<&[&Sample]> = samples.chunk_by(|a, b| a.name == b.name).collect();
     let candidates: Vec<Candidate<'_>> =
@@ -62,7 +65,7 @@ fn candidate<'a>(group: &[&'a Sample]) -> Option<Candidate<'a>> {
     let first = group.first()?;
     Some(Candidate {
         registered: &first.name,
-        kind: first.kind,
+        kind: first.total.kind(),
         created: group.iter().map(|sample| sample.created).min()?,
     })
 }
@@ -70,7 +73,7 @@ fn candidate<'a>(group: &[&'a Sample]) -> Option<Candidate<'a>> {
 fn series<'a>(group: &[&'a Sample]) -> Vec<Series<'a>> {
     let one = |sample: &&'a Sample| Series {
         labels: &sample.labels,
-        total: sample.total,
+        total: sample.total.counter().unwrap_or_default(),
         created: sample.created,
     };
     let mut series: Vec<Series<'a>> = group.iter().map(one).collect();

@@ -43,6 +43,7 @@ pub(super) fn names(candidates: &[Candidate<'_>]) -> Vec<String> {
 pub(super) fn suffix(kind: Kind) -> &'static str {
     match kind {
         Kind::Counter => "_total",
+        _ => "",
     }
 }
 
@@ -73,7 +74,7 @@ fn free(wanted: &str, kind: Kind, taken: &HashSet<String>) -> String {
 /// Every name that a family has to itself.
 fn occupied(name: &str, kind: Kind) -> [String; 3] {
     match kind {
-        Kind::Counter => [
+        _ => [
             name.to_owned(),
             format!("{name}_total"),
             format!("{name}_created"),

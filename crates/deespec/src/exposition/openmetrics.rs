@@ -41,6 +41,7 @@ pub fn encode(view: &View) -> String {
         for series in &family.series {
             match family.kind {
                 Kind::Counter => push_counter(&mut text, &family.name, series),
+                _ => {}
             }
         }
     }

@@ -47,6 +47,7 @@ pub fn encode(view: &View) -> String {
                     push_labels(&mut text, series);
                     let _ = writeln!(text, " {}", series.total);
                 }
+                _ => {}
             }
         }
     }

@@ -1,12 +1,16 @@
-//! What a program holds: the store, its counters, and how they are opened.
+//! What a program holds: the store, its metrics, and how they are opened.
 
 mod background;
 mod counter;
+mod gauge;
 mod health;
+mod histogram;
 mod options;
 mod store;
 
 pub use counter::{Counter, Transactions};
+pub use gauge::{Gauge, ProcessGauge};
 pub use health::Health;
+pub use histogram::Histogram;
 pub use options::Options;
 pub use store::Store;

@@ -4,15 +4,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::metric::{Kind, TRANSACTIONS};
+use crate::metric::{Aggregation, Family, Shape, TRANSACTIONS};
 use crate::snapshot::{
     self, Import, Restoration, Retention, Rotate, Rotation, Snapshot, SnapshotName, View,
 };
-use crate::store::{Core, StoreError, StoreId};
+use crate::store::{Core, OwnShare, StoreError, StoreId};
 use crate::{Health, Result};
 
 use super::background::Background;
 use super::counter::{Counter, Transactions};
+use super::gauge::{Gauge, ProcessGauge};
+use super::histogram::Histogram;
 use super::options::Options;
 
 /// An open store. Cloning it is cheap; all clones and counters share one mapping.
@@ -26,6 +28,12 @@ pub struct Store {
 pub(super) struct Inner {
     background: Option<Background>,
     core: Arc<Core>,
+}
+
+impl Inner {
+    pub(super) fn core(&self) -> &Core {
+        &self.core
+    }
 }
 
 impl Store {
@@ -96,7 +104,7 @@ impl Store {
     }
 
     fn core(&self) -> &Core {
-        &self.inner.core
+        self.inner.core()
     }
 
     /// The four built-in counters.
@@ -130,6 +138,160 @@ impl Store {
     /// ```
     pub fn counter_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Counter> {
         counter(&self.inner, name, labels)
+    }
+
+    /// The gauge `name` without labels, which all processes share; it is made on first use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::gauge_with`].
+    pub fn gauge(&self, name: &str) -> Result<Gauge> {
+        self.gauge_with(name, &[])
+    }
+
+    /// The gauge `name` with these labels, which all processes share; it is made on first use.
+    ///
+    /// # Errors
+    ///
+    /// When the name or a label is not valid, the metric is of another kind or was declared with
+    /// other labels, or the store cannot take another series.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// let depth = store.gauge_with("queue_depth", &[("queue", "mail")])?;
+    /// depth.set(12.0);
+    /// depth.dec();
+    /// let view = store.view()?;
+    /// let sample = view.sample("queue_depth", &[("queue", "mail")]);
+    /// assert_eq!(sample.and_then(|sample| sample.value.gauge()), Some(11.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn gauge_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Gauge> {
+        let cells = self.core().series(name, labels, &Shape::Gauge)?;
+        Ok(Gauge {
+            cells,
+            _store: Arc::clone(&self.inner),
+        })
+    }
+
+    /// This process' share of the gauge `name` without labels; it is made on first use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::process_gauge_with`].
+    pub fn process_gauge(&self, name: &str) -> Result<ProcessGauge> {
+        self.process_gauge_with(name, &[])
+    }
+
+    /// This process' share of the gauge `name` with these labels, 0 at first. The gauge is made on
+    /// first use; unless it was declared otherwise, others see the sum of all shares.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::gauge_with`], and when a lock in the store's folder cannot be had.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// let in_flight = store.process_gauge("requests_in_flight")?;
+    /// in_flight.set(3.0)?;
+    /// let view = store.view()?;
+    /// let sample = view.sample("requests_in_flight", &[]);
+    /// assert_eq!(sample.and_then(|sample| sample.value.gauge()), Some(3.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn process_gauge_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<ProcessGauge> {
+        let shape = Shape::ProcessGauge(Aggregation::default());
+        let cells = self.core().series(name, labels, &shape)?;
+        Ok(ProcessGauge {
+            share: OwnShare::new(self.core(), cells)?,
+            store: Arc::clone(&self.inner),
+        })
+    }
+
+    /// The histogram `name` without labels; it is made on first use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::gauge_with`].
+    pub fn histogram(&self, name: &str) -> Result<Histogram> {
+        self.histogram_with(name, &[])
+    }
+
+    /// The histogram `name` with these labels; it is made on first use, with the buckets that it was
+    /// declared with or else [`Buckets::seconds`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::gauge_with`].
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// let seconds = store.histogram_with("commit_seconds", &[("branch", "main")])?;
+    /// seconds.observe(0.25);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn histogram_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Histogram> {
+        let (cells, buckets) = self.core().histogram(name, labels)?;
+        Ok(Histogram {
+            cells,
+            buckets,
+            _store: Arc::clone(&self.inner),
+        })
+    }
+
+    /// Says something by labels, such as the version of a program: an info metric is always 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::gauge_with`].
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// store.info("build_info", &[("version", "1.4.0")])?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn info(&self, name: &str, labels: &[(&str, &str)]) -> Result<()> {
+        self.core().series(name, labels, &Shape::Info)?.revive();
+        Ok(())
+    }
+
+    /// Declares a family: what all series of one name have in common. Every program that uses the
+    /// family may declare it; saying the same again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the declaration is not valid, or disagrees with an earlier one, or with the series that
+    /// there are already. The error names both.
+    ///
+    /// ```
+    /// use deespec::Family;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// let sent = || Family::counter("sent_bytes_total").with_unit("bytes");
+    /// store.declare(&sent().with_help("What was sent."))?;
+    /// let error = store.declare(&sent()).unwrap_err();
+    /// assert!(error.to_string().contains("declared with help \"What was sent.\""));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn declare(&self, family: &Family) -> Result<()> {
+        Ok(self.core().declare(family)?)
+    }
+
+    /// Removes a series from every view, until it is counted again: then it comes back with all that
+    /// it ever counted, since nothing that was counted may be lost. `false` when there is none.
+    ///
+    /// Its place in the store is given back by a compaction.
+    ///
+    /// # Errors
+    ///
+    /// When it is one of the four built-in counters, or the store's lock cannot be had in time.
+    pub fn remove(&self, name: &str, labels: &[(&str, &str)]) -> Result<bool> {
+        let labels = labels.iter().copied().collect();
+        Ok(self.core().remove(name, &labels)?)
     }
 
     /// What is counted in the current epoch.
@@ -259,7 +421,7 @@ impl Store {
 }
 
 fn counter(inner: &Arc<Inner>, name: &str, labels: &[(&str, &str)]) -> Result<Counter> {
-    let cells = inner.core.series(name, labels, Kind::Counter)?;
+    let cells = inner.core.series(name, labels, &Shape::Counter)?;
     Ok(Counter {
         cells,
         _store: Arc::clone(inner),

@@ -36,6 +36,18 @@ impl Key {
         key
     }
 
+    /// The key of a family's declaration: that of no series, since no series' name is empty.
+    pub(crate) fn of_family(name: &str) -> Self {
+        let mut key = Self {
+            inline: [0; INLINE],
+            heap: Vec::new(),
+            len: 0,
+        };
+        key.push("");
+        key.push(name);
+        key
+    }
+
     fn push(&mut self, text: &str) {
         // Texts of 64 KiB and more are unlawful; the checks refuse them, since no stored key has
         // such a length and the lookup therefore misses.
@@ -67,6 +79,15 @@ impl Key {
         words
     }
 
+    /// The words as an entry has them, each with a mask of the bytes that belong to the key.
+    pub(crate) fn masked_words(&self) -> impl Iterator<Item = (u64, u64)> {
+        let last = self.len / 8;
+        let rest = (1_u64 << (self.len % 8 * 8)) - 1;
+        let mask = move |index| if index < last { u64::MAX } else { rest };
+        let words = self.words().iter().enumerate();
+        words.map(move |(index, bytes)| (u64::from_le_bytes(*bytes), mask(index)))
+    }
+
     fn padded(&self) -> &[u8] {
         if self.heap.is_empty() {
             &self.inline
@@ -81,6 +102,12 @@ impl Key {
         let mut hasher = SipHasher13::new_with_keys(seed[0], seed[1]);
         hasher.write(self.bytes());
         hasher.finish()
+    }
+
+    /// The name in the key of a family.
+    pub(crate) fn decode_family(mut bytes: &[u8]) -> Option<String> {
+        let (empty, name) = (take(&mut bytes)?, take(&mut bytes)?);
+        (empty.is_empty() && bytes.is_empty()).then_some(name)
     }
 
     /// Decodes canonical bytes; `None` when they are not what [`Key::new`] writes.

@@ -1,14 +1,23 @@
-//! The words of the field: kinds of metric, metric names and label sets. Knows nothing of files.
+//! The words of the field: families, kinds, names, label sets, buckets and values. Knows nothing of files.
 
+mod buckets;
+mod distribution;
+mod family;
 mod key;
+mod kind;
 mod label;
 mod name;
+mod value;
 
-use serde::{Deserialize, Serialize};
-
+pub use buckets::Buckets;
+pub use distribution::{Bucket, Distribution, Quantile};
+pub use family::Family;
+pub use kind::{Aggregation, Kind, Shape};
 pub use label::LabelSet;
 pub use name::{MetricError, check_series};
+pub use value::{Processes, Value};
 
+pub(crate) use family::OVERFLOW_LABEL;
 pub(crate) use key::Key;
 pub(crate) use name::{check_label_set, check_metric_name};
 
@@ -20,32 +29,3 @@ pub const TRANSACTIONS: [&str; 4] = [
     "cas_conflicts",
     "recovery_count",
 ];
-
-/// What kind of metric a series belongs to, as it is stored in its registry entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Kind {
-    /// A value that only grows within an epoch.
-    Counter,
-}
-
-impl Kind {
-    /// The word that JSON documents and exposition formats use.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-        }
-    }
-
-    pub(crate) fn code(self) -> u8 {
-        match self {
-            Self::Counter => 1,
-        }
-    }
-
-    pub(crate) fn from_code(code: u8) -> Option<Self> {
-        (code == 1).then_some(Self::Counter)
-    }
-}

@@ -43,6 +43,54 @@ pub enum MetricError {
         /// The label's name.
         name: String,
     },
+    /// A family cannot be declared like this.
+    #[error("metric {name:?} cannot be declared like this: {reason}")]
+    Declaration {
+        /// The family's name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A family is used as another kind than it has.
+    #[error("metric {name:?} is a {existing} and cannot be used as a {wanted}")]
+    Kind {
+        /// The family's name.
+        name: String,
+        /// What it is.
+        existing: &'static str,
+        /// As what it was to be used.
+        wanted: &'static str,
+    },
+    /// Two declarations of a family disagree.
+    #[error(
+        "metric {name:?} was declared with {what} {existing} and cannot be declared with {what} {declared}"
+    )]
+    Disagrees {
+        /// The family's name.
+        name: String,
+        /// In what they disagree.
+        what: &'static str,
+        /// What the first declaration says.
+        existing: String,
+        /// What the second declaration says.
+        declared: String,
+    },
+    /// A series has other labels than its family was declared with.
+    #[error("metric {name:?} was declared with the labels [{declared}] and is used with [{given}]")]
+    Labels {
+        /// The family's name.
+        name: String,
+        /// The declared label names.
+        declared: String,
+        /// The label names of the series.
+        given: String,
+    },
+    /// One of the four built-in counters cannot be removed.
+    #[error("{name} is built in and cannot be removed")]
+    BuiltIn {
+        /// The counter's name.
+        name: String,
+    },
     /// A label set has too many labels.
     #[error("{count} labels are given, at most 32 are allowed")]
     TooManyLabels {
@@ -91,6 +139,16 @@ pub(crate) fn check_metric_name(name: &str) -> Result<(), MetricError> {
     }
 }
 
+pub(crate) fn check_label_name(name: &str) -> Result<(), MetricError> {
+    if follows_grammar(name, false) && !name.starts_with("__") {
+        Ok(())
+    } else {
+        Err(MetricError::LabelName {
+            name: name.to_owned(),
+        })
+    }
+}
+
 /// Checks a label set whose labels are already sorted by name.
 pub(crate) fn check_label_set(sorted: &[(&str, &str)]) -> Result<(), MetricError> {
     if sorted.len() > LABELS_MAX {
@@ -99,11 +157,7 @@ pub(crate) fn check_label_set(sorted: &[(&str, &str)]) -> Result<(), MetricError
         });
     }
     for (index, (name, value)) in sorted.iter().enumerate() {
-        if !follows_grammar(name, false) || name.starts_with("__") {
-            return Err(MetricError::LabelName {
-                name: (*name).to_owned(),
-            });
-        }
+        check_label_name(name)?;
         if value.len() > VALUE_MAX {
             return Err(MetricError::LabelValue {
                 name: (*name).to_owned(),

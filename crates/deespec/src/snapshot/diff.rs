@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::metric::LabelSet;
+use crate::metric::{LabelSet, Value};
 
 use super::document::Document;
 
 /// What changed from one document to another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Diff {
     /// The epochs of the two documents; a difference across epochs compares two counts that began
@@ -20,7 +20,7 @@ pub struct Diff {
 }
 
 /// One series that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Change {
     /// The metric's name.
@@ -28,11 +28,12 @@ pub struct Change {
     /// Its labels.
     pub labels: LabelSet,
     /// The value before; `None` where the series was not there.
-    pub before: Option<u64>,
+    pub before: Option<Value>,
     /// The value after; `None` where the series is not there any more.
-    pub after: Option<u64>,
-    /// After minus before, where a missing series counts as 0.
-    pub delta: i128,
+    pub after: Option<Value>,
+    /// After minus before, where a missing series counts as 0: of a counter its count, of a histogram
+    /// the number of observations. `None` for what does not count.
+    pub delta: Option<i128>,
 }
 
 impl Diff {
@@ -44,12 +45,12 @@ impl Diff {
     /// let old = Document::parse(br#"{"commit_success": 3}"#, at)?;
     /// let new = Document::parse(br#"{"commit_success": 5}"#, at)?;
     /// let diff = Diff::between(&old, &new);
-    /// assert_eq!((diff.changes[0].name.as_str(), diff.changes[0].delta), ("commit_success", 2));
+    /// assert_eq!((diff.changes[0].name.as_str(), diff.changes[0].delta), ("commit_success", Some(2)));
     /// # Ok::<(), deespec::DocumentError>(())
     /// ```
     #[must_use]
     pub fn between(before: &Document, after: &Document) -> Self {
-        let mut pairs: BTreeMap<_, (Option<u64>, Option<u64>)> = BTreeMap::new();
+        let mut pairs: BTreeMap<_, (Option<Value>, Option<Value>)> = BTreeMap::new();
         for amount in before.amounts() {
             pairs.entry((amount.name, amount.labels)).or_default().0 = Some(amount.value);
         }
@@ -58,13 +59,13 @@ impl Diff {
         }
         let changes = pairs
             .into_iter()
-            .filter(|(_, (before, after))| before != after)
+            .filter(|(_, (before, after))| !same(before.as_ref(), after.as_ref()))
             .map(|((name, labels), (before, after))| Change {
                 name,
                 labels,
+                delta: delta(before.as_ref(), after.as_ref()),
                 before,
                 after,
-                delta: i128::from(after.unwrap_or(0)) - i128::from(before.unwrap_or(0)),
             })
             .collect();
         Self {
@@ -72,4 +73,27 @@ impl Diff {
             changes,
         }
     }
+}
+
+/// Whether nothing changed; a gauge that is not a number is the same as before.
+fn same(before: Option<&Value>, after: Option<&Value>) -> bool {
+    match (before, after) {
+        (Some(Value::Gauge(before)), Some(Value::Gauge(after))) => {
+            before.total_cmp(after).is_eq()
+        }
+        (Some(Value::Processes(before)), Some(Value::Processes(after))) => {
+            before.count == after.count && before.sum.total_cmp(&after.sum).is_eq()
+        }
+        (before, after) => before == after,
+    }
+}
+
+fn delta(before: Option<&Value>, after: Option<&Value>) -> Option<i128> {
+    let count = |value: Option<&Value>| match value {
+        None => Some(0),
+        Some(Value::Counter(count)) => Some(i128::from(*count)),
+        Some(Value::Histogram(found)) => Some(i128::from(found.count())),
+        Some(_) => None,
+    };
+    Some(count(after)? - count(before)?)
 }

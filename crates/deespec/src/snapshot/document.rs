@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Kind, LabelSet, TRANSACTIONS, check_label_set, check_metric_name};
+use crate::metric::{Kind, LabelSet, TRANSACTIONS, Value, check_label_set, check_metric_name};
 use crate::store::{Amount, StoreId};
 
 use super::counts::TransactionCounts;
@@ -17,18 +17,40 @@ pub const SCHEMA_VERSION: u64 = 1;
 const CHECK: &str = ",\n  \"check\": \"crc32:";
 
 /// One series of a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "RawSeries")]
 pub struct Series {
     /// The metric's name.
     pub name: String,
-    /// What kind of metric it is.
-    #[serde(rename = "type")]
-    pub kind: Kind,
     /// The label set, sorted by name.
-    #[serde(default)]
     pub labels: LabelSet,
-    /// What was counted in the epoch.
-    pub value: u64,
+    /// What was counted in the epoch; of a gauge, what it was when the document was written.
+    pub value: Value,
+}
+
+/// A series as it stands in the file: its type says how to read its value.
+#[derive(Deserialize)]
+struct RawSeries {
+    name: String,
+    #[serde(rename = "type")]
+    kind: Kind,
+    #[serde(default)]
+    labels: LabelSet,
+    value: serde_json::Value,
+}
+
+impl TryFrom<RawSeries> for Series {
+    type Error = String;
+
+    fn try_from(raw: RawSeries) -> Result<Self, String> {
+        let value = Value::from_json(raw.kind, raw.value)
+            .map_err(|reason| format!("series {}: {reason}", raw.name))?;
+        Ok(Self {
+            name: raw.name,
+            labels: raw.labels,
+            value,
+        })
+    }
 }
 
 /// A series as it stands in a document, wherever its parts are kept.
@@ -38,16 +60,16 @@ pub(crate) struct Row<'a> {
     #[serde(rename = "type")]
     pub(crate) kind: Kind,
     pub(crate) labels: &'a LabelSet,
-    pub(crate) value: u64,
+    pub(crate) value: &'a Value,
 }
 
 impl<'a> From<&'a Series> for Row<'a> {
     fn from(series: &'a Series) -> Self {
         Self {
             name: &series.name,
-            kind: series.kind,
+            kind: series.value.kind(),
             labels: &series.labels,
-            value: series.value,
+            value: &series.value,
         }
     }
 }
@@ -64,7 +86,7 @@ pub enum DocumentKind {
 }
 
 /// A metrics document: `metrics.json`, a snapshot, or their legacy form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Document {
     /// The four built-in counters.
@@ -214,12 +236,12 @@ impl Document {
             .map(|(name, value)| Amount {
                 name: (*name).to_owned(),
                 labels: LabelSet::default(),
-                value,
+                value: Value::Counter(value),
             });
         let others = self.series.iter().map(|series| Amount {
             name: series.name.clone(),
             labels: series.labels.clone(),
-            value: series.value,
+            value: series.value.clone(),
         });
         built_in.chain(others).collect()
     }
@@ -245,6 +267,12 @@ fn check_series(sorted: &[Series], path: &Path) -> Result<(), DocumentError> {
         let twin = index.checked_sub(1).and_then(|before| sorted.get(before));
         if twin.is_some_and(|twin| (&twin.name, &twin.labels) == (&series.name, &series.labels)) {
             let reason = format!("series {} stands twice with the same labels", series.name);
+            return Err(DocumentError::content(path, reason));
+        }
+        if let Some(twin) = twin.filter(|twin| twin.name == series.name)
+            && twin.value.shape() != series.value.shape()
+        {
+            let reason = format!("the series of {} are not of one type", series.name);
             return Err(DocumentError::content(path, reason));
         }
     }

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::Error;
-use crate::metric::{Kind, LabelSet};
+use crate::metric::{Family, LabelSet, Shape, Value};
 use crate::store::files::read_document;
-use crate::store::{Core, Exclusive, IMPORTS, Seed, StoreError};
+use crate::store::{Amount, Core, Exclusive, IMPORTS, Seed, StoreError};
 use crate::sync::Ordering;
 
 use super::document::Document;
@@ -63,7 +63,10 @@ struct Intent {
 struct Entry {
     name: String,
     labels: LabelSet,
-    value: u64,
+    /// The declaration of its family, for a series that a power loss took.
+    family: serde_json::Value,
+    /// The number of each cell and what it is to hold.
+    cells: Vec<(u32, u64)>,
 }
 
 /// What identifies a document's content: 128 bits, since two contents must not be taken for one.
@@ -107,29 +110,20 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         .into());
     }
     let mut amounts = document.amounts();
-    amounts.retain(|amount| amount.value > 0);
-    let counts = amounts
-        .iter()
-        .map(|amount| amount.value)
-        .fold(0, u64::wrapping_add);
+    amounts.retain(|amount| match &amount.value {
+        Value::Counter(count) => *count > 0,
+        // It is about processes of that other store.
+        Value::Processes(_) => false,
+        _ => true,
+    });
+    let counts = counts(&amounts);
     let series = amounts.len();
     // A store that cannot be made durable must not take an import that it could not record.
     exclusive.flush()?;
     whole(&exclusive, || {
         let mut ledger = Vec::new();
         for amount in amounts {
-            let cells = exclusive.series(&amount.name, &amount.labels, Kind::Counter)?;
-            if cells.total().checked_add(amount.value).is_none() {
-                let (path, name) = (path.to_owned(), amount.name);
-                return Err(DocumentError::Overflow { path, name }.into());
-            }
-            let before = cells.ledger(&exclusive).load(Ordering::Relaxed);
-            let value = before.wrapping_add(amount.value);
-            ledger.push(Entry {
-                name: amount.name,
-                labels: amount.labels,
-                value,
-            });
+            ledger.extend(entry(&exclusive, amount, path)?);
         }
         let line = Line {
             digest,
@@ -146,6 +140,50 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
     })
 }
 
+/// Registers a series and says what its cells are to hold; `None` where the import changes nothing.
+fn entry(
+    exclusive: &Exclusive<'_>,
+    amount: Amount,
+    path: &Path,
+) -> Result<Option<Entry>, Error> {
+    let is_new = !exclusive.has_series(&amount.name, &amount.labels);
+    let shape = amount.value.shape();
+    let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;
+    let values = match &amount.value {
+        // The last store wins: what this store has came later than what the document has.
+        Value::Gauge(value) if is_new => vec![(0, value.to_bits())],
+        Value::Gauge(_) => return Ok(None),
+        value => value.to_cells(),
+    };
+    if let Value::Counter(count) = &amount.value
+        && cells.total(0).checked_add(*count).is_none()
+    {
+        let (path, name) = (path.to_owned(), amount.name);
+        return Err(DocumentError::Overflow { path, name }.into());
+    }
+    let add = |(cell, value): (u32, u64)| {
+        let before = cells.ledger(cell, exclusive).load(Ordering::Relaxed);
+        (cell, before.wrapping_add(value))
+    };
+    let family = Family::implicit(&amount.name, shape).encode();
+    Ok(Some(Entry {
+        name: amount.name,
+        labels: amount.labels,
+        family: serde_json::from_slice(&family).unwrap_or_default(),
+        cells: values.into_iter().map(add).collect(),
+    }))
+}
+
+/// The sum of all counters and of all observations.
+fn counts(amounts: &[Amount]) -> u64 {
+    let count = |amount: &Amount| match &amount.value {
+        Value::Counter(count) => *count,
+        Value::Histogram(found) => found.count(),
+        _ => 0,
+    };
+    amounts.iter().map(count).fold(0, u64::wrapping_add)
+}
+
 /// Completes an import whose intent is written down.
 pub(crate) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
     let core = exclusive.core();
@@ -160,10 +198,7 @@ pub(crate) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
         })?;
     if is_imported(core, &intent.line.digest)?.is_none() {
         for entry in &intent.ledger {
-            let cells = exclusive.series(&entry.name, &entry.labels, Kind::Counter)?;
-            cells
-                .ledger(exclusive)
-                .store(entry.value, Ordering::Relaxed);
+            restate(exclusive, entry, &path)?;
         }
         exclusive.flush()?;
         let line = serde_json::to_string(&intent.line).unwrap_or_default();
@@ -172,22 +207,40 @@ pub(crate) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
     Ok(core.files().remove(&path)?)
 }
 
+/// Stores what the cells of one series are to hold.
+fn restate(exclusive: &Exclusive<'_>, entry: &Entry, path: &Path) -> Result<(), Error> {
+    let family = serde_json::to_vec(&entry.family).unwrap_or_default();
+    let family = Family::decode(entry.name.clone(), &family).ok_or_else(|| {
+        DocumentError::content(path, format!("the family of {} is not one", entry.name))
+    })?;
+    let cells = exclusive.series(&entry.name, &entry.labels, family.shape())?;
+    for &(cell, value) in &entry.cells {
+        if cell >= family.shape().cells() {
+            let reason = format!("{} has no cell {cell}", entry.name);
+            return Err(DocumentError::content(path, reason).into());
+        }
+        match family.shape() {
+            Shape::Gauge => cells.shared().store(value, Ordering::Relaxed),
+            _ => cells.ledger(cell, exclusive).store(value, Ordering::Relaxed),
+        }
+    }
+    Ok(())
+}
+
 /// What a new store in `root` begins with: the values of a `metrics.json` that is already there.
 pub(crate) fn seed(root: &Path, program: &str, now_ns: u64) -> Result<Seed, Error> {
     let path = root.join("metrics.json");
     let Some(bytes) = read_document(&path)? else {
         return Ok(Seed::default());
     };
-    let amounts = Document::parse(&bytes, &path)?.amounts();
+    let mut amounts = Document::parse(&bytes, &path)?.amounts();
+    amounts.retain(|amount| !matches!(amount.value, Value::Processes(_)));
     let line = Line {
         digest: digest(&bytes),
         at: time::to_seconds(now_ns),
         by: program.to_owned(),
         file: path.display().to_string(),
-        counts: amounts
-            .iter()
-            .map(|amount| amount.value)
-            .fold(0, u64::wrapping_add),
+        counts: counts(&amounts),
     };
     let import = serde_json::to_string(&line)
         .map_err(|error| StoreError::io("describe", &path)(error.into()))?;

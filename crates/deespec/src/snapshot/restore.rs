@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::metric::{Kind, LabelSet};
+use crate::metric::{Kind, LabelSet, Value};
 use crate::store::files::read_document;
-use crate::store::{Beginning, Core, SeriesValue, StoreError};
+use crate::store::{Amount, Beginning, Core, SeriesValue, StoreError};
 
 use super::document::Document;
 use super::error::DocumentError;
@@ -54,9 +54,12 @@ pub(crate) fn restore(
     let exclusive = locked(core)?;
     whole(&exclusive, || {
         let mut values = Vec::new();
-        for amount in document.amounts() {
-            let cells = exclusive.series(&amount.name, &amount.labels, Kind::Counter)?;
-            values.push((cells, amount.value));
+        // A gauge is what it is now, whatever it was when the snapshot was taken.
+        let counted = |amount: &Amount| matches!(amount.value.kind(), Kind::Counter | Kind::Histogram);
+        for amount in document.amounts().into_iter().filter(counted) {
+            let shape = amount.value.shape();
+            let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;
+            values.push((cells, amount.value.to_cells()));
         }
         core.files().make_directory(&folder(core))?;
         core.files().write(&core.live_file(INTENT), &bytes, true)?;
@@ -93,18 +96,16 @@ pub(crate) fn undo_baseline(core: &Core, values: &mut [SeriesValue]) -> Result<(
             "it is missing, so the epoch before cannot be closed",
         )
     })?;
-    let restored: HashMap<(String, LabelSet), u64> = Document::parse(&bytes, &intent)?
+    let restored: HashMap<(String, LabelSet), Value> = Document::parse(&bytes, &intent)?
         .amounts()
         .into_iter()
         .map(|amount| ((amount.name, amount.labels), amount.value))
         .collect();
     for value in values {
-        let amount = restored
-            .get(&(value.name.clone(), value.labels.clone()))
-            .copied();
-        let amount = amount.unwrap_or_default();
-        value.value = value.value.wrapping_add(amount);
-        value.total = value.total.wrapping_add(amount);
+        if let Some(amount) = restored.get(&(value.name.clone(), value.labels.clone())) {
+            value.value = value.value.plus(amount);
+            value.total = value.total.plus(amount);
+        }
     }
     Ok(())
 }

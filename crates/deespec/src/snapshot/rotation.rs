@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::metric::LabelSet;
+use crate::metric::{Kind, LabelSet, Value};
 use crate::store::lines::last_line;
 use crate::store::{Beginning, Core, EPOCHS, Exclusive, Record, SeriesValue, StoreError};
 
@@ -64,7 +64,7 @@ struct Total<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "no_labels")]
     labels: &'a LabelSet,
-    total: u64,
+    total: &'a Value,
 }
 
 fn no_labels(labels: &&LabelSet) -> bool {
@@ -144,14 +144,14 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
         StoreError::damaged(&core.live_file("segment-0000"), reason)
     })?;
     let catalog = core.catalog()?;
-    let mut values = catalog.closing_values(now.epoch);
+    let mut values = catalog.closing_values(core, now.epoch)?;
     let partial = catalog.skipped(core).iter().map(view::describe).collect();
     drop(catalog);
     if now.beginning == Beginning::Restore {
         restore::undo_baseline(core, &mut values)?;
     }
     // A series that came later was not part of the epoch.
-    values.retain(|value| value.value != 0 || value.created_ns <= now.at_ns);
+    values.retain(|value| !value.value.to_cells().is_empty() || value.created_ns <= now.at_ns);
     let document = closing(core, &now, &before, &values, partial);
     let name = SnapshotName { ns: now.at_ns };
     core.files().make_directory(&folder(core))?;
@@ -160,10 +160,11 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
         .write(&path, render(&document).as_bytes(), true)?;
     let totals = values
         .iter()
+        .filter(|value| matches!(value.total.kind(), Kind::Counter | Kind::Histogram))
         .map(|value| Total {
             name: &value.name,
             labels: &value.labels,
-            total: value.total,
+            total: &value.total,
         })
         .collect();
     let line = Line {

@@ -1,9 +1,10 @@
 //! A view: what the series count in the current epoch, read at one moment.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::Error;
-use crate::metric::{Kind, LabelSet, TRANSACTIONS};
+use crate::metric::{Family, LabelSet, TRANSACTIONS, Value};
 use crate::store::{Core, SeriesValue, Skipped, StoreId, nanoseconds};
 
 use super::counts::TransactionCounts;
@@ -11,19 +12,18 @@ use super::document::{self, Document, Row, Series};
 use super::time;
 
 /// The value of one series at the moment of a view.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Sample {
     /// The metric's name.
     pub name: String,
-    /// What kind of metric it is.
-    pub kind: Kind,
     /// The label set, sorted by name.
     pub labels: LabelSet,
-    /// What was counted in the epoch.
-    pub value: u64,
-    /// Everything ever counted. A rotation does not change it, so this is what Prometheus scrapes.
-    pub total: u64,
+    /// What was counted in the epoch; of a gauge, what it is now.
+    pub value: Value,
+    /// Everything ever counted; of a gauge, what it is now. A rotation does not change it, so this
+    /// is what Prometheus scrapes.
+    pub total: Value,
     /// When the series was created.
     pub created: SystemTime,
 }
@@ -44,6 +44,8 @@ pub struct View {
     pub transactions: TransactionCounts,
     /// All other series, sorted by name and labels.
     pub series: Vec<Sample>,
+    /// What is declared about all series of one name, sorted by name.
+    pub families: Vec<Arc<Family>>,
     /// What could not be read and is therefore not in the view, one sentence each.
     pub skipped: Vec<String>,
     /// The four built-in counters as samples; one that could not be read is not among them.
@@ -51,9 +53,22 @@ pub struct View {
 }
 
 impl View {
-    /// The value of a series that is not one of the four built-in ones.
+    /// What is declared about the series of this name.
+    #[must_use]
+    pub fn family(&self, name: &str) -> Option<&Family> {
+        let at = self.families.binary_search_by(|family| family.name().cmp(name));
+        self.families.get(at.ok()?).map(Arc::as_ref)
+    }
+
+    /// The count of a counter that is not one of the four built-in ones.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<u64> {
+        self.sample(name, labels)?.value.counter()
+    }
+
+    /// A series that is not one of the four built-in ones.
+    #[must_use]
+    pub fn sample(&self, name: &str, labels: &[(&str, &str)]) -> Option<&Sample> {
         let same = |series: &&Sample| {
             series.name == name
                 && series.labels.len() == labels.len()
@@ -61,7 +76,7 @@ impl View {
                     .iter()
                     .all(|(k, v)| series.labels.get(*k).is_some_and(|x| x == v))
         };
-        self.series.iter().find(same).map(|series| series.value)
+        self.series.iter().find(same)
     }
 
     /// Every series, the four built-in ones first, the others sorted by name and labels. A built-in
@@ -75,7 +90,8 @@ impl View {
     /// store.transactions().success.add(1);
     /// let view = store.view()?;
     /// let success = view.samples().find(|sample| sample.name == "commit_success");
-    /// assert_eq!(success.map(|sample| (sample.value, sample.total)), Some((1, 4)));
+    /// let counts = success.map(|sample| (sample.value.counter(), sample.total.counter()));
+    /// assert_eq!(counts, Some((Some(1), Some(4))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn samples(&self) -> impl Iterator<Item = &Sample> {
@@ -117,9 +133,9 @@ impl<'a> From<&'a Sample> for Row<'a> {
     fn from(sample: &'a Sample) -> Self {
         Self {
             name: &sample.name,
-            kind: sample.kind,
+            kind: sample.value.kind(),
             labels: &sample.labels,
-            value: sample.value,
+            value: &sample.value,
         }
     }
 }
@@ -129,9 +145,8 @@ impl From<&Sample> for Series {
     fn from(sample: &Sample) -> Self {
         Self {
             name: sample.name.clone(),
-            kind: sample.kind,
             labels: sample.labels.clone(),
-            value: sample.value,
+            value: sample.value.clone(),
         }
     }
 }
@@ -146,11 +161,11 @@ pub(crate) fn view(core: &Core) -> Result<View, Error> {
 pub(crate) fn read(core: &Core) -> Result<View, Error> {
     let epoch = core.epoch()?;
     let catalog = core.catalog()?;
-    let mut values = catalog.values(epoch.epoch);
+    let mut values = catalog.values(core, epoch.epoch)?;
     let four = values.extract_if(.., |value| is_built_in(&value.name, &value.labels));
     let built_in: Vec<Sample> = four.map(sample).collect();
     let series: Vec<Sample> = values.into_iter().map(sample).collect();
-    let transactions = built_in.iter().map(|four| (four.name.as_str(), four.value));
+    let transactions = built_in.iter().map(|four| (four.name.as_str(), &four.value));
     Ok(View {
         store_id: core.id(),
         epoch: u64::from(epoch.epoch),
@@ -158,6 +173,7 @@ pub(crate) fn read(core: &Core) -> Result<View, Error> {
         last_update: time::system_time(core.now_ns()),
         transactions: counts(transactions),
         series,
+        families: catalog.families().cloned().collect(),
         skipped: catalog.skipped(core).iter().map(describe).collect(),
         built_in,
     })
@@ -166,7 +182,6 @@ pub(crate) fn read(core: &Core) -> Result<View, Error> {
 fn sample(value: SeriesValue) -> Sample {
     Sample {
         name: value.name,
-        kind: value.kind,
         labels: value.labels,
         value: value.value,
         total: value.total,
@@ -183,12 +198,11 @@ pub(crate) fn split(
         .partition(|value| is_built_in(&value.name, &value.labels));
     let one = |value: SeriesValue| Series {
         name: value.name,
-        kind: value.kind,
         labels: value.labels,
         value: value.value,
     };
     (
-        counts(built_in.iter().map(|four| (four.name.as_str(), four.value))),
+        counts(built_in.iter().map(|four| (four.name.as_str(), &four.value))),
         others.into_iter().map(one).collect(),
     )
 }
@@ -198,11 +212,11 @@ fn is_built_in(name: &str, labels: &LabelSet) -> bool {
 }
 
 /// The four built-in counters from their values; 0 for one that is missing.
-fn counts<'a>(values: impl Iterator<Item = (&'a str, u64)>) -> TransactionCounts {
+fn counts<'a>(values: impl Iterator<Item = (&'a str, &'a Value)>) -> TransactionCounts {
     let mut four = [0; 4];
     for (name, value) in values {
         if let Some(index) = TRANSACTIONS.iter().position(|&four| four == name) {
-            four[index] = value;
+            four[index] = value.counter().unwrap_or_default();
         }
     }
     let [success, failed, conflicts, recoveries] = four;

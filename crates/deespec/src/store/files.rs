@@ -14,7 +14,7 @@ use rustix::fs::{CWD, FallocateFlags, RenameFlags, fallocate, renameat_with};
 
 use super::error::StoreError;
 use super::faults::{FaultInjector, Operation};
-use super::region::Region;
+use super::raw::Region;
 
 /// Name prefix of a file that is not complete yet.
 const TEMPORARY: &str = "tmp-";

@@ -3,12 +3,14 @@
 //! What a reader needs first: [`Core`] is an open store; `open.rs` makes or opens one,
 //! `register.rs` finds and adds series, `read.rs` sums cells, `turn.rs` begins epochs,
 //! `durability.rs` makes it all durable and `recovery.rs` repairs what a crash left. Documents
-//! (JSON) are above this room, and only `region.rs` knows that memory is a mapped file.
+//! (JSON) are above this room, and only `raw/` knows that memory is a mapped file.
 
+mod build;
 mod control;
 mod durability;
 mod epoch;
 mod error;
+mod families;
 mod faults;
 pub(crate) mod files;
 mod filesystem;
@@ -17,12 +19,14 @@ mod layout;
 pub(crate) mod lines;
 mod lock;
 mod open;
+mod process;
+mod raw;
 mod read;
 mod recovery;
-mod region;
 mod register;
 mod registry;
 mod segment;
+mod shares;
 mod turn;
 
 use std::cell::Cell;
@@ -42,6 +46,7 @@ pub(crate) use files::Files;
 pub use layout::FORMAT_VERSION;
 pub(crate) use read::{SeriesValue, Skipped};
 pub(crate) use register::Cells;
+pub(crate) use shares::OwnShare;
 
 use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE, WAITING};
 use layout::MAX_SEGMENTS;
@@ -49,7 +54,7 @@ use lock::{Held, Lock, Mode};
 use read::Catalog;
 use segment::Segment;
 
-use crate::metric::LabelSet;
+use crate::metric::{LabelSet, Value};
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -89,11 +94,11 @@ pub(crate) fn nanoseconds(time: SystemTime) -> u64 {
 }
 
 /// A value that a series is to have or to gain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Amount {
     pub(crate) name: String,
     pub(crate) labels: LabelSet,
-    pub(crate) value: u64,
+    pub(crate) value: Value,
 }
 
 /// What a new store begins with.

@@ -4,22 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::metric::{Key, Kind, LabelSet, TRANSACTIONS};
 use crate::sync::{AtomicBool, Ordering};
 
+use super::build::{Contents, Frame, Plan};
 use super::control::{BOOT, EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
 use super::epoch::{Beginning, Record};
 use super::error::StoreError;
 use super::files::Files;
 use super::identity::{StoreId, boot_id};
-use super::layout::{Geometry, Header, MAX_SEGMENTS, MAX_STRIPES, seal};
+use super::layout::{MAX_SEGMENTS, MAX_STRIPES, seal};
 use super::lock::{Lock, Mode};
 use super::read::Catalog;
-use super::register::borrowed;
 use super::segment::Segment;
-use super::{
-    Amount, Core, DamagedSegment, EPOCHS, Further, IMPORTS, Seed, Settings, filesystem, registry,
-};
+use super::{Core, DamagedSegment, EPOCHS, Further, IMPORTS, Seed, Settings, filesystem};
 
 /// Why a segment that was there cannot be used.
 const MISSING: &str = "the file is missing from a store that was in use";
@@ -178,100 +175,40 @@ fn make(
     let id = StoreId::random().map_err(StoreError::io("draw random numbers for", live))?;
     let stripes = settings.stripes.unwrap_or_else(default_stripes);
     let now = settings.clock.now_ns();
-    let shares = shares(&seed.amounts, stripes);
-    if shares.len() > 1 {
+    let contents = Contents::of_seed(&seed.amounts, now);
+    let frame = Frame {
+        id,
+        stripes,
+        any_file_system: settings.any_file_system,
+        created_ns: now,
+    };
+    let plan = Plan::new(&contents, &frame);
+    if plan.segments() > 1 {
         files.begin(MAKING)?;
         files.sync_directory(live)?;
     }
-    let mut first = None;
-    for (index, share) in shares.iter().enumerate().rev() {
-        let header = Header {
-            index: index as u32,
-            store_id: id.0,
-            geometry: Geometry::of(index as u32, stripes),
-            any_file_system: settings.any_file_system,
-            created_ns: now,
+    let first = plan.write(files, live, &frame, |segment| {
+        let boot = boot_id();
+        segment.store(EPOCH, seal(1));
+        segment.store(SEGMENTS, seal(plan.segments() as u32));
+        segment.store(BOOT, boot[0]);
+        segment.store(BOOT + 1, boot[1]);
+        segment.store(FLUSHED_AT, now);
+        // Should this process die before the mark of the making is removed, the next one
+        // removes it.
+        segment.store(PENDING, u64::from(plan.segments() > 1));
+        let record = Record {
+            epoch: 1,
+            at_ns: now,
+            beginning: Beginning::Created,
+            by: settings.program.clone(),
+            why: String::new(),
         };
-        let path = live.join(Segment::file_name(header.index));
-        let segment = Segment::create(files, &path, header, |segment| {
-            for amount in share {
-                let key = Key::new(&amount.name, &borrowed(&amount.labels));
-                let place = registry::append(segment, &key, key.hash(id.0), Kind::Counter, now)?
-                    .ok_or_else(|| StoreError::Full {
-                        path: live.to_owned(),
-                        series: seed.amounts.len(),
-                    })?;
-                segment
-                    .ledger(place.cell)
-                    .store(amount.value, Ordering::Relaxed);
-            }
-            if index == 0 {
-                let boot = boot_id();
-                segment.store(EPOCH, seal(1));
-                segment.store(SEGMENTS, seal(shares.len() as u32));
-                segment.store(BOOT, boot[0]);
-                segment.store(BOOT + 1, boot[1]);
-                segment.store(FLUSHED_AT, now);
-                // Should this process die before the mark of the making is removed, the next one
-                // removes it.
-                segment.store(PENDING, u64::from(shares.len() > 1));
-                let record = Record {
-                    epoch: 1,
-                    at_ns: now,
-                    beginning: Beginning::Created,
-                    by: settings.program.clone(),
-                    why: String::new(),
-                };
-                record.write(segment);
-            }
-            Ok(())
-        })?;
-        first = Some(segment);
-    }
+        record.write(segment);
+    })?;
     files.sweep()?;
-    let first = first.ok_or_else(|| StoreError::damaged(live, "no segment was made"))?;
     first.store(PENDING, 0);
     Ok(first)
-}
-
-/// Divides the first series of a store, the transactions before all others, over segments.
-fn shares(seed: &[Amount], stripes: u32) -> Vec<Vec<Amount>> {
-    let named = |name: &str| {
-        let given = seed
-            .iter()
-            .find(|amount| amount.name == name && amount.labels.is_empty());
-        given.map_or(0, |amount| amount.value)
-    };
-    let transactions = TRANSACTIONS.iter().map(|name| Amount {
-        name: (*name).to_owned(),
-        labels: LabelSet::default(),
-        value: named(name),
-    });
-    let others = seed
-        .iter()
-        .filter(|amount| !amount.labels.is_empty() || !TRANSACTIONS.contains(&amount.name.as_str()))
-        .cloned();
-    let mut shares = vec![Vec::new()];
-    let mut blocks = 0;
-    for amount in transactions.chain(others) {
-        let geometry = Geometry::of(shares.len() as u32 - 1, stripes);
-        let needed = registry::blocks_of(&Key::new(&amount.name, &borrowed(&amount.labels)));
-        let share = shares.last_mut();
-        match share {
-            Some(share)
-                if blocks + needed <= geometry.blocks()
-                    && share.len() < geometry.cells as usize =>
-            {
-                blocks += needed;
-                share.push(amount);
-            }
-            _ => {
-                blocks = needed;
-                shares.push(vec![amount]);
-            }
-        }
-    }
-    shares
 }
 
 /// Twice the processors: so two threads that run at once rarely share a stripe.

@@ -1,22 +1,24 @@
 //! Reading: which series there are, and what their cells add up to.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use crate::metric::{Kind, LabelSet};
+use crate::metric::{Buckets, Family, LabelSet, Shape, Value};
 use crate::sync::Ordering;
 
 use super::control::Tail;
 use super::error::StoreError;
 use super::layout::MAX_SEGMENTS;
-use super::registry::{self, BadBlocks, Series};
+use super::registry::{self, BadBlocks, Content, Entry};
 use super::segment::Segment;
 use super::{Core, DamagedSegment, Record, epoch};
 
-/// The series that this process has read so far. Entries never change, so each is decoded once.
+/// The entries that this process has read so far. They never change, so each is decoded once.
 #[derive(Default)]
 pub(crate) struct Catalog {
     read: [Tail; MAX_SEGMENTS],
+    families: BTreeMap<String, Arc<Family>>,
     /// Sorted by name and labels.
     series: Vec<Known>,
     bad: Vec<(PathBuf, BadBlocks)>,
@@ -24,20 +26,31 @@ pub(crate) struct Catalog {
 
 struct Known {
     segment: Arc<Segment>,
-    series: Series,
+    name: String,
+    labels: LabelSet,
+    created_ns: u64,
+    shape: Shape,
+    entry: Span,
+}
+
+/// Where an entry and its cells are.
+#[derive(Clone, Copy)]
+struct Span {
+    block: u32,
+    cell: u32,
+    cells: u32,
 }
 
 /// One series with what was counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SeriesValue {
     pub(crate) name: String,
     pub(crate) labels: LabelSet,
-    pub(crate) kind: Kind,
     pub(crate) created_ns: u64,
-    /// Since the epoch began.
-    pub(crate) value: u64,
-    /// Since the series exists.
-    pub(crate) total: u64,
+    /// Since the epoch began; of a gauge, what it is now.
+    pub(crate) value: Value,
+    /// Since the series exists; of a gauge, what it is now.
+    pub(crate) total: Value,
 }
 
 /// A part of the store that cannot be read.
@@ -58,6 +71,18 @@ impl Catalog {
         self.distinct().count()
     }
 
+    /// The families, sorted by name.
+    pub(crate) fn families(&self) -> impl Iterator<Item = &Arc<Family>> {
+        self.families.values()
+    }
+
+    /// The label sets of a family.
+    pub(crate) fn label_sets(&self, name: &str) -> impl Iterator<Item = &LabelSet> {
+        let first = self.series.partition_point(|known| known.name.as_str() < name);
+        let same = self.series[first..].iter().take_while(move |known| known.name == name);
+        same.map(|known| &known.labels)
+    }
+
     /// Decodes what was added since the last time.
     fn update(&mut self, core: &Core) -> Result<(), StoreError> {
         core.attach()?;
@@ -74,74 +99,126 @@ impl Catalog {
             let bad = scan.bad.into_iter();
             self.bad
                 .extend(bad.map(|bad| (segment.path().to_owned(), bad)));
-            self.series
-                .extend(scan.series.into_iter().map(|series| Known {
-                    segment: Arc::clone(segment),
-                    series,
-                }));
+            for entry in scan.entries {
+                self.add(segment, entry);
+            }
             self.read[index] = tail;
         }
         if self.series.len() > before {
-            self.series.sort_by(|a, b| {
-                (&a.series.name, &a.series.labels).cmp(&(&b.series.name, &b.series.labels))
-            });
+            self.series
+                .sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
         }
         Ok(())
     }
 
-    /// Reads every series against the baseline of an epoch.
-    pub(crate) fn values(&self, epoch: u32) -> Vec<SeriesValue> {
-        let value = |known: &Known| {
-            let cell = known.series.cell;
-            let total = known.segment.total(cell);
-            let baseline = known
-                .segment
-                .baseline(u64::from(epoch), cell)
-                .load(Ordering::Relaxed);
-            (total.wrapping_sub(baseline), total)
+    fn add(&mut self, segment: &Arc<Segment>, entry: Entry) {
+        let span = Span {
+            block: entry.block,
+            cell: entry.cell,
+            cells: entry.cells,
         };
-        self.collect(value)
+        let (name, labels, form) = match entry.content {
+            // A later declaration replaces an earlier one.
+            Content::Family(family) => {
+                let name = family.name().to_owned();
+                self.families.insert(name, Arc::new(family));
+                return;
+            }
+            Content::Series { name, labels, form } => (name, labels, form),
+        };
+        // A family stands before its series, unless its own entry is damaged.
+        let fits = |family: &&Arc<Family>| registry::Form::of(family.shape()) == form;
+        let family = self.families.get(&name).filter(fits);
+        let shape = match family {
+            Some(family) => family.shape().clone(),
+            None => form.as_family(&name).shape().clone(),
+        };
+        let readable = entry.cells >= shape.cells()
+            && (entry.cells == shape.cells() || form == registry::Form::ProcessGauge);
+        if !readable {
+            let bad = BadBlocks {
+                first: entry.block,
+                count: entry.blocks,
+            };
+            self.bad.push((segment.path().to_owned(), bad));
+            return;
+        }
+        self.series.push(Known {
+            segment: Arc::clone(segment),
+            name,
+            labels,
+            created_ns: entry.created_ns,
+            shape,
+            entry: span,
+        });
+    }
+
+    /// Reads every series against the baseline of an epoch.
+    pub(crate) fn values(&self, core: &Core, epoch: u32) -> Result<Vec<SeriesValue>, StoreError> {
+        self.collect(core, |known, cell| {
+            let total = known.segment.total(cell);
+            (total.wrapping_sub(known.baseline(epoch, cell)), total)
+        })
     }
 
     /// What each series counted in the epoch before `epoch`, from the two baselines.
-    pub(crate) fn closing_values(&self, epoch: u32) -> Vec<SeriesValue> {
-        let value = |known: &Known| {
-            let baseline = |epoch: u32| {
-                let array = known.segment.baseline(u64::from(epoch), known.series.cell);
-                array.load(Ordering::Relaxed)
-            };
-            let end = baseline(epoch);
-            (end.wrapping_sub(baseline(epoch.wrapping_sub(1))), end)
-        };
-        self.collect(value)
+    pub(crate) fn closing_values(
+        &self,
+        core: &Core,
+        epoch: u32,
+    ) -> Result<Vec<SeriesValue>, StoreError> {
+        self.collect(core, |known, cell| {
+            let end = known.baseline(epoch, cell);
+            let begin = known.baseline(epoch.wrapping_sub(1), cell);
+            (end.wrapping_sub(begin), end)
+        })
     }
 
-    fn collect(&self, value: impl Fn(&Known) -> (u64, u64)) -> Vec<SeriesValue> {
-        let one = |twins: &[Known]| {
-            let series = &twins.first()?.series;
-            let add = |sum: (u64, u64), known| {
-                let (value, total) = value(known);
-                (sum.0.wrapping_add(value), sum.1.wrapping_add(total))
+    fn collect(
+        &self,
+        core: &Core,
+        read: impl Fn(&Known, u32) -> (u64, u64),
+    ) -> Result<Vec<SeriesValue>, StoreError> {
+        let mut all = Vec::with_capacity(self.series.len());
+        for twins in self.distinct() {
+            let Some(first) = twins.first() else { continue };
+            if twins.iter().all(Known::is_removed) {
+                continue;
+            }
+            let (value, total) = match &first.shape {
+                Shape::Counter => first.counted(twins, None, &read),
+                Shape::Histogram(buckets) => first.counted(twins, Some(buckets), &read),
+                Shape::Gauge => {
+                    let cell = first.segment.cell(0, first.entry.cell);
+                    let now = Value::Gauge(f64::from_bits(cell.load(Ordering::Relaxed)));
+                    (now.clone(), now)
+                }
+                Shape::ProcessGauge(aggregation) => {
+                    let entries = twins.iter().map(|known| {
+                        let Span { cell, cells, .. } = known.entry;
+                        (Arc::clone(&known.segment), cell, cells)
+                    });
+                    let now = Value::Processes(core.processes(*aggregation, entries)?);
+                    (now.clone(), now)
+                }
+                Shape::Info => (Value::Info, Value::Info),
             };
-            let (value, total) = twins.iter().fold((0, 0), add);
-            Some(SeriesValue {
-                name: series.name.clone(),
-                labels: series.labels.clone(),
-                kind: series.kind,
-                created_ns: series.created_ns,
+            all.push(SeriesValue {
+                name: first.name.clone(),
+                labels: first.labels.clone(),
+                created_ns: first.created_ns,
                 value,
                 total,
-            })
-        };
-        self.distinct().filter_map(one).collect()
+            });
+        }
+        Ok(all)
     }
 
-    /// The entries of each series. There is one, unless a damaged index hid it from a registration,
-    /// which then made a second: the series is both together.
+    /// The entries of each series. There is one, unless a per-process gauge needed more, or a damaged
+    /// index hid it from a registration, which then made a second: the series is all of them.
     fn distinct(&self) -> impl Iterator<Item = &[Known]> {
-        self.series.chunk_by(|a, b| {
-            (&a.series.name, &a.series.labels) == (&b.series.name, &b.series.labels)
-        })
+        self.series
+            .chunk_by(|a, b| (&a.name, &a.labels) == (&b.name, &b.labels))
     }
 
     /// The parts that cannot be read.
@@ -153,6 +230,39 @@ impl Catalog {
         };
         let segments = core.damaged_segments().cloned().map(Skipped::Segment);
         self.bad.iter().map(blocks).chain(segments).collect()
+    }
+}
+
+impl Known {
+    fn baseline(&self, epoch: u32, cell: u32) -> u64 {
+        let array = self.segment.baseline(u64::from(epoch), cell);
+        array.load(Ordering::Relaxed)
+    }
+
+    fn is_removed(&self) -> bool {
+        let Span { block, cell, cells } = self.entry;
+        registry::is_removed(&self.segment, block, cell, cells)
+    }
+
+    /// Value and total of a counter or a histogram, over all its entries.
+    fn counted(
+        &self,
+        twins: &[Self],
+        buckets: Option<&Buckets>,
+        read: &impl Fn(&Self, u32) -> (u64, u64),
+    ) -> (Value, Value) {
+        // Each cell is read once, so that value and total are of the same moment.
+        let mut cells = vec![(0_u64, 0_u64); self.entry.cells as usize];
+        for known in twins {
+            for (sum, index) in cells.iter_mut().zip(0..) {
+                let (value, total) = read(known, known.entry.cell + index);
+                *sum = (sum.0.wrapping_add(value), sum.1.wrapping_add(total));
+            }
+        }
+        (
+            Value::from_cells(buckets, |cell| cells[cell as usize].0),
+            Value::from_cells(buckets, |cell| cells[cell as usize].1),
+        )
     }
 }
 

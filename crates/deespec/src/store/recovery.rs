@@ -2,6 +2,8 @@
 //! registry is read again from its entries and cells that no entry owns are cleared: they were
 //! never published, because publishing makes the entries durable first. After a mere `kill -9` nothing is lost and nothing is repaired here.
 
+use std::ops::Range;
+
 use crate::sync::Ordering;
 
 use super::control::{BOOT, DURABLE_TAIL, PENDING, SEGMENTS, Tail};
@@ -89,7 +91,8 @@ impl Exclusive<'_> {
 }
 
 /// What is behind the durable tail and no whole entry was torn by the power cut: it is declared
-/// void, and cells that may be handed out again are cleared. Damage in front of it stays where it
+/// void, and cells that may be handed out again are cleared. So are the shares of per-process
+/// gauges: nobody who had one lives any more, and their numbers may be given again. Damage in front of it stays where it
 /// is and is reported by every reading.
 fn recover_segment(segment: &Segment) {
     let geometry = segment.geometry();
@@ -98,24 +101,32 @@ fn recover_segment(segment: &Segment) {
     let scan = registry::scan(segment, Tail::default(), blocks, false);
     let mut tail = durable;
     let mut holes = Vec::new();
-    for series in &scan.series {
-        if series.block > tail.blocks {
-            holes.push((tail.blocks, series.block - tail.blocks));
+    for entry in &scan.entries {
+        if entry.block > tail.blocks {
+            holes.push((tail.blocks, entry.block - tail.blocks));
         }
-        tail.blocks = tail.blocks.max(series.block + series.blocks);
-        tail.cells = tail.cells.max(series.cell + series.cells);
+        tail.blocks = tail.blocks.max(entry.block + entry.blocks);
+        tail.cells = tail.cells.max(entry.cell + entry.cells);
+        if entry.is_process_gauge() {
+            clear(segment, entry.cell..entry.cell + entry.cells);
+        }
     }
     for (first, count) in holes {
         registry::void(segment, first, count);
     }
-    for cell in tail.cells..geometry.cells {
-        for stripe in 0..=geometry.stripes {
+    clear(segment, tail.cells..geometry.cells);
+    segment.set_tail(tail);
+    registry::clear_behind_tail(segment);
+    registry::rebuild_index(segment, &scan.entries, tail);
+}
+
+/// Puts 0 into cells and their baselines.
+fn clear(segment: &Segment, cells: Range<u32>) {
+    for cell in cells {
+        for stripe in 0..=segment.geometry().stripes {
             segment.cell(stripe, cell).store(0, Ordering::Relaxed);
         }
         segment.baseline(0, cell).store(0, Ordering::Relaxed);
         segment.baseline(1, cell).store(0, Ordering::Relaxed);
     }
-    segment.set_tail(tail);
-    registry::clear_behind_tail(segment);
-    registry::rebuild_index(segment, &scan.series, tail);
 }

@@ -2,47 +2,83 @@
 
 use std::sync::Arc;
 
-use crate::metric::{Key, Kind, LabelSet, check_label_set, check_metric_name};
+use crate::metric::{Key, LabelSet, Shape, check_label_set, check_metric_name};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 use super::control::SEGMENTS;
 use super::error::StoreError;
 use super::layout::{Geometry, Header, MAX_SEGMENTS, seal, unseal};
-use super::registry::{self, Place};
+use super::registry::{self, Form, NewEntry, Place};
 use super::segment::Segment;
 use super::{Core, Exclusive, Further};
 
-/// The cells of one series, one in each stripe.
+/// The cells of one series: one of each in each stripe.
 #[derive(Clone)]
 pub(crate) struct Cells {
     segment: Arc<Segment>,
-    cell: u32,
+    place: Place,
     /// The stripe of the process' first thread.
     stripe: u32,
     mask: u32,
 }
 
 impl Cells {
-    /// The cell of this thread's stripe.
+    /// The first cell of this thread's stripe.
     #[inline]
     pub(crate) fn mine(&self) -> &AtomicU64 {
-        let stripe = self.stripe.wrapping_add(thread_ordinal()) & self.mask;
-        self.segment.cell(stripe, self.cell)
+        self.segment.cell(self.my_stripe(), self.place.cell)
     }
 
-    /// Everything that was ever counted.
-    pub(crate) fn total(&self) -> u64 {
-        self.segment.total(self.cell)
+    /// All cells of this thread's stripe.
+    #[inline]
+    pub(crate) fn all_mine(&self) -> &[AtomicU64] {
+        self.segment
+            .run(self.my_stripe(), self.place.cell, self.place.cells)
+    }
+
+    #[inline]
+    fn my_stripe(&self) -> u32 {
+        self.stripe.wrapping_add(thread_ordinal()) & self.mask
+    }
+
+    /// The one cell that all threads and processes use, of what is not added up.
+    #[inline]
+    pub(crate) fn shared(&self) -> &AtomicU64 {
+        self.segment.cell(0, self.place.cell)
+    }
+
+    /// Makes a series visible again that was removed and has a value again.
+    #[inline]
+    pub(crate) fn revive(&self) {
+        let state = registry::state(&self.segment, self.place.block);
+        if state.load(Ordering::Relaxed) != 0 {
+            state.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Everything that was ever added to one of the cells.
+    pub(crate) fn total(&self, cell: u32) -> u64 {
+        self.segment.total(self.place.cell + cell)
+    }
+
+    /// How many there are in each stripe.
+    pub(crate) fn count(&self) -> u32 {
+        self.place.cells
+    }
+
+    /// The segment and the block of the entry.
+    pub(super) fn into_entry(self) -> (Arc<Segment>, u32) {
+        (self.segment, self.place.block)
     }
 
     /// Where the series is.
-    pub(super) fn place(&self) -> (&Segment, u32) {
-        (&self.segment, self.cell)
+    pub(super) fn place(&self) -> (&Segment, Place) {
+        (&self.segment, self.place)
     }
 
-    /// The cell that only the holder of the exclusive lock writes.
-    pub(crate) fn ledger(&self, _: &Exclusive<'_>) -> &AtomicU64 {
-        self.segment.ledger(self.cell)
+    /// A cell that only the holder of the exclusive lock writes.
+    pub(crate) fn ledger(&self, cell: u32, _: &Exclusive<'_>) -> &AtomicU64 {
+        self.segment.ledger(self.place.cell + cell)
     }
 }
 
@@ -65,13 +101,20 @@ pub(crate) fn borrowed(labels: &LabelSet) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// A key with its hash.
+pub(super) struct Wanted {
+    pub(super) key: Key,
+    pub(super) hash: u64,
+}
+
 impl Core {
-    /// The cells of a series, which is added when it is new. Looking up a known series takes no lock.
+    /// The cells of a series, which is added when it is new; `shape` is that of a family which is
+    /// new as well. Looking up a known series takes no lock.
     pub(crate) fn series(
         &self,
         name: &str,
         labels: &[(&str, &str)],
-        kind: Kind,
+        shape: &Shape,
     ) -> Result<Cells, StoreError> {
         let mut copy;
         let labels = if labels.is_sorted_by(|a, b| a.0 <= b.0) {
@@ -81,27 +124,53 @@ impl Core {
             copy.sort_unstable();
             &copy
         };
-        let key = Key::new(name, labels);
-        let hash = key.hash(self.id.0);
-        if let Some(cells) = self.find(&key, hash) {
-            return Ok(cells);
+        let wanted = self.wanted(Key::new(name, labels));
+        if let Some(cells) = self.find(&wanted) {
+            return self.check_form(name, cells, shape);
         }
         check_metric_name(name)?;
         check_label_set(labels)?;
-        let exclusive = self.exclusive()?;
-        exclusive.add(&key, hash, kind)
+        if let Some(overflow) = self.known_overflow(name, labels, shape)? {
+            return Ok(overflow);
+        }
+        self.exclusive()?.add(name, labels, &wanted, shape)
     }
 
-    fn find(&self, key: &Key, hash: u64) -> Option<Cells> {
-        self.segments()
-            .find_map(|segment| Some(self.cells(segment, registry::find(segment, key, hash)?)))
+    pub(super) fn wanted(&self, key: Key) -> Wanted {
+        let hash = key.hash(self.id.0);
+        Wanted { key, hash }
     }
 
-    fn cells(&self, segment: &Arc<Segment>, place: Place) -> Cells {
+    pub(super) fn find(&self, wanted: &Wanted) -> Option<Cells> {
+        self.segments().find_map(|segment| {
+            let place = registry::find(segment, &wanted.key, wanted.hash)?;
+            Some(self.cells(segment, place))
+        })
+    }
+
+    /// Refuses a series that is stored in another way than it is to be used.
+    fn check_form(&self, name: &str, cells: Cells, shape: &Shape) -> Result<Cells, StoreError> {
+        if cells.place.form == Some(Form::of(shape)) {
+            return Ok(cells);
+        }
+        match self.family(name) {
+            Some(family) => family.check_use(shape)?,
+            None => {
+                let family = cells.place.form.map(|form| form.as_family(name));
+                family.map_or(Ok(()), |family| family.check_use(shape))?;
+            }
+        }
+        Err(StoreError::damaged(
+            cells.segment.path(),
+            format!("the declaration of {name:?} does not fit its series"),
+        ))
+    }
+
+    pub(super) fn cells(&self, segment: &Arc<Segment>, place: Place) -> Cells {
         let mask = segment.geometry().stripes - 1;
         Cells {
             segment: Arc::clone(segment),
-            cell: place.cell,
+            place,
             stripe: self.stripe,
             mask,
         }
@@ -109,32 +178,62 @@ impl Core {
 }
 
 impl Exclusive<'_> {
-    /// As [`Core::series`], by the holder of the lock.
+    /// As [`Core::series`], by the holder of the lock and whatever the family's limit: for values
+    /// that were counted already.
     pub(crate) fn series(
         &self,
         name: &str,
         labels: &LabelSet,
-        kind: Kind,
+        shape: &Shape,
     ) -> Result<Cells, StoreError> {
         let labels = borrowed(labels);
         check_metric_name(name)?;
         check_label_set(&labels)?;
-        let key = Key::new(name, &labels);
-        self.add(&key, key.hash(self.core.id.0), kind)
+        let wanted = self.core.wanted(Key::new(name, &labels));
+        self.core.attach()?;
+        if let Some(cells) = self.core.find(&wanted) {
+            if let Some(family) = self.core.family(name) {
+                family.check_shape(shape)?;
+            }
+            return self.core.check_form(name, cells, shape);
+        }
+        let family = self.family_of(name, &labels, shape)?;
+        family.check_shape(shape)?;
+        self.append_series(&family, &wanted)
+    }
+
+    /// Whether there is such a series.
+    pub(crate) fn has_series(&self, name: &str, labels: &LabelSet) -> bool {
+        let wanted = self.core.wanted(Key::new(name, &borrowed(labels)));
+        self.core.find(&wanted).is_some()
     }
 
     /// Finds a series that may be new to this process only, or appends it.
-    fn add(&self, key: &Key, hash: u64, kind: Kind) -> Result<Cells, StoreError> {
+    fn add(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        wanted: &Wanted,
+        shape: &Shape,
+    ) -> Result<Cells, StoreError> {
         let core = self.core;
         core.attach()?;
-        if let Some(cells) = core.find(key, hash) {
-            return Ok(cells);
+        if let Some(cells) = core.find(wanted) {
+            return core.check_form(name, cells, shape);
         }
+        let family = self.family_of(name, labels, shape)?;
+        if family.is_full() {
+            return self.overflow(&family);
+        }
+        self.append_series(&family, wanted)
+    }
+
+    /// Appends an entry to the last segment, or to a further one.
+    pub(super) fn append(&self, entry: &NewEntry<'_>) -> Result<Cells, StoreError> {
         loop {
-            let last = core.segments().last().unwrap_or(&core.first);
-            let now = core.now_ns();
-            if let Some(place) = registry::append(last, key, hash, kind, now)? {
-                return Ok(core.cells(last, place));
+            let last = self.core.segments().last().unwrap_or(&self.core.first);
+            if let Some(place) = registry::append(last, entry)? {
+                return Ok(self.core.cells(last, place));
             }
             self.grow()?;
         }

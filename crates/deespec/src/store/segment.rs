@@ -12,7 +12,7 @@ use super::control::{TAIL, Tail};
 use super::error::StoreError;
 use super::files::{Files, open_regular};
 use super::layout::{FORMAT_VERSION, Geometry, Header, HeaderError, PAGE_BYTES};
-use super::region::Region;
+use super::raw::Region;
 
 /// A mapped segment.
 pub(crate) struct Segment {
@@ -146,6 +146,13 @@ impl Segment {
     #[inline]
     pub(crate) fn cell(&self, stripe: u32, cell: u32) -> &AtomicU64 {
         &self.region.words()[self.header.geometry.stripe_at(stripe) + cell as usize]
+    }
+
+    /// Neighbouring cells of one series in one stripe.
+    #[inline]
+    pub(crate) fn run(&self, stripe: u32, cell: u32, cells: u32) -> &[AtomicU64] {
+        let first = self.header.geometry.stripe_at(stripe) + cell as usize;
+        &self.region.words()[first..first + cells as usize]
     }
 
     /// The cell in the stripe that only the holder of the exclusive lock writes.

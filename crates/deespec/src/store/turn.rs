@@ -8,8 +8,8 @@ use super::segment::Segment;
 use super::{Beginning, Core, Exclusive, Record, epoch};
 
 impl Exclusive<'_> {
-    /// Begins the epoch after the current one. With `values` the series that are named there begin
-    /// with that value instead of 0; the caller has added them.
+    /// Begins the epoch after the current one. With `values` the cells of the series that are named
+    /// there begin with these values instead of 0; the caller has added the series.
     ///
     /// Writers take no part: an increment belongs to the new epoch exactly when it was not yet in
     /// the cell at the moment that the cell was read here. The caller has called
@@ -19,7 +19,7 @@ impl Exclusive<'_> {
         at_ns: u64,
         beginning: Beginning,
         why: &str,
-        values: &[(super::Cells, u64)],
+        values: &[(super::Cells, Vec<(u32, u64)>)],
     ) -> Result<Record, StoreError> {
         let core = self.core;
         core.attach()?;
@@ -41,11 +41,13 @@ impl Exclusive<'_> {
         for segment in core.segments() {
             write_baseline(segment, number)?;
         }
-        for (cells, value) in values {
-            let (segment, cell) = cells.place();
-            let baseline = segment.baseline(u64::from(number), cell);
-            let total = baseline.load(Ordering::Relaxed);
-            baseline.store(total.wrapping_sub(*value), Ordering::Relaxed);
+        for (cells, values) in values {
+            let (segment, place) = cells.place();
+            for (index, value) in values {
+                let baseline = segment.baseline(u64::from(number), place.cell + index);
+                let total = baseline.load(Ordering::Relaxed);
+                baseline.store(total.wrapping_sub(*value), Ordering::Relaxed);
+            }
         }
         // The cells too: a durable baseline above a cell that a power cut set back would make the
         // new epoch begin below zero.

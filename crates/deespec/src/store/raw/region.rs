@@ -1,11 +1,4 @@
 //! A region of 64-bit words: a shared mapping of a file, or plain memory for tests.
-//!
-//! This is the only room with unsafe code. Everything above it sees `&[AtomicU64]`, so the same
-//! algorithms run over plain memory under a model checker or an interpreter.
-#![expect(
-    unsafe_code,
-    reason = "a mapped file becomes a slice of atomics here and nowhere else"
-)]
 
 use std::fs::File;
 use std::io;

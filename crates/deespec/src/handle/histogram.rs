@@ -1,0 +1,62 @@
+//! Histograms: the handles that observations go through.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::metric::Buckets;
+use crate::store::Cells;
+use crate::sync::Ordering;
+
+use super::store::Inner;
+
+/// Observations, counted in buckets, with their sum.
+///
+/// An observation is two atomic adds: one to its bucket and one to the sum. The count is the sum of
+/// the buckets, so it cannot disagree with them. A process that is killed between the two adds leaves
+/// an observation that is in the sum and not in the count; it had not returned.
+#[derive(Clone)]
+pub struct Histogram {
+    pub(super) cells: Cells,
+    pub(super) buckets: Buckets,
+    pub(super) _store: Arc<Inner>,
+}
+
+impl Histogram {
+    /// Counts one observation. What is not a number is no observation and changes nothing.
+    #[inline]
+    pub fn observe(&self, value: f64) {
+        if value.is_nan() {
+            return;
+        }
+        // The sum first: a count that can be seen is in the sum.
+        let steps = self.buckets.to_steps(value).cast_unsigned();
+        let bucket = self.buckets.index_of(value);
+        if let [sum, counts @ ..] = self.cells.all_mine()
+            && let Some(count) = counts.get(bucket)
+        {
+            sum.fetch_add(steps, Ordering::Relaxed);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a duration in seconds.
+    #[inline]
+    pub fn observe_duration(&self, duration: Duration) {
+        self.observe(duration.as_secs_f64());
+    }
+
+    /// How observations are sorted.
+    #[must_use]
+    pub fn buckets(&self) -> &Buckets {
+        &self.buckets
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Histogram")
+            .field("buckets", &self.buckets)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,393 @@
+//! Families: what is declared about all series of one name, and whether two declarations agree.
+
+use serde::{Deserialize, Serialize};
+
+use super::buckets::Buckets;
+use super::kind::{Aggregation, Kind, Shape};
+use super::name::{LABELS_MAX, MetricError, check_label_name, check_metric_name};
+
+/// Label sets that a family may have unless it is declared otherwise.
+pub(crate) const DEFAULT_LIMIT: u32 = 2000;
+/// Longest help text, in bytes.
+const HELP_MAX: usize = 1024;
+/// Longest unit, in bytes.
+const UNIT_MAX: usize = 63;
+/// The label of the series that takes what is beyond the limit; its value is `true`.
+pub(crate) const OVERFLOW_LABEL: &str = "deespec_overflow";
+
+/// What is declared about all series of one name: their kind, unit, help text and label names.
+///
+/// A family that is used without a declaration has no unit and no help text, and its series may
+/// have any labels.
+///
+/// ```
+/// use deespec::{Buckets, Family};
+/// # let folder = tempfile::tempdir()?;
+/// # let store = deespec::Store::open(folder.path().join("var"))?;
+/// let family = Family::histogram("commit_seconds", Buckets::seconds())
+///     .with_unit("seconds")
+///     .with_help("How long a commit takes.")
+///     .with_labels(["branch"]);
+/// store.declare(&family)?;
+/// store.histogram_with("commit_seconds", &[("branch", "main")])?.observe(0.25);
+/// assert!(store.histogram("commit_seconds").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    name: String,
+    shape: Shape,
+    unit: String,
+    help: String,
+    /// Sorted; `None` where any labels will do.
+    labels: Option<Vec<String>>,
+    limit: u32,
+    /// Somebody declared it; else it came into being with its first series.
+    declared: bool,
+}
+
+/// A family as its registry entry has it.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(rename = "type")]
+    kind: StoredKind,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    unit: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    help: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    declared: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aggregation: Option<Aggregation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    buckets: Option<Buckets>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredKind {
+    Counter,
+    Gauge,
+    ProcessGauge,
+    Histogram,
+    Info,
+}
+
+impl Family {
+    /// A family that comes into being with its first series.
+    pub(crate) fn implicit(name: &str, shape: Shape) -> Self {
+        Self {
+            name: name.to_owned(),
+            shape,
+            unit: String::new(),
+            help: String::new(),
+            labels: None,
+            limit: DEFAULT_LIMIT,
+            declared: false,
+        }
+    }
+
+    fn declare(name: impl Into<String>, shape: Shape) -> Self {
+        Self {
+            declared: true,
+            ..Self::implicit(&name.into(), shape)
+        }
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn counter(name: impl Into<String>) -> Self {
+        Self::declare(name, Shape::Counter)
+    }
+
+    /// Gauges that all processes share.
+    #[must_use]
+    pub fn gauge(name: impl Into<String>) -> Self {
+        Self::declare(name, Shape::Gauge)
+    }
+
+    /// Gauges of which each live process has its own share. `aggregation` says what Prometheus sees.
+    #[must_use]
+    pub fn process_gauge(name: impl Into<String>, aggregation: Aggregation) -> Self {
+        Self::declare(name, Shape::ProcessGauge(aggregation))
+    }
+
+    /// Histograms with these buckets.
+    #[must_use]
+    pub fn histogram(name: impl Into<String>, buckets: Buckets) -> Self {
+        Self::declare(name, Shape::Histogram(buckets))
+    }
+
+    /// Info metrics.
+    #[must_use]
+    pub fn info(name: impl Into<String>) -> Self {
+        Self::declare(name, Shape::Info)
+    }
+
+    /// The unit, a base unit as Prometheus has them: `seconds`, `bytes`, `ratio`. The name must end
+    /// in it: `commit_seconds`, `sent_bytes_total`.
+    #[must_use]
+    pub fn with_unit(mut self, unit: impl Into<String>) -> Self {
+        self.unit = unit.into();
+        self
+    }
+
+    /// What the metric means, in one sentence of at most 1,024 bytes.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// The labels that each series must have, no more and no less.
+    #[must_use]
+    pub fn with_labels<L: Into<String>>(mut self, labels: impl IntoIterator<Item = L>) -> Self {
+        let mut labels: Vec<String> = labels.into_iter().map(Into::into).collect();
+        labels.sort_unstable();
+        self.labels = Some(labels);
+        self
+    }
+
+    /// How many label sets the family may have, 2,000 by default. Whatever is counted beyond goes to
+    /// one series with the label `deespec_overflow="true"`, and `deespec_overflow_total` counts it.
+    #[must_use]
+    pub fn with_limit(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kind that others see.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.shape.kind()
+    }
+
+    /// How its series are stored and read.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The unit; empty where there is none.
+    #[must_use]
+    pub fn unit(&self) -> &str {
+        &self.unit
+    }
+
+    /// The help text; empty where there is none.
+    #[must_use]
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+
+    /// The label names, sorted; `None` where any labels will do.
+    #[must_use]
+    pub fn labels(&self) -> Option<&[String]> {
+        self.labels.as_deref()
+    }
+
+    /// How many label sets it may have.
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Whether somebody declared it; else it came into being with its first series.
+    #[must_use]
+    pub fn is_declared(&self) -> bool {
+        self.declared
+    }
+
+    /// Whether this can be stored.
+    pub(crate) fn check(&self) -> Result<(), MetricError> {
+        check_metric_name(&self.name)?;
+        let wrong = |reason: String| MetricError::Declaration {
+            name: self.name.clone(),
+            reason,
+        };
+        if self.help.len() > HELP_MAX {
+            return Err(wrong(format!(
+                "its help text has {} bytes, at most {HELP_MAX} are allowed",
+                self.help.len()
+            )));
+        }
+        let unit = &self.unit;
+        let base = self.name.strip_suffix("_total").unwrap_or(&self.name);
+        let suffixed = base.strip_suffix(unit.as_str()).is_some_and(|rest| {
+            rest.len() > 1 && rest.ends_with('_')
+        });
+        if !unit.is_empty() && (unit.len() > UNIT_MAX || !suffixed) {
+            return Err(wrong(format!(
+                "its unit is {unit:?}, so its name must end in _{unit}"
+            )));
+        }
+        if !unit.is_empty() && self.kind() == Kind::Info {
+            return Err(wrong("an info metric has no unit".to_owned()));
+        }
+        let labels = self.labels.as_deref().unwrap_or_default();
+        if labels.len() > LABELS_MAX {
+            return Err(MetricError::TooManyLabels {
+                count: labels.len(),
+            });
+        }
+        for (index, label) in labels.iter().enumerate() {
+            check_label_name(label)?;
+            self.check_reserved(label)?;
+            if index > 0 && labels[index - 1] == *label {
+                return Err(MetricError::DuplicateLabel {
+                    name: label.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Histograms have a label `le` of their own in every text format.
+    fn check_reserved(&self, label: &str) -> Result<(), MetricError> {
+        if label == "le" && self.kind() == Kind::Histogram {
+            return Err(MetricError::Declaration {
+                name: self.name.clone(),
+                reason: "a histogram cannot have a label le, which names its buckets".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a series with these labels, sorted by name, belongs to the family.
+    pub(crate) fn check_series(&self, labels: &[(&str, &str)]) -> Result<(), MetricError> {
+        for (label, _) in labels {
+            self.check_reserved(label)?;
+        }
+        let given = labels.iter().map(|(name, _)| *name);
+        match &self.labels {
+            Some(names) if !names.iter().map(String::as_str).eq(given.clone()) => {
+                Err(MetricError::Labels {
+                    name: self.name.clone(),
+                    declared: names.join(", "),
+                    given: given.collect::<Vec<_>>().join(", "),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the family may be used as `shape`.
+    pub(crate) fn check_use(&self, shape: &Shape) -> Result<(), MetricError> {
+        if std::mem::discriminant(&self.shape) == std::mem::discriminant(shape) {
+            return Ok(());
+        }
+        Err(MetricError::Kind {
+            name: self.name.clone(),
+            existing: self.shape.describe(),
+            wanted: shape.describe(),
+        })
+    }
+
+    /// Whether series of `shape` can be stored in this family: as [`Family::check_use`], and with the
+    /// same buckets or aggregation.
+    pub(crate) fn check_shape(&self, shape: &Shape) -> Result<(), MetricError> {
+        self.check_use(shape)?;
+        let (what, [existing, declared]) = match (&self.shape, shape) {
+            (Shape::Histogram(first), Shape::Histogram(second)) => (
+                "buckets",
+                [first, second].map(|buckets| serde_json::to_string(buckets).unwrap_or_default()),
+            ),
+            (Shape::ProcessGauge(first), Shape::ProcessGauge(second)) => (
+                "aggregation",
+                [first, second].map(|aggregation| aggregation.as_str().to_owned()),
+            ),
+            _ => return Ok(()),
+        };
+        self.check_same(what, existing, declared)
+    }
+
+    /// Whether a second declaration says the same as this one, and else what each of them says.
+    pub(crate) fn check_agrees(&self, second: &Self) -> Result<(), MetricError> {
+        self.check_shape(&second.shape)?;
+        if !self.declared {
+            return Ok(());
+        }
+        let quoted = |text: &str| format!("{text:?}");
+        let labels = |family: &Self| match &family.labels {
+            Some(labels) => format!("[{}]", labels.join(", ")),
+            None => "any".to_owned(),
+        };
+        self.check_same("unit", quoted(&self.unit), quoted(&second.unit))?;
+        self.check_same("help", quoted(&self.help), quoted(&second.help))?;
+        self.check_same("labels", labels(self), labels(second))?;
+        self.check_same("limit", self.limit.to_string(), second.limit.to_string())
+    }
+
+    fn check_same(
+        &self,
+        what: &'static str,
+        existing: String,
+        declared: String,
+    ) -> Result<(), MetricError> {
+        if existing == declared {
+            return Ok(());
+        }
+        Err(MetricError::Disagrees {
+            name: self.name.clone(),
+            what,
+            existing,
+            declared,
+        })
+    }
+
+    /// The declaration as its registry entry has it: a JSON object.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let (kind, aggregation, buckets) = match &self.shape {
+            Shape::Counter => (StoredKind::Counter, None, None),
+            Shape::Gauge => (StoredKind::Gauge, None, None),
+            Shape::ProcessGauge(aggregation) => {
+                (StoredKind::ProcessGauge, Some(*aggregation), None)
+            }
+            Shape::Histogram(buckets) => (StoredKind::Histogram, None, Some(buckets.clone())),
+            Shape::Info => (StoredKind::Info, None, None),
+        };
+        let stored = Stored {
+            kind,
+            unit: self.unit.clone(),
+            help: self.help.clone(),
+            labels: self.labels.clone(),
+            limit: (self.limit != DEFAULT_LIMIT).then_some(self.limit),
+            declared: self.declared,
+            aggregation,
+            buckets,
+        };
+        // Numbers and strings into memory: that cannot fail.
+        serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// Reads what [`Family::encode`] wrote; `None` when it is something else.
+    pub(crate) fn decode(name: String, bytes: &[u8]) -> Option<Self> {
+        let stored: Stored = serde_json::from_slice(bytes).ok()?;
+        let shape = match stored.kind {
+            StoredKind::Counter => Shape::Counter,
+            StoredKind::Gauge => Shape::Gauge,
+            StoredKind::ProcessGauge => Shape::ProcessGauge(stored.aggregation?),
+            StoredKind::Histogram => Shape::Histogram(stored.buckets?),
+            StoredKind::Info => Shape::Info,
+        };
+        Some(Self {
+            name,
+            shape,
+            unit: stored.unit,
+            help: stored.help,
+            labels: stored.labels,
+            limit: stored.limit.unwrap_or(DEFAULT_LIMIT),
+            declared: stored.declared,
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! The value of one series, and how it follows from the series' cells.
+
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::buckets::Buckets;
+use super::distribution::Distribution;
+use super::kind::{Aggregation, Kind, Shape};
+
+/// The value of one series.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// What a counter counted.
+    Counter(u64),
+    /// What a shared gauge was set to.
+    Gauge(f64),
+    /// The shares of a per-process gauge.
+    Processes(Processes),
+    /// What a histogram observed.
+    Histogram(Distribution),
+    /// An info metric, which is always 1.
+    Info,
+}
+
+/// The shares that live processes have in a per-process gauge.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Processes {
+    /// How many live processes have a share.
+    pub count: u64,
+    /// The sum of the shares; 0 where there are none.
+    pub sum: f64,
+    /// The smallest share; NaN where there are none.
+    pub min: f64,
+    /// The largest share; NaN where there are none.
+    pub max: f64,
+    /// Which of them the family was declared to show.
+    pub aggregation: Aggregation,
+}
+
+impl Processes {
+    /// No live process has a share.
+    pub(crate) fn none(aggregation: Aggregation) -> Self {
+        Self {
+            count: 0,
+            sum: 0.0,
+            min: f64::NAN,
+            max: f64::NAN,
+            aggregation,
+        }
+    }
+
+    /// Adds the share of one process.
+    pub(crate) fn join(&mut self, share: f64) {
+        self.count += 1;
+        self.sum += share;
+        // Both take the share where there was none yet: NaN loses.
+        self.min = self.min.min(share);
+        self.max = self.max.max(share);
+    }
+
+    /// The value that the family was declared to show; `None` for the smallest or largest of none.
+    #[must_use]
+    pub fn value(&self) -> Option<f64> {
+        match self.aggregation {
+            Aggregation::Sum => Some(self.sum),
+            Aggregation::Count => Some(self.count as f64),
+            Aggregation::Min => (self.count > 0).then_some(self.min),
+            Aggregation::Max => (self.count > 0).then_some(self.max),
+        }
+    }
+}
+
+impl Value {
+    /// What kind of metric has such a value.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Counter(_) => Kind::Counter,
+            Self::Gauge(_) | Self::Processes(_) => Kind::Gauge,
+            Self::Histogram(_) => Kind::Histogram,
+            Self::Info => Kind::Info,
+        }
+    }
+
+    /// The count of a counter.
+    #[must_use]
+    pub fn counter(&self) -> Option<u64> {
+        match self {
+            Self::Counter(count) => Some(*count),
+            _ => None,
+        }
+    }
+
+    /// The value of a gauge, shared or per process.
+    #[must_use]
+    pub fn gauge(&self) -> Option<f64> {
+        match self {
+            Self::Gauge(value) => Some(*value),
+            Self::Processes(processes) => processes.value(),
+            _ => None,
+        }
+    }
+
+    /// What a histogram observed.
+    #[must_use]
+    pub fn histogram(&self) -> Option<&Distribution> {
+        match self {
+            Self::Histogram(distribution) => Some(distribution),
+            _ => None,
+        }
+    }
+
+    /// What follows from the cells of a counter or a histogram.
+    pub(crate) fn from_cells(buckets: Option<&Buckets>, cell: impl Fn(u32) -> u64) -> Self {
+        match buckets {
+            None => Self::Counter(cell(0)),
+            Some(buckets) => {
+                let counts = (0..buckets.len() as u32).map(|index| cell(1 + index));
+                let steps = cell(0).cast_signed();
+                Self::Histogram(Distribution::new(buckets.clone(), counts.collect(), steps))
+            }
+        }
+    }
+
+    /// The cells of a counter or a histogram that are not 0, and what they hold.
+    pub(crate) fn to_cells(&self) -> Vec<(u32, u64)> {
+        let all: Vec<(u32, u64)> = match self {
+            Self::Counter(count) => vec![(0, *count)],
+            Self::Histogram(found) => std::iter::once(found.steps().cast_unsigned())
+                .chain(found.counts().iter().copied())
+                .zip(0..)
+                .map(|(value, cell)| (cell, value))
+                .collect(),
+            Self::Gauge(_) | Self::Processes(_) | Self::Info => Vec::new(),
+        };
+        all.into_iter().filter(|&(_, value)| value != 0).collect()
+    }
+
+    /// How a series with this value is stored.
+    pub(crate) fn shape(&self) -> Shape {
+        match self {
+            Self::Counter(_) => Shape::Counter,
+            Self::Gauge(_) => Shape::Gauge,
+            Self::Processes(processes) => Shape::ProcessGauge(processes.aggregation),
+            Self::Histogram(found) => Shape::Histogram(found.buckets().clone()),
+            Self::Info => Shape::Info,
+        }
+    }
+
+    /// What both counted together; the first where they cannot be added.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Counter(one), Self::Counter(other)) => Self::Counter(one.wrapping_add(*other)),
+            (Self::Histogram(one), Self::Histogram(other)) => {
+                one.plus(other).map_or_else(|| self.clone(), Self::Histogram)
+            }
+            _ => self.clone(),
+        }
+    }
+}
+
+/// As documents have it: a number, or an object.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Counter(count) => serializer.serialize_u64(*count),
+            Self::Gauge(value) if value.is_finite() => serializer.serialize_f64(*value),
+            Self::Gauge(value) => serializer.serialize_str(name_of(*value)),
+            Self::Processes(processes) => processes.serialize(serializer),
+            Self::Histogram(distribution) => distribution.serialize(serializer),
+            Self::Info => serializer.serialize_u64(1),
+        }
+    }
+}
+
+/// How JSON has the three numbers for which it has no digits.
+fn name_of(value: f64) -> &'static str {
+    match value {
+        f64::INFINITY => "+Inf",
+        f64::NEG_INFINITY => "-Inf",
+        _ => "NaN",
+    }
+}
+
+impl Serialize for Processes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Processes", 5)?;
+        fields.serialize_field("processes", &self.count)?;
+        for (name, value) in [("sum", self.sum), ("min", self.min), ("max", self.max)] {
+            // Non-finite numbers become null.
+            fields.serialize_field(name, &value)?;
+        }
+        fields.serialize_field("aggregation", &self.aggregation)?;
+        fields.end()
+    }
+}
+
+#[derive(Deserialize)]
+struct StoredProcesses {
+    processes: u64,
+    sum: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    aggregation: Aggregation,
+}
+
+impl Value {
+    /// Reads what a document has as the value of a metric of this kind, or says why it cannot be.
+    pub(crate) fn from_json(kind: Kind, json: serde_json::Value) -> Result<Self, String> {
+        match (kind, json) {
+            (Kind::Counter, json) => json
+                .as_u64()
+                .map(Self::Counter)
+                .ok_or_else(|| format!("a counter has a whole number, not {json}")),
+            (Kind::Info, _) => Ok(Self::Info),
+            (Kind::Gauge, json @ serde_json::Value::Object(_)) => {
+                let stored: StoredProcesses =
+                    serde_json::from_value(json).map_err(|error| error.to_string())?;
+                Ok(Self::Processes(Processes {
+                    count: stored.processes,
+                    sum: stored.sum.unwrap_or(f64::NAN),
+                    min: stored.min.unwrap_or(f64::NAN),
+                    max: stored.max.unwrap_or(f64::NAN),
+                    aggregation: stored.aggregation,
+                }))
+            }
+            (Kind::Gauge, json) => match json.as_str() {
+                Some("+Inf") => Ok(f64::INFINITY),
+                Some("-Inf") => Ok(f64::NEG_INFINITY),
+                Some("NaN") => Ok(f64::NAN),
+                _ => json
+                    .as_f64()
+                    .ok_or_else(|| format!("a gauge has a number, not {json}")),
+            }
+            .map(Self::Gauge),
+            (Kind::Histogram, json) => serde_json::from_value(json)
+                .map(Self::Histogram)
+                .map_err(|error| format!("a histogram cannot be read: {error}")),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Families: their declarations in the registry, and the limit on their label sets.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::metric::{Buckets, Family, Key, LabelSet, MetricError, OVERFLOW_LABEL, Shape, TRANSACTIONS};
+use crate::sync::Ordering;
+
+use super::error::StoreError;
+use super::register::{Cells, Wanted, borrowed};
+use super::registry::{self, Content, Form, NewEntry};
+use super::segment::Segment;
+use super::{Core, Exclusive};
+
+/// Counts the lookups of label sets that were beyond a family's limit.
+const OVERFLOW_TOTAL: &str = "deespec_overflow_total";
+
+/// A family where it stands in the registry.
+pub(crate) struct KnownFamily {
+    family: Family,
+    segment: Arc<Segment>,
+    block: u32,
+}
+
+impl Deref for KnownFamily {
+    type Target = Family;
+
+    fn deref(&self) -> &Family {
+        &self.family
+    }
+}
+
+impl KnownFamily {
+    /// How many series it has, but for the one that takes what is beyond the limit.
+    fn count(&self) -> u64 {
+        registry::state(&self.segment, self.block).load(Ordering::Relaxed) & !registry::SUPERSEDED
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.count() >= u64::from(self.limit())
+    }
+}
+
+impl Form {
+    /// The family of a series whose own declaration cannot be read, as far as the series tells it.
+    pub(super) fn as_family(self, name: &str) -> Family {
+        let shape = match self {
+            Self::Counter => Shape::Counter,
+            Self::Gauge => Shape::Gauge,
+            Self::ProcessGauge => Shape::ProcessGauge(Default::default()),
+            Self::Histogram => Shape::Histogram(Default::default()),
+            Self::Info => Shape::Info,
+        };
+        Family::implicit(name, shape)
+    }
+}
+
+impl Core {
+    /// The declaration of a family, where it has one. Takes no lock.
+    pub(crate) fn family(&self, name: &str) -> Option<KnownFamily> {
+        let wanted = self.wanted(Key::of_family(name));
+        self.segments().find_map(|segment| {
+            let mut places = registry::find_each(segment, &wanted.key, wanted.hash);
+            places.find_map(|place| {
+                let state = registry::state(segment, place.block).load(Ordering::Relaxed);
+                if state & registry::SUPERSEDED != 0 {
+                    return None;
+                }
+                match registry::read(segment, place.block)?.content {
+                    Content::Family(family) => Some(KnownFamily {
+                        family,
+                        segment: Arc::clone(segment),
+                        block: place.block,
+                    }),
+                    Content::Series { .. } => None,
+                }
+            })
+        })
+    }
+
+    /// Declares a family. Saying the same a second time changes nothing.
+    pub(crate) fn declare(&self, family: &Family) -> Result<(), StoreError> {
+        family.check()?;
+        if let Some(known) = self.family(family.name())
+            && known.is_declared()
+        {
+            return Ok(known.check_agrees(family)?);
+        }
+        self.exclusive()?.declare(family)
+    }
+
+    /// The cells of a histogram and how observations are sorted into them.
+    pub(crate) fn histogram(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+    ) -> Result<(Cells, Buckets), StoreError> {
+        let known = self.family(name);
+        let shape = match &known {
+            Some(family) => family.shape().clone(),
+            None => Shape::Histogram(Buckets::default()),
+        };
+        let wanted = Shape::Histogram(Buckets::default());
+        let cells = self.series(name, labels, &wanted)?;
+        match (shape, cells.count()) {
+            (Shape::Histogram(buckets), count) if count as usize == 1 + buckets.len() => {
+                Ok((cells, buckets))
+            }
+            _ => Err(StoreError::damaged(
+                &self.root,
+                format!("the declaration of {name:?} does not fit its series"),
+            )),
+        }
+    }
+
+    /// The series that takes what is beyond the limit, where the family is full and has one.
+    pub(super) fn known_overflow(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        shape: &Shape,
+    ) -> Result<Option<Cells>, StoreError> {
+        let Some(family) = self.family(name).filter(KnownFamily::is_full) else {
+            return Ok(None);
+        };
+        family.check_use(shape)?;
+        family.check_series(labels)?;
+        let overflow = self.find(&self.wanted(Key::new(name, &[(OVERFLOW_LABEL, "true")])));
+        let counter = self.find(&self.wanted(Key::new(OVERFLOW_TOTAL, &[("family", name)])));
+        match (overflow, counter) {
+            (Some(overflow), Some(counter)) => {
+                counter.mine().fetch_add(1, Ordering::Relaxed);
+                Ok(Some(overflow))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Hides a series until it is counted again; `false` when there is none.
+    pub(crate) fn remove(&self, name: &str, labels: &LabelSet) -> Result<bool, StoreError> {
+        if labels.is_empty() && TRANSACTIONS.contains(&name) {
+            return Err(MetricError::BuiltIn {
+                name: name.to_owned(),
+            }
+            .into());
+        }
+        let _exclusive = self.exclusive()?;
+        self.attach()?;
+        let wanted = self.wanted(Key::new(name, &borrowed(labels)));
+        let mut found = false;
+        for segment in self.segments() {
+            for place in registry::find_each(segment, &wanted.key, wanted.hash) {
+                found = true;
+                let mark = registry::removal(segment, place.cell, place.cells);
+                registry::state(segment, place.block).store(mark, Ordering::Relaxed);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Exclusive<'_> {
+    fn declare(&self, family: &Family) -> Result<(), StoreError> {
+        let core = self.core;
+        core.attach()?;
+        let Some(known) = core.family(family.name()) else {
+            return self.append_family(family).map(drop);
+        };
+        known.check_agrees(family)?;
+        if known.is_declared() {
+            return Ok(());
+        }
+        for labels in core.catalog()?.label_sets(family.name()) {
+            if !labels.contains_key(OVERFLOW_LABEL) {
+                family.check_series(&borrowed(labels))?;
+            }
+        }
+        let new = self.append_family(family)?;
+        registry::state(&new.segment, new.block).store(known.count(), Ordering::Relaxed);
+        // Killed before this, both stand, and the first one counts until the next declaration.
+        registry::state(&known.segment, known.block)
+            .fetch_or(registry::SUPERSEDED, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn append_family(&self, family: &Family) -> Result<KnownFamily, StoreError> {
+        let wanted = self.core.wanted(Key::of_family(family.name()));
+        let now = self.core.now_ns();
+        let entry = NewEntry::family(&wanted.key, wanted.hash, family, now);
+        let cells = self.append(&entry)?;
+        let (segment, block) = cells.into_entry();
+        Ok(KnownFamily {
+            family: family.clone(),
+            segment,
+            block,
+        })
+    }
+
+    /// The family that a new series belongs to; it is made where it is new too.
+    pub(super) fn family_of(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        shape: &Shape,
+    ) -> Result<KnownFamily, StoreError> {
+        if let Some(family) = self.core.family(name) {
+            family.check_use(shape)?;
+            family.check_series(labels)?;
+            return Ok(family);
+        }
+        let family = Family::implicit(name, shape.clone());
+        family.check_series(labels)?;
+        self.append_family(&family)
+    }
+
+    /// Appends a series to its family.
+    pub(super) fn append_series(
+        &self,
+        family: &KnownFamily,
+        wanted: &Wanted,
+    ) -> Result<Cells, StoreError> {
+        let cells = self.append_beside(family, wanted)?;
+        registry::state(&family.segment, family.block).fetch_add(1, Ordering::Relaxed);
+        Ok(cells)
+    }
+
+    /// Appends a series that does not count towards the limit.
+    pub(super) fn append_beside(
+        &self,
+        family: &KnownFamily,
+        wanted: &Wanted,
+    ) -> Result<Cells, StoreError> {
+        let shape = family.shape();
+        let (form, cells) = (Form::of(shape), shape.cells());
+        let now = self.core.now_ns();
+        let entry = NewEntry::series(&wanted.key, wanted.hash, form, cells, now);
+        self.append(&entry)
+    }
+
+    /// The series that takes what is beyond the limit; one more lookup was sent there.
+    pub(super) fn overflow(&self, family: &KnownFamily) -> Result<Cells, StoreError> {
+        let core = self.core;
+        let name = family.name();
+        let wanted = core.wanted(Key::new(name, &[(OVERFLOW_LABEL, "true")]));
+        let cells = match core.find(&wanted) {
+            Some(cells) => cells,
+            None => self.append_beside(family, &wanted)?,
+        };
+        let labels = LabelSet::from_iter([("family", name)]);
+        let counter = self.series(OVERFLOW_TOTAL, &labels, &Shape::Counter)?;
+        counter.mine().fetch_add(1, Ordering::Relaxed);
+        Ok(cells)
+    }
+}

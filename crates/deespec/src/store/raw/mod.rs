@@ -1,0 +1,16 @@
+//! The only room with unsafe code: memory and locks that the standard library does not have.
+//!
+//! Everything above it sees `&[AtomicU64]` and safe functions, so the same algorithms run over
+//! plain memory under a model checker or an interpreter.
+#![expect(
+    unsafe_code,
+    reason = "mappings become slices of atomics, and system calls become functions, here alone"
+)]
+
+mod fork;
+mod record_lock;
+mod region;
+
+pub(crate) use fork::ForkLocal;
+pub(crate) use record_lock::{is_locked, try_lock};
+pub(crate) use region::Region;
