@@ -76,7 +76,8 @@ pub(crate) fn values(document: &Document, violations: &mut Vec<String>) -> Value
     let mut values: Values = names.into_iter().zip(amounts).collect();
     for series in &document.series {
         let key = key(&series.name, &series.labels);
-        if values.insert(key.clone(), series.value).is_some() {
+        let count = series.value.counter().unwrap_or_default();
+        if values.insert(key.clone(), count).is_some() {
             violations.push(format!("{key} stands twice in one document"));
         }
     }

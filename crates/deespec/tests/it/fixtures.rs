@@ -120,7 +120,7 @@ fn counting_rotating_and_restoring_go_on() {
     let [first, second] = [0, 1].map(|i| Document::read(&store.snapshot_path(names[i])).unwrap());
     let diff = Diff::between(&first, &second);
     assert_eq!(diff.changes.len(), 1);
-    assert_eq!(diff.changes[0].delta, 1);
+    assert_eq!(diff.changes[0].delta, Some(1));
 
     let closing = store.rotate(Rotate::Reset).unwrap().closing;
     assert_eq!(document_values(&closing), now);

@@ -43,7 +43,7 @@ fn ten_thousand_series_fill_three_segments_and_all_are_found() {
             .closing
             .series
             .iter()
-            .all(|s| s.labels["number"].parse::<u64>().unwrap() * 2 == s.value)
+            .all(|s| s.labels["number"].parse::<u64>().unwrap() * 2 == s.value.counter().unwrap())
     );
     assert!(store_values(&early).values().all(|value| *value == 0));
     store.restore(&rotation.path, "", false).unwrap();

@@ -22,15 +22,13 @@ fn document() -> Document {
         series: vec![
             Series {
                 name: "a".into(),
-                kind: Kind::Counter,
                 labels: LabelSet::default(),
-                value: 1,
+                value: Value::Counter(1),
             },
             Series {
                 name: "a".into(),
-                kind: Kind::Counter,
                 labels,
-                value: u64::MAX,
+                value: Value::Counter(u64::MAX),
             },
         ],
         partial: Vec::new(),
@@ -118,7 +116,7 @@ fn what_is_not_lawful_is_refused() {
         r#"{"commit_success": 1, "schema_version": "1"}"#,
         r#"{"commit_success": 1, "store_id": "zz"}"#,
         r#"{"commit_success": 1, "series": [{"name": "a b", "type": "counter", "value": 1}]}"#,
-        r#"{"commit_success": 1, "series": [{"name": "a", "type": "gauge", "value": 1}]}"#,
+        r#"{"commit_success": 1, "series": [{"name": "a", "type": "summary", "value": 1}]}"#,
         r#"{"commit_success": 1, "series": [{"name": "a", "type": "counter", "labels": {"__x": ""}, "value": 1}]}"#,
         r#"{"commit_success": 1, "series": [{"name": "commit_success", "type": "counter", "value": 1}]}"#,
         r#"{"commit_success": 1, "series": [{"name": "a", "type": "counter", "value": 1}, {"name": "a", "type": "counter", "value": 1}]}"#,

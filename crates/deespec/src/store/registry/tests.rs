@@ -1,4 +1,5 @@
 use super::*;
+use crate::metric::Family;
 use crate::store::layout::Geometry;
 
 fn segment() -> Segment {
@@ -7,12 +8,20 @@ fn segment() -> Segment {
 
 fn add(segment: &Segment, name: &str, labels: &[(&str, &str)]) -> Option<Place> {
     let key = Key::new(name, labels);
-    append(segment, &key, key.hash([1, 2]), Kind::Counter, 7).unwrap()
+    let entry = NewEntry::series(&key, key.hash([1, 2]), Form::Counter, 1, 7);
+    append(segment, &entry).unwrap()
 }
 
 fn look(segment: &Segment, name: &str, labels: &[(&str, &str)]) -> Option<Place> {
     let key = Key::new(name, labels);
     find(segment, &key, key.hash([1, 2]))
+}
+
+fn name(entry: Entry) -> String {
+    match entry.content {
+        Content::Series { name, .. } => name,
+        Content::Family(family) => format!("family {}", family.name()),
+    }
 }
 
 fn names(segment: &Segment) -> (Vec<String>, Vec<BadBlocks>) {
@@ -23,7 +32,7 @@ fn names(segment: &Segment) -> (Vec<String>, Vec<BadBlocks>) {
         true,
     );
     (
-        scan.series.into_iter().map(|series| series.name).collect(),
+        scan.entries.into_iter().map(name).collect(),
         scan.bad,
     )
 }
@@ -82,11 +91,14 @@ fn every_flipped_bit_of_an_entry_is_noticed_and_its_neighbours_stay() {
         segment.tail().unwrap().blocks,
         true,
     )
-    .series[1]
+    .entries[1]
         .clone();
     let at = segment.geometry().registry_at() + middle.block as usize * BLOCK;
     for bit in 0..middle.blocks as usize * BLOCK * 64 {
         let word = at + bit / 64;
+        if &raw const segment.words()[word] == &raw const *state(&segment, middle.block) {
+            continue;
+        }
         let old = segment.load(word);
         segment.store(word, old ^ 1 << (bit % 64));
         let (found, bad) = names(&segment);
@@ -129,7 +141,7 @@ fn an_entry_that_claims_anothers_cells_is_passed_over() {
     add(&segment, "two", &[]);
     // The same cells again, behind the last entry.
     let key = Key::new("thief", &[]);
-    let entry = encode(&key, 1, Kind::Counter, 0, 2, 0);
+    let entry = NewEntry::series(&key, 1, Form::Counter, 2, 0).encode(0);
     let end = segment.tail().unwrap();
     let at = segment.geometry().registry_at() + end.blocks as usize * BLOCK;
     for (word, value) in segment.words()[at..].iter().zip(&entry) {
@@ -162,8 +174,40 @@ fn the_index_is_rebuilt_from_the_entries() {
         segment.store(segment.geometry().index_at() + slot, 0);
     }
     assert_eq!(look(&segment, "s7", &[]), None);
-    rebuild_index(&segment, &found.series, tail);
+    rebuild_index(&segment, &found.entries, tail);
     for i in 0..100 {
         assert_eq!(look(&segment, &format!("s{i}"), &[]).unwrap().cell, i);
     }
+}
+
+#[test]
+fn a_family_is_found_by_its_name_and_no_series_is_taken_for_it() {
+    let segment = segment();
+    let family = Family::gauge("depth").with_help("How deep the queue is.");
+    let key = Key::of_family("depth");
+    let entry = NewEntry::family(&key, key.hash([1, 2]), &family, 7);
+    let place = append(&segment, &entry).unwrap().unwrap();
+    let series = add(&segment, "depth", &[]).unwrap();
+    assert_ne!(place.block, series.block);
+    assert_eq!(find(&segment, &key, key.hash([1, 2])), Some(place));
+    assert_eq!(look(&segment, "depth", &[]), Some(series));
+    let Some(Entry { content: Content::Family(read_back), .. }) = read(&segment, place.block) else {
+        panic!("the family is not there");
+    };
+    assert_eq!(read_back, family);
+}
+
+#[test]
+fn a_removed_series_comes_back_when_something_is_added() {
+    let segment = segment();
+    let place = add(&segment, "a", &[]).unwrap();
+    segment.cell(1, place.cell).store(5, Ordering::Relaxed);
+    let removed = || is_removed(&segment, place.block, place.cell, place.cells);
+    assert!(!removed());
+    let mark = removal(&segment, place.cell, place.cells);
+    state(&segment, place.block).store(mark, Ordering::Relaxed);
+    assert!(removed());
+    assert_eq!(names(&segment).0, ["a"], "its entry stays whole");
+    segment.cell(0, place.cell).store(1, Ordering::Relaxed);
+    assert!(!removed());
 }
