@@ -37,7 +37,10 @@ mod sync;
 
 pub use error::{Error, Result};
 pub use handle::{Counter, Health, Options, Store, Transactions};
-pub use metric::{Kind, LabelSet, MetricError, TRANSACTIONS, check_series};
+pub use metric::{
+    Bucket, Buckets, Distribution, Kind, LabelSet, MetricError, Quantile, TRANSACTIONS,
+    check_series,
+};
 pub use snapshot::{
     Change, Diff, Document, DocumentError, DocumentKind, Import, Published, Restoration, Retention,
     Rotate, Rotation, SCHEMA_VERSION, Sample, Series, Snapshot, SnapshotName, TransactionCounts,

@@ -1,11 +1,23 @@
-//! The words of the field: kinds of metric, metric names and label sets. Knows nothing of files.
+//! The words of the field: kinds of metric, metric names and label sets, how histograms sort. Knows nothing of files.
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the store will keep histograms")
+)]
+mod buckets;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the store will keep histograms")
+)]
+mod distribution;
 mod key;
 mod label;
 mod name;
 
 use serde::{Deserialize, Serialize};
 
+pub use buckets::Buckets;
+pub use distribution::{Bucket, Distribution, Quantile};
 pub use label::LabelSet;
 pub use name::{MetricError, check_series};
 
