@@ -36,9 +36,7 @@ mod store;
 mod sync;
 
 pub use error::{Error, Result};
-pub use handle::{
-    Counter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Transactions,
-};
+pub use handle::{Counter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Transactions};
 pub use metric::{
     Aggregation, Bucket, Buckets, Distribution, Family, Kind, LabelSet, MetricError, Processes,
     Quantile, Shape, TRANSACTIONS, Value, check_series,

@@ -23,7 +23,9 @@ impl Gauge {
     /// Sets the value.
     #[inline]
     pub fn set(&self, value: f64) {
-        self.cells.shared().store(value.to_bits(), Ordering::Relaxed);
+        self.cells
+            .shared()
+            .store(value.to_bits(), Ordering::Relaxed);
         self.cells.revive();
     }
 
@@ -82,7 +84,9 @@ impl ProcessGauge {
     /// As [`ProcessGauge::set`].
     #[inline]
     pub fn add(&self, value: f64) -> Result<()> {
-        Ok(self.share.with(self.store.core(), |cell| add(cell, value))?)
+        Ok(self
+            .share
+            .with(self.store.core(), |cell| add(cell, value))?)
     }
 
     /// Adds 1.

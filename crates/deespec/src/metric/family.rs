@@ -223,9 +223,9 @@ impl Family {
         }
         let unit = &self.unit;
         let base = self.name.strip_suffix("_total").unwrap_or(&self.name);
-        let suffixed = base.strip_suffix(unit.as_str()).is_some_and(|rest| {
-            rest.len() > 1 && rest.ends_with('_')
-        });
+        let suffixed = base
+            .strip_suffix(unit.as_str())
+            .is_some_and(|rest| rest.len() > 1 && rest.ends_with('_'));
         if !unit.is_empty() && (unit.len() > UNIT_MAX || !suffixed) {
             return Err(wrong(format!(
                 "its unit is {unit:?}, so its name must end in _{unit}"

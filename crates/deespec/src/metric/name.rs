@@ -9,7 +9,7 @@ pub(crate) const VALUE_MAX: usize = 1024;
 /// Most labels in one label set.
 pub(crate) const LABELS_MAX: usize = 32;
 
-/// A metric name or a label set that cannot be stored.
+/// A metric name, a label set or a histogram's buckets that cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MetricError {
@@ -96,6 +96,12 @@ pub enum MetricError {
     TooManyLabels {
         /// How many were given.
         count: usize,
+    },
+    /// The buckets of a histogram cannot be made.
+    #[error("histogram buckets are not valid: {reason}")]
+    Buckets {
+        /// What is wrong with them.
+        reason: String,
     },
 }
 

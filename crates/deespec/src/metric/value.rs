@@ -153,9 +153,9 @@ impl Value {
     pub(crate) fn plus(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::Counter(one), Self::Counter(other)) => Self::Counter(one.wrapping_add(*other)),
-            (Self::Histogram(one), Self::Histogram(other)) => {
-                one.plus(other).map_or_else(|| self.clone(), Self::Histogram)
-            }
+            (Self::Histogram(one), Self::Histogram(other)) => one
+                .plus(other)
+                .map_or_else(|| self.clone(), Self::Histogram),
             _ => self.clone(),
         }
     }

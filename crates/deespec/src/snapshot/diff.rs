@@ -78,9 +78,7 @@ impl Diff {
 /// Whether nothing changed; a gauge that is not a number is the same as before.
 fn same(before: Option<&Value>, after: Option<&Value>) -> bool {
     match (before, after) {
-        (Some(Value::Gauge(before)), Some(Value::Gauge(after))) => {
-            before.total_cmp(after).is_eq()
-        }
+        (Some(Value::Gauge(before)), Some(Value::Gauge(after))) => before.total_cmp(after).is_eq(),
         (Some(Value::Processes(before)), Some(Value::Processes(after))) => {
             before.count == after.count && before.sum.total_cmp(&after.sum).is_eq()
         }

@@ -141,11 +141,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
 }
 
 /// Registers a series and says what its cells are to hold; `None` where the import changes nothing.
-fn entry(
-    exclusive: &Exclusive<'_>,
-    amount: Amount,
-    path: &Path,
-) -> Result<Option<Entry>, Error> {
+fn entry(exclusive: &Exclusive<'_>, amount: Amount, path: &Path) -> Result<Option<Entry>, Error> {
     let is_new = !exclusive.has_series(&amount.name, &amount.labels);
     let shape = amount.value.shape();
     let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;
@@ -221,7 +217,9 @@ fn restate(exclusive: &Exclusive<'_>, entry: &Entry, path: &Path) -> Result<(), 
         }
         match family.shape() {
             Shape::Gauge => cells.shared().store(value, Ordering::Relaxed),
-            _ => cells.ledger(cell, exclusive).store(value, Ordering::Relaxed),
+            _ => cells
+                .ledger(cell, exclusive)
+                .store(value, Ordering::Relaxed),
         }
     }
     Ok(())

@@ -55,7 +55,8 @@ pub(crate) fn restore(
     whole(&exclusive, || {
         let mut values = Vec::new();
         // A gauge is what it is now, whatever it was when the snapshot was taken.
-        let counted = |amount: &Amount| matches!(amount.value.kind(), Kind::Counter | Kind::Histogram);
+        let counted =
+            |amount: &Amount| matches!(amount.value.kind(), Kind::Counter | Kind::Histogram);
         for amount in document.amounts().into_iter().filter(counted) {
             let shape = amount.value.shape();
             let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;

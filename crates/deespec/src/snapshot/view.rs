@@ -56,7 +56,9 @@ impl View {
     /// What is declared about the series of this name.
     #[must_use]
     pub fn family(&self, name: &str) -> Option<&Family> {
-        let at = self.families.binary_search_by(|family| family.name().cmp(name));
+        let at = self
+            .families
+            .binary_search_by(|family| family.name().cmp(name));
         self.families.get(at.ok()?).map(Arc::as_ref)
     }
 
@@ -165,7 +167,9 @@ pub(crate) fn read(core: &Core) -> Result<View, Error> {
     let four = values.extract_if(.., |value| is_built_in(&value.name, &value.labels));
     let built_in: Vec<Sample> = four.map(sample).collect();
     let series: Vec<Sample> = values.into_iter().map(sample).collect();
-    let transactions = built_in.iter().map(|four| (four.name.as_str(), &four.value));
+    let transactions = built_in
+        .iter()
+        .map(|four| (four.name.as_str(), &four.value));
     Ok(View {
         store_id: core.id(),
         epoch: u64::from(epoch.epoch),
@@ -202,7 +206,11 @@ pub(crate) fn split(
         value: value.value,
     };
     (
-        counts(built_in.iter().map(|four| (four.name.as_str(), &four.value))),
+        counts(
+            built_in
+                .iter()
+                .map(|four| (four.name.as_str(), &four.value)),
+        ),
         others.into_iter().map(one).collect(),
     )
 }

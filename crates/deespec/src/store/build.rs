@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::metric::{Family, Key, LabelSet, TRANSACTIONS, Value};
 use crate::sync::Ordering;
 
+use super::Amount;
 use super::error::StoreError;
 use super::files::Files;
 use super::identity::StoreId;
@@ -14,7 +15,6 @@ use super::layout::{Geometry, Header, MAX_SEGMENTS};
 use super::register::borrowed;
 use super::registry::{self, Form, NewEntry};
 use super::segment::Segment;
-use super::Amount;
 
 /// A series with all that its cells are to hold.
 #[derive(Debug, Clone)]
@@ -114,9 +114,8 @@ impl Prepared<'_> {
 
     /// Appends the entry and fills its cells.
     fn write(&self, segment: &Segment, live: &Path) -> Result<(), StoreError> {
-        let place = registry::append(segment, &self.entry())?.ok_or_else(|| {
-            StoreError::damaged(live, "a segment is smaller than was reckoned")
-        })?;
+        let place = registry::append(segment, &self.entry())?
+            .ok_or_else(|| StoreError::damaged(live, "a segment is smaller than was reckoned"))?;
         match self.what {
             What::Family(_, count) => {
                 registry::state(segment, place.block).store(count, Ordering::Relaxed);

@@ -3,7 +3,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::metric::{Buckets, Family, Key, LabelSet, MetricError, OVERFLOW_LABEL, Shape, TRANSACTIONS};
+use crate::metric::{
+    Buckets, Family, Key, LabelSet, MetricError, OVERFLOW_LABEL, Shape, TRANSACTIONS,
+};
 use crate::sync::Ordering;
 
 use super::error::StoreError;

@@ -43,7 +43,9 @@ impl Process {
         let open = open.get_or_insert_default();
         // By its name first: opening it would be the mistake.
         if let Ok(named) = std::fs::symlink_metadata(&path)
-            && let Some(known) = open.get(&(named.dev(), named.ino())).and_then(Weak::upgrade)
+            && let Some(known) = open
+                .get(&(named.dev(), named.ino()))
+                .and_then(Weak::upgrade)
         {
             return Ok(known);
         }
@@ -69,8 +71,10 @@ impl Process {
     /// This process' number, which is drawn and locked where it has none yet.
     pub(crate) fn join(&self, first: &Segment) -> Result<u64, StoreError> {
         let _alone = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
-        self.lock(first)
-            .map_err(StoreError::io("lock a byte of", &first.path().with_file_name(PROCESSES)))
+        self.lock(first).map_err(StoreError::io(
+            "lock a byte of",
+            &first.path().with_file_name(PROCESSES),
+        ))
     }
 
     fn lock(&self, first: &Segment) -> io::Result<u64> {

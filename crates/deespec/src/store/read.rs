@@ -78,8 +78,12 @@ impl Catalog {
 
     /// The label sets of a family.
     pub(crate) fn label_sets(&self, name: &str) -> impl Iterator<Item = &LabelSet> {
-        let first = self.series.partition_point(|known| known.name.as_str() < name);
-        let same = self.series[first..].iter().take_while(move |known| known.name == name);
+        let first = self
+            .series
+            .partition_point(|known| known.name.as_str() < name);
+        let same = self.series[first..]
+            .iter()
+            .take_while(move |known| known.name == name);
         same.map(|known| &known.labels)
     }
 

@@ -37,7 +37,9 @@ const SUM: u64 = u64::MAX >> 2;
 /// The state of a series that is removed now: it stays so for as long as nothing is added to it.
 pub(crate) fn removal(segment: &Segment, cell: u32, cells: u32) -> u64 {
     let cells = cell..cell + cells;
-    let sum = cells.map(|cell| segment.total(cell)).fold(0, u64::wrapping_add);
+    let sum = cells
+        .map(|cell| segment.total(cell))
+        .fold(0, u64::wrapping_add);
     REMOVED | (sum & SUM)
 }
 
@@ -166,10 +168,7 @@ fn match_at(segment: &Segment, block: u32, end: u32, key: &Key, hash: u64) -> Op
 }
 
 /// Appends an entry; the caller holds the exclusive lock. `None` when the segment is full.
-pub(crate) fn append(
-    segment: &Segment,
-    entry: &NewEntry<'_>,
-) -> Result<Option<Place>, StoreError> {
+pub(crate) fn append(segment: &Segment, entry: &NewEntry<'_>) -> Result<Option<Place>, StoreError> {
     let geometry = segment.geometry();
     let tail = segment.tail()?;
     let next = Tail {

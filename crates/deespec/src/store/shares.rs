@@ -171,12 +171,7 @@ impl Core {
 }
 
 impl Exclusive<'_> {
-    fn claim(
-        &self,
-        cells: &Cells,
-        process: &Process,
-        number: u64,
-    ) -> Result<Share, StoreError> {
+    fn claim(&self, cells: &Cells, process: &Process, number: u64) -> Result<Share, StoreError> {
         let core = self.core;
         core.attach()?;
         let wanted = core.key_of(cells)?;
@@ -208,7 +203,10 @@ impl Exclusive<'_> {
         };
         // No owner meanwhile: a reader must not see the new owner with the old value.
         let [owner, value] = share.pair() else {
-            return Err(StoreError::damaged(share.segment.path(), "a share has no cells"));
+            return Err(StoreError::damaged(
+                share.segment.path(),
+                "a share has no cells",
+            ));
         };
         owner.store(0, Ordering::Release);
         value.store(0_f64.to_bits(), Ordering::Release);

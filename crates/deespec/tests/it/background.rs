@@ -49,7 +49,11 @@ fn what_another_process_counted_is_published_too() {
     let other = quiet().open(folder.path()).unwrap();
     other.counter("work_total").unwrap().add(42);
     wait_until("metrics.json shows the other's work", || {
-        published(folder.path()).is_some_and(|d| d.series.first().is_some_and(|s| s.value.counter() == Some(42)))
+        published(folder.path()).is_some_and(|d| {
+            d.series
+                .first()
+                .is_some_and(|s| s.value.counter() == Some(42))
+        })
     });
 }
 
@@ -63,7 +67,10 @@ fn the_last_increments_are_published_when_the_store_is_dropped() {
     assert!(published(folder.path()).is_none(), "a handle is still open");
     counter.add(9);
     drop(counter);
-    assert_eq!(published(folder.path()).unwrap().series[0].value.counter(), Some(9));
+    assert_eq!(
+        published(folder.path()).unwrap().series[0].value.counter(),
+        Some(9)
+    );
 }
 
 #[test]

@@ -44,7 +44,10 @@ fn two_snapshots_differ_by_what_was_counted_between_them() {
     assert!(Diff::between(&after, &after).changes.is_empty());
 
     let back = Diff::between(&after, &before);
-    assert_eq!((back.changes[0].delta, back.changes[1].delta), (Some(-3), Some(-1)));
+    assert_eq!(
+        (back.changes[0].delta, back.changes[1].delta),
+        (Some(-3), Some(-1))
+    );
     assert_eq!(back.changes[1].after, None);
 
     store.rotate(Rotate::Reset).unwrap();

@@ -62,7 +62,10 @@ pub(crate) fn document_values(document: &Document) -> Values {
         ("recovery_count".into(), four.recoveries),
     ]);
     for series in &document.series {
-        let twin = values.insert(key(&series.name, series.labels.iter()), series.value.counter().unwrap());
+        let twin = values.insert(
+            key(&series.name, series.labels.iter()),
+            series.value.counter().unwrap(),
+        );
         assert_eq!(twin, None, "{series:?} stands twice");
     }
     values

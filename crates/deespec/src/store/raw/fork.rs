@@ -26,13 +26,8 @@ impl ForkLocal {
         let page = MmapRaw::from(MmapMut::map_anon(size_of::<AtomicU64>())?);
         // SAFETY: the range is the private anonymous mapping that `page` owns, from its first byte,
         // and MADV_WIPEONFORK changes nothing in this process: only a later child finds zeros.
-        let advised = unsafe {
-            libc::madvise(
-                page.as_mut_ptr().cast(),
-                page.len(),
-                libc::MADV_WIPEONFORK,
-            )
-        };
+        let advised =
+            unsafe { libc::madvise(page.as_mut_ptr().cast(), page.len(), libc::MADV_WIPEONFORK) };
         if advised != 0 {
             return Err(io::Error::last_os_error());
         }

@@ -116,13 +116,7 @@ pub(crate) struct NewEntry<'a> {
 
 impl<'a> NewEntry<'a> {
     /// The entry of a series with so many cells.
-    pub(crate) fn series(
-        key: &'a Key,
-        hash: u64,
-        form: Form,
-        cells: u32,
-        created_ns: u64,
-    ) -> Self {
+    pub(crate) fn series(key: &'a Key, hash: u64, form: Form, cells: u32, created_ns: u64) -> Self {
         Self {
             key,
             hash,

@@ -31,10 +31,7 @@ fn names(segment: &Segment) -> (Vec<String>, Vec<BadBlocks>) {
         segment.tail().unwrap().blocks,
         true,
     );
-    (
-        scan.entries.into_iter().map(name).collect(),
-        scan.bad,
-    )
+    (scan.entries.into_iter().map(name).collect(), scan.bad)
 }
 
 #[test]
@@ -191,7 +188,11 @@ fn a_family_is_found_by_its_name_and_no_series_is_taken_for_it() {
     assert_ne!(place.block, series.block);
     assert_eq!(find(&segment, &key, key.hash([1, 2])), Some(place));
     assert_eq!(look(&segment, "depth", &[]), Some(series));
-    let Some(Entry { content: Content::Family(read_back), .. }) = read(&segment, place.block) else {
+    let Some(Entry {
+        content: Content::Family(read_back),
+        ..
+    }) = read(&segment, place.block)
+    else {
         panic!("the family is not there");
     };
     assert_eq!(read_back, family);

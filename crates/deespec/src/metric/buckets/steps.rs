@@ -1,0 +1,177 @@
+//! The steps in which a histogram keeps its sum. A sum of whole numbers is exact in any order, and
+//! one atomic add is enough to keep it; a sum of floating-point numbers is neither.
+
+use super::{Buckets, refuse};
+use crate::metric::MetricError;
+
+/// Most steps that one observation adds to a sum. Up to here a whole number of steps is exact as a
+/// floating-point number, and it takes 1024 such observations to fill the sum.
+pub(super) const STEPS_MAX: f64 = (1_u64 << 53) as f64;
+
+impl Buckets {
+    /// These buckets with another step of the sum, in the unit of the observations.
+    ///
+    /// Up to 1 the step is taken as the fraction 1/n, where n is a whole number if the reciprocal
+    /// is within a billionth part of one: 1e-9, which no floating-point number is exactly, means a
+    /// billion steps to one.
+    ///
+    /// # Errors
+    ///
+    /// A resolution that is not positive, or so small or large that its reciprocal or a full sum is
+    /// no normal number.
+    ///
+    /// ```
+    /// let money = deespec::Buckets::native(3, 1.0, 1e6)?.with_resolution(0.01)?;
+    /// assert_eq!(money.resolution(), 0.01);
+    /// # Ok::<(), deespec::MetricError>(())
+    /// ```
+    pub fn with_resolution(self, resolution: f64) -> Result<Self, MetricError> {
+        let reciprocal = 1.0 / resolution;
+        let whole = reciprocal.round();
+        let near = resolution <= 1.0 && (reciprocal - whole).abs() <= 1e-9 * whole;
+        self.with_steps_per_one(if near { whole } else { reciprocal })
+            .or_else(|_| refuse(format!("the resolution {resolution:?} cannot be used")))
+    }
+
+    pub(super) fn with_steps_per_one(mut self, steps_per_one: f64) -> Result<Self, MetricError> {
+        let full = i64::MAX as f64 / steps_per_one;
+        if !steps_per_one.is_normal() || steps_per_one < 0.0 || !full.is_finite() {
+            return refuse(format!("{steps_per_one:?} steps per one cannot be used"));
+        }
+        self.steps_per_one = steps_per_one;
+        Ok(self)
+    }
+
+    /// The step in which the sum is kept, in the unit of the observations.
+    #[must_use]
+    pub fn resolution(&self) -> f64 {
+        1.0 / self.steps_per_one
+    }
+
+    /// What this value adds to the sum: the nearest whole number of steps, at most 2^53 of them in
+    /// either direction, and 0 for NaN.
+    #[inline]
+    pub(crate) fn to_steps(&self, value: f64) -> i64 {
+        let steps = (value * self.steps_per_one).clamp(-STEPS_MAX, STEPS_MAX);
+        // Adding a half and cutting the fraction off rounds to the nearest, without the call into
+        // the C library that `round` is on older processors. The half must be the number below
+        // 0.5, or else 0.49999999999999994 would become 1.
+        (steps + 0.5_f64.next_down().copysign(steps)) as i64
+    }
+
+    /// The sum that so many steps are.
+    #[expect(clippy::wrong_self_convention, reason = "the steps are not a Self")]
+    pub(crate) fn from_steps(&self, steps: i64) -> f64 {
+        steps as f64 / self.steps_per_one
+    }
+
+    /// The steps that a sum is, if it has room for so many.
+    pub(crate) fn steps_of_sum(&self, sum: f64) -> Option<i64> {
+        let steps = (sum * self.steps_per_one).round();
+        (steps.abs() <= i64::MAX as f64).then_some(steps as i64)
+    }
+}
+
+/// The steps per one that suit values of this magnitude and above.
+pub(super) fn steps_for(smallest: f64) -> f64 {
+    if smallest >= 1.0 {
+        return 1.0;
+    }
+    if smallest >= 1e-6 {
+        return 1e9;
+    }
+    // The decimal exponent as it is printed: the same everywhere, which a logarithm is not.
+    let printed = format!("{smallest:e}");
+    let exponent = printed.split_once('e').and_then(|(_, e)| e.parse().ok());
+    let exponent: i32 = exponent.unwrap_or(0);
+    // 1e308 is the largest power of ten that is a number.
+    format!("1e{}", (3 - exponent).min(308))
+        .parse()
+        .unwrap_or(1e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_resolution_follows_the_smallest_magnitude() {
+        let native = |smallest| Buckets::native(0, smallest, 1e9).unwrap().resolution();
+        for (smallest, resolution) in [
+            (1.0, 1.0),
+            (64.0, 1.0),
+            (0.999, 1e-9),
+            (1e-6, 1e-9),
+            (5e-7, 1e-10),
+            (1e-7, 1e-10),
+            (1e-9, 1e-12),
+            (9.9e-10, 1e-13),
+        ] {
+            assert_eq!(native(smallest), resolution, "{smallest}");
+        }
+        assert_eq!(native(f64::MIN_POSITIVE), 1e-308);
+        let classic = |bounds: &[f64]| {
+            Buckets::classic(bounds.iter().copied())
+                .unwrap()
+                .resolution()
+        };
+        assert_eq!(classic(&[-8.0, 0.0, 2.0]), 1.0);
+        assert_eq!(classic(&[-0.5, 0.0, 2.0]), 1e-9);
+        assert_eq!(classic(&[0.0]), 1.0);
+        let chosen = |resolution| Buckets::seconds().with_resolution(resolution).unwrap();
+        for resolution in [1e-12, 1e-9, 1e-3, 0.1, 0.25, 0.3, 1.0, 60.0, 1e6] {
+            assert_eq!(chosen(resolution).resolution(), resolution);
+        }
+        assert_eq!(chosen(1e-9), Buckets::seconds());
+    }
+
+    #[test]
+    fn a_value_becomes_the_nearest_step_and_an_absurd_one_is_limited() {
+        let seconds = Buckets::seconds();
+        for (value, steps) in [
+            (0.0, 0),
+            (0.1, 100_000_000),
+            (-0.1, -100_000_000),
+            (0.4e-9, 0),
+            (0.6e-9, 1),
+            (-0.6e-9, -1),
+            (1e300, 1 << 53),
+            (f64::INFINITY, 1 << 53),
+            (f64::NEG_INFINITY, -(1 << 53)),
+            (f64::NAN, 0),
+        ] {
+            assert_eq!(seconds.to_steps(value), steps, "{value:?}");
+        }
+        let ones = Buckets::native(0, 1.0, 2.0).unwrap();
+        for value in [
+            0.5_f64.next_down(),
+            0.5,
+            1.5,
+            2.5,
+            4_503_599_627_370_495.5,
+            9e15,
+            9_007_199_254_740_991.0,
+        ] {
+            assert_eq!(ones.to_steps(value), value.round() as i64, "{value:?}");
+            assert_eq!(ones.to_steps(-value), -value.round() as i64, "{value:?}");
+        }
+        assert_eq!(seconds.from_steps(600_000_000), 0.6);
+        assert!(seconds.from_steps(i64::MIN) < -9e9);
+    }
+
+    proptest! {
+        #[test]
+        fn a_sum_of_steps_is_exact_in_any_order(
+            cents in proptest::collection::vec(-1_000_000_i64..1_000_000, 0..100),
+        ) {
+            let money = Buckets::seconds().with_resolution(0.01).unwrap();
+            let steps = |cents: &i64| money.to_steps(*cents as f64 / 100.0);
+            let forwards: i64 = cents.iter().map(steps).sum();
+            let backwards: i64 = cents.iter().rev().map(steps).sum();
+            prop_assert_eq!(forwards, cents.iter().sum::<i64>());
+            prop_assert_eq!(forwards, backwards);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A distribution as it stands in a document.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Distribution;
+use crate::metric::Buckets;
+
+/// Lower bound, upper bound, count. JSON has no infinity: `null` stands for a bound that is none.
+type Triple = (Option<f64>, Option<f64>, u64);
+
+#[derive(Serialize)]
+struct Written<'a> {
+    count: u64,
+    sum: f64,
+    steps: i64,
+    buckets: Vec<Triple>,
+    #[serde(flatten)]
+    layout: &'a Buckets,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    count: u64,
+    sum: Option<f64>,
+    steps: Option<i64>,
+    buckets: Vec<Triple>,
+    #[serde(flatten)]
+    layout: Buckets,
+}
+
+impl Serialize for Distribution {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let finite = |bound: f64| bound.is_finite().then_some(bound);
+        let triples = self
+            .iter()
+            .map(|b| (finite(b.lower), finite(b.upper), b.count));
+        Written {
+            count: self.count(),
+            sum: self.sum(),
+            steps: self.steps,
+            buckets: triples.collect(),
+            layout: &self.buckets,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Distribution {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let form = Read::deserialize(deserializer)?;
+        form.distribution().map_err(D::Error::custom)
+    }
+}
+
+impl Read {
+    fn distribution(self) -> Result<Distribution, String> {
+        let steps = self.steps()?;
+        let mut counts = vec![None; self.layout.len()];
+        for (lower, upper, count) in self.buckets {
+            let bounds = (
+                lower.unwrap_or(f64::NEG_INFINITY),
+                upper.unwrap_or(f64::INFINITY),
+            );
+            // One of its bounds belongs to the bucket, and which one depends on its sign.
+            let mut cells = [bounds.0, bounds.1]
+                .map(|bound| self.layout.index_of(bound))
+                .into_iter();
+            let cell = cells.find(|cell| self.layout.bounds(*cell) == bounds);
+            let Some(place) = cell.and_then(|cell| counts.get_mut(cell)) else {
+                return Err(format!(
+                    "there is no bucket from {} to {}",
+                    bounds.0, bounds.1
+                ));
+            };
+            if place.replace(count).is_some() {
+                return Err(format!(
+                    "the bucket from {} to {} stands twice",
+                    bounds.0, bounds.1
+                ));
+            }
+        }
+        let counts = counts.into_iter().map(Option::unwrap_or_default).collect();
+        let distribution = Distribution::new(self.layout, counts, steps);
+        match distribution.count() {
+            count if count == self.count => Ok(distribution),
+            count => Err(format!(
+                "count is {}, but the buckets hold {count}",
+                self.count
+            )),
+        }
+    }
+
+    /// The steps as they stand there, or else as the sum tells them.
+    fn steps(&self) -> Result<i64, String> {
+        let told = self.sum.map(|sum| (sum, self.layout.steps_of_sum(sum)));
+        match (self.steps, told) {
+            (Some(steps), None) => Ok(steps),
+            (None, Some((_, Some(steps)))) => Ok(steps),
+            (None, Some((sum, None))) => Err(format!("sum is {sum}, more steps than can be kept")),
+            (None, None) => Err("neither sum nor steps is given".to_owned()),
+            // Another program may have written the sum with fewer digits.
+            (Some(steps), Some((sum, told))) => match told {
+                Some(told) if steps.abs_diff(told) <= 1 + steps.unsigned_abs() / 1_000_000_000 => {
+                    Ok(steps)
+                }
+                _ => Err(format!(
+                    "sum is {sum}, but {steps} steps are {}",
+                    self.layout.from_steps(steps)
+                )),
+            },
+        }
+    }
+}
