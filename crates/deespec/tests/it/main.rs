@@ -9,6 +9,7 @@
 
 mod background;
 mod boot;
+mod compaction;
 mod damage;
 mod diff;
 mod documents;
