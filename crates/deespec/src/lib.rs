@@ -42,8 +42,8 @@ pub use metric::{
     Quantile, Shape, TRANSACTIONS, Value, check_series,
 };
 pub use snapshot::{
-    Change, Diff, Document, DocumentError, DocumentKind, Import, Published, Restoration, Retention,
-    Rotate, Rotation, SCHEMA_VERSION, Sample, Series, Snapshot, SnapshotName, TransactionCounts,
-    View,
+    Change, Compaction, Diff, Document, DocumentError, DocumentKind, Import, Published,
+    Restoration, Retention, Rotate, Rotation, SCHEMA_VERSION, Sample, Series, Snapshot,
+    SnapshotName, TransactionCounts, View,
 };
 pub use store::{Beginning, FORMAT_VERSION, FaultInjector, Operation, StoreError, StoreId};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::Result;
+use crate::snapshot::{self, Compaction};
 use crate::store::{Clock, FaultInjector, Settings, nanoseconds};
 
 use super::store::Store;
@@ -60,6 +61,33 @@ impl Options {
     /// As [`Store::open`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Store> {
         Store::open_with(path, self)
+    }
+
+    /// Rebuilds the store in the folder `path`, which nobody may have open: without removed series,
+    /// in as few segments as it needs, and in new files, so that it is degraded no more. Every count,
+    /// the epoch and the store's identity stay as they are. Killed at any moment, the store is either
+    /// the old one or the new one.
+    ///
+    /// # Errors
+    ///
+    /// When the store is open in any process, is damaged, or a file cannot be written.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("var");
+    /// let options = deespec::Options::new();
+    /// let store = options.open(&path)?;
+    /// store.counter("jobs_total")?.add(7);
+    /// store.counter("misspelt_total")?;
+    /// store.remove("misspelt_total", &[])?;
+    /// assert!(options.compact(&path).is_err(), "it is open here");
+    /// drop(store);
+    /// options.compact(&path)?;
+    /// assert_eq!(options.open(&path)?.view()?.value("jobs_total", &[]), Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn compact(&self, path: impl AsRef<Path>) -> Result<Compaction> {
+        snapshot::compact(path.as_ref(), self.settings.clone())
     }
 
     /// How often a background thread makes the counts durable and publishes `metrics.json` when

@@ -388,8 +388,10 @@ impl Store {
         snapshot::restore(self.core(), path, why, any_store)
     }
 
-    /// Adds the values of the document at `path` to the counters, once for each content. A view of
-    /// this very store is refused unless `own_views_too` is set.
+    /// Adds the values of the file at `path` to the counters and histograms, once for each content, and
+    /// sets the gauges that this store does not have yet. The file is a document, OpenMetrics text or
+    /// Prometheus text. A document of this very store is refused unless `own_views_too` is set; a text
+    /// does not tell whose it is.
     ///
     /// # Errors
     ///

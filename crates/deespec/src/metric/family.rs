@@ -98,6 +98,11 @@ impl Family {
         }
     }
 
+    /// Somebody's declaration of series of this shape.
+    pub(crate) fn of_shape(name: String, shape: Shape) -> Self {
+        Self::declare(name, shape)
+    }
+
     /// Counters.
     #[must_use]
     pub fn counter(name: impl Into<String>) -> Self {

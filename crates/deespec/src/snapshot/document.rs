@@ -187,9 +187,7 @@ impl Document {
             ));
         }
         let [success, failed, conflicts, recoveries] = four.map(Option::unwrap_or_default);
-        let mut series = raw.series;
-        series.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
-        check_series(&series, path)?;
+        let series = Self::checked(raw.series, path)?;
         Ok(Self {
             transactions: TransactionCounts {
                 success,
@@ -206,6 +204,31 @@ impl Document {
             series,
             partial: raw.partial,
         })
+    }
+
+    /// A document of nothing.
+    pub(crate) fn empty() -> Self {
+        Self {
+            transactions: TransactionCounts::default(),
+            last_update: None,
+            epoch: None,
+            epoch_started: None,
+            store_id: None,
+            kind: None,
+            taken_at: None,
+            series: Vec::new(),
+            partial: Vec::new(),
+        }
+    }
+
+    /// The series in their order, if they can stand in one document.
+    pub(crate) fn checked(
+        mut series: Vec<Series>,
+        path: &Path,
+    ) -> Result<Vec<Series>, DocumentError> {
+        series.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+        check_series(&series, path)?;
+        Ok(series)
     }
 
     /// Reads a document from a file.

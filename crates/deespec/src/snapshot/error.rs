@@ -30,6 +30,14 @@ pub enum DocumentError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The file is neither JSON nor a text that Prometheus would read.
+    #[error("{} is not a text that can be imported: {reason}", path.display())]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1, and what is wrong with it.
+        reason: String,
+    },
     /// The file carries a checksum that is not its own.
     #[error(
         "{} was changed or damaged after DeeSpec wrote it: its checksum is wrong", path.display()

@@ -17,6 +17,7 @@ use crate::sync::Ordering;
 
 use super::document::Document;
 use super::error::DocumentError;
+use super::openmetrics::{self, Converted};
 use super::settle::{locked, whole};
 use super::{publish, time};
 
@@ -31,8 +32,10 @@ pub enum Import {
     Added {
         /// How many series gained something.
         series: usize,
-        /// The sum of all values.
+        /// The sum of all counters and the number of all observations.
         counts: u64,
+        /// What the file has and a store cannot hold, one sentence each.
+        passed_over: Vec<String>,
     },
     /// The document is what this store itself has published; nothing was changed.
     Own,
@@ -92,7 +95,11 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
     let bytes = read_document(path)?.ok_or_else(|| DocumentError::Missing {
         path: path.to_owned(),
     })?;
-    let document = Document::parse(&bytes, path)?;
+    let Converted {
+        document,
+        families,
+        passed_over,
+    } = read(&bytes, path)?;
     let exclusive = locked(core)?;
     let digest = digest(&bytes);
     if let Some(at) = is_imported(core, &digest)? {
@@ -121,6 +128,12 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
     // A store that cannot be made durable must not take an import that it could not record.
     exclusive.flush()?;
     whole(&exclusive, || {
+        for family in families {
+            // What this store says of the family came first.
+            if core.family(family.name()).is_none() {
+                exclusive.declare(&family)?;
+            }
+        }
         let mut ledger = Vec::new();
         for amount in amounts {
             ledger.extend(entry(&exclusive, amount, path)?);
@@ -136,7 +149,30 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         core.files().write(&core.live_file(INTENT), &intent, true)?;
         complete(&exclusive)?;
         publish::publish_unless_foreign(&exclusive)?;
-        Ok(Import::Added { series, counts })
+        Ok(Import::Added {
+            series,
+            counts,
+            passed_over,
+        })
+    })
+}
+
+/// Reads a document, or a text that Prometheus would read.
+fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
+    let is_json = bytes
+        .iter()
+        .find(|byte| !byte.is_ascii_whitespace())
+        .is_none_or(|&first| first == b'{' || first == 0xef)
+        || path
+            .extension()
+            .is_some_and(|extension| extension == "json");
+    if !is_json {
+        return openmetrics::convert(bytes, path);
+    }
+    Ok(Converted {
+        document: Document::parse(bytes, path)?,
+        families: Vec::new(),
+        passed_over: Vec::new(),
     })
 }
 

@@ -4,16 +4,13 @@
 //! here has one commit point in the store, and [`settle`] completes whatever a killed process left
 //! undone behind it.
 
+mod compaction;
 mod counts;
 mod diff;
 mod document;
 mod error;
 mod import;
 mod name;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the import of texts is not wired yet")
-)]
 mod openmetrics;
 mod publish;
 mod restore;
@@ -24,6 +21,7 @@ mod take;
 mod time;
 mod view;
 
+pub use compaction::Compaction;
 pub use counts::TransactionCounts;
 pub use diff::{Change, Diff};
 pub use document::{Document, DocumentKind, SCHEMA_VERSION, Series};
@@ -37,6 +35,7 @@ pub use rotation::{Rotate, Rotation};
 pub use take::Snapshot;
 pub use view::{Sample, View};
 
+pub(crate) use compaction::compact;
 pub(crate) use import::{import, seed};
 pub(crate) use publish::{publish, published_document};
 pub(crate) use restore::restore;

@@ -29,6 +29,7 @@ fn settle(exclusive: &Exclusive<'_>) -> Result<(), Error> {
         restore::forget(core)?;
         import::complete(exclusive)?;
         core.files().sweep()?;
+        core.remove_compacted()?;
         exclusive.end();
     }
     Ok(())

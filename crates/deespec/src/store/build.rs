@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use crate::metric::{Family, Key, LabelSet, TRANSACTIONS, Value};
+use crate::metric::{Family, Key, LabelSet, OVERFLOW_LABEL, TRANSACTIONS, Value};
 use crate::sync::Ordering;
 
 use super::Amount;
@@ -139,6 +139,12 @@ impl Prepared<'_> {
     }
 }
 
+/// How many series count towards their family's limit.
+fn count(series: &[&Item]) -> u64 {
+    let counts = |item: &&&Item| !item.labels.contains_key(OVERFLOW_LABEL);
+    series.iter().filter(counts).count() as u64
+}
+
 /// How many segments the contents need.
 pub(super) struct Plan<'a> {
     shares: Vec<Vec<Prepared<'a>>>,
@@ -158,7 +164,7 @@ impl<'a> Plan<'a> {
                 hash: key.hash(frame.id.0),
                 key,
                 created_ns: *created_ns,
-                what: What::Family(family, series.len() as u64),
+                what: What::Family(family, count(&series)),
             });
             for item in series {
                 let key = Key::new(&item.name, &borrowed(&item.labels));

@@ -102,6 +102,12 @@ pub enum StoreError {
         /// How long it was tried.
         waited: Duration,
     },
+    /// The store is open in some process, so it cannot be rebuilt.
+    #[error("the store {} is open in another process or handle", path.display())]
+    InUse {
+        /// The store's folder.
+        path: PathBuf,
+    },
     /// A file of the store was replaced or removed while it was open.
     #[error("{} was replaced or removed while it was in use", path.display())]
     Replaced {

@@ -82,7 +82,6 @@ impl Core {
 
     /// Declares a family. Saying the same a second time changes nothing.
     pub(crate) fn declare(&self, family: &Family) -> Result<(), StoreError> {
-        family.check()?;
         if let Some(known) = self.family(family.name())
             && known.is_declared()
         {
@@ -162,7 +161,9 @@ impl Core {
 }
 
 impl Exclusive<'_> {
-    fn declare(&self, family: &Family) -> Result<(), StoreError> {
+    /// As [`Core::declare`], by the holder of the lock.
+    pub(crate) fn declare(&self, family: &Family) -> Result<(), StoreError> {
+        family.check()?;
         let core = self.core;
         core.attach()?;
         let Some(known) = core.family(family.name()) else {

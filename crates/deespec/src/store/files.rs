@@ -152,6 +152,24 @@ impl Files {
         self.finish(&temporary, target, replace)
     }
 
+    /// Lets two folders change places, at once.
+    pub(crate) fn exchange(&self, one: &Path, other: &Path) -> Result<(), StoreError> {
+        self.before(Operation::Rename, one)
+            .and_then(|()| Ok(renameat_with(CWD, other, CWD, one, RenameFlags::EXCHANGE)?))
+            .map_err(StoreError::io("put another folder into place of", one))?;
+        self.sync_directory(one.parent().unwrap_or_else(|| Path::new(".")))
+    }
+
+    /// Removes a folder with all its files; one that is not there is no error.
+    pub(crate) fn remove_directory(&self, path: &Path) -> Result<(), StoreError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        self.before(Operation::Remove, path)
+            .and_then(|()| fs::remove_dir_all(path))
+            .map_err(StoreError::io("remove", path))
+    }
+
     pub(crate) fn remove(&self, path: &Path) -> Result<(), StoreError> {
         self.before(Operation::Remove, path)
             .and_then(|()| fs::remove_file(path))

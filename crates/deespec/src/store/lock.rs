@@ -28,6 +28,11 @@ impl Drop for Held {
     }
 }
 
+/// A lock that is kept for as long as this process lives or holds it. A forked child keeps it too.
+pub(crate) struct Kept {
+    _file: File,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Many readers at once.
@@ -48,6 +53,22 @@ impl Lock {
     ///
     /// `waiting` is called each time that somebody else has the lock.
     pub(crate) fn take(&self, mode: Mode, waiting: impl Fn()) -> Result<Held, StoreError> {
+        let file = self.acquire(mode, waiting)?;
+        Ok(Held { file })
+    }
+
+    /// Takes the lock together with others, and keeps it.
+    pub(crate) fn keep_shared(&self) -> Result<Kept, StoreError> {
+        let file = self.acquire(Mode::Shared, || {})?;
+        Ok(Kept { _file: file })
+    }
+
+    /// Takes the lock alone if nobody has it, and keeps it.
+    pub(crate) fn try_keep(&self) -> Result<Option<Kept>, StoreError> {
+        Ok(self.try_acquire()?.map(|file| Kept { _file: file }))
+    }
+
+    fn acquire(&self, mode: Mode, waiting: impl Fn()) -> Result<File, StoreError> {
         let begun = Instant::now();
         let mut pause = Duration::from_micros(20);
         loop {
@@ -57,7 +78,7 @@ impl Lock {
                 Mode::Exclusive => file.try_lock(),
             };
             match taken {
-                Ok(()) if self.is_current(&file)? => return Ok(Held { file }),
+                Ok(()) if self.is_current(&file)? => return Ok(file),
                 // The file was removed or replaced after it was opened: that lock excludes nobody.
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -81,9 +102,13 @@ impl Lock {
 
     /// Takes the exclusive lock only if nobody has it.
     pub(crate) fn try_take(&self) -> Result<Option<Held>, StoreError> {
+        Ok(self.try_acquire()?.map(|file| Held { file }))
+    }
+
+    fn try_acquire(&self) -> Result<Option<File>, StoreError> {
         let file = self.open()?;
         match file.try_lock() {
-            Ok(()) if self.is_current(&file)? => Ok(Some(Held { file })),
+            Ok(()) if self.is_current(&file)? => Ok(Some(file)),
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &self.path)(error)),
         }

@@ -6,6 +6,7 @@
 //! (JSON) are above this room, and only `raw/` knows that memory is a mapped file.
 
 mod build;
+mod compact;
 mod control;
 mod durability;
 mod epoch;
@@ -50,7 +51,8 @@ pub(crate) use shares::OwnShare;
 
 use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE, WAITING};
 use layout::MAX_SEGMENTS;
-use lock::{Held, Lock, Mode};
+use lock::{Held, Kept, Lock, Mode};
+use process::Process;
 use read::Catalog;
 use segment::Segment;
 
@@ -123,6 +125,8 @@ const WAITING_NS: u64 = 10_000_000;
 pub(crate) struct Core {
     root: PathBuf,
     live: PathBuf,
+    /// Keeps compactions from the files that are mapped here.
+    _open: Kept,
     id: StoreId,
     first: Arc<Segment>,
     /// Segments after the first, by their number, as this process has mapped them.
@@ -133,6 +137,7 @@ pub(crate) struct Core {
     /// The stripe of this process' first thread.
     stripe: u32,
     catalog: Mutex<Catalog>,
+    process: OnceLock<Arc<Process>>,
     /// A flush failed in this process; sticky even if the shared mark cannot be written.
     degraded: AtomicBool,
 }

@@ -20,6 +20,8 @@ use super::{Core, DamagedSegment, EPOCHS, Further, IMPORTS, Seed, Settings, file
 
 /// Why a segment that was there cannot be used.
 const MISSING: &str = "the file is missing from a store that was in use";
+/// Locked by every process that has the store open.
+const OPEN: &str = "open";
 /// Exists while a store of several segments is being made.
 const MAKING: &str = "making";
 
@@ -31,30 +33,64 @@ impl Core {
         settings: Settings,
         seed: impl Fn() -> Result<Seed, E>,
     ) -> Result<Self, E> {
+        Self::open_as(root, settings, seed, false)
+    }
+
+    /// Opens a store that nobody else has open, and keeps others from opening it.
+    pub(crate) fn open_alone(root: &Path, mut settings: Settings) -> Result<Self, StoreError> {
+        settings.create = false;
+        Self::open_as(root, settings, || Ok(Seed::default()), true)
+    }
+
+    fn open_as<E: From<StoreError>>(
+        root: &Path,
+        settings: Settings,
+        seed: impl Fn() -> Result<Seed, E>,
+        alone: bool,
+    ) -> Result<Self, E> {
         let root = std::path::absolute(root).map_err(StoreError::io("locate", root))?;
         let live = root.join("live");
         let files = Files::new(live.clone(), settings.faults.clone());
         let lock = Lock::new(live.join("lock"), settings.lock_deadline);
+        let open = Lock::new(live.join(OPEN), settings.lock_deadline);
         let path = live.join(Segment::file_name(0));
-        let first = match open_first(&path, &settings)? {
-            Some(segment) => segment,
+        let find_or_make = || -> Result<Segment, E> {
+            if let Some(segment) = open_first(&path, &settings)? {
+                return Ok(segment);
+            }
             // The record of epochs is begun long after the first segment: that was lost here, or was
             // made by another process since.
-            None if live.join(EPOCHS).exists() => {
-                open_first(&path, &settings)?.ok_or_else(|| StoreError::damaged(&path, MISSING))?
+            if live.join(EPOCHS).exists() {
+                let segment = open_first(&path, &settings)?;
+                return Ok(segment.ok_or_else(|| StoreError::damaged(&path, MISSING))?);
             }
-            None if !settings.create => return Err(StoreError::NoStore { path: root }.into()),
-            None => {
-                seed()?;
-                if !settings.any_file_system {
-                    filesystem::check(nearest_existing(&root))?;
-                }
-                files.make_directory(&live)?;
-                let _held = lock.take(Mode::Exclusive, || {})?;
-                match open_first(&path, &settings)? {
-                    Some(segment) => segment,
-                    None => make(&files, &live, &settings, &seed()?)?,
-                }
+            if !settings.create {
+                return Err(StoreError::NoStore { path: root.clone() }.into());
+            }
+            seed()?;
+            if !settings.any_file_system {
+                filesystem::check(nearest_existing(&root))?;
+            }
+            files.make_directory(&live)?;
+            let _held = lock.take(Mode::Exclusive, || {})?;
+            match open_first(&path, &settings)? {
+                Some(segment) => Ok(segment),
+                None => Ok(make(&files, &live, &settings, &seed()?)?),
+            }
+        };
+        let (first, kept) = loop {
+            let first = find_or_make()?;
+            let kept = if alone {
+                let in_use = || StoreError::InUse { path: root.clone() };
+                open.try_keep()?.ok_or_else(in_use)?
+            } else {
+                open.keep_shared()?
+            };
+            match first.check_identity() {
+                Ok(()) => break (first, kept),
+                // A compaction has put other files into place in the meantime.
+                Err(StoreError::Replaced { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         };
         let ticket = first.words()[TICKET].fetch_add(1, Ordering::Relaxed);
@@ -62,6 +98,7 @@ impl Core {
             id: StoreId(first.header().store_id),
             root,
             live,
+            _open: kept,
             first: Arc::new(first),
             further: [const { OnceLock::new() }; MAX_SEGMENTS],
             files,
@@ -69,6 +106,7 @@ impl Core {
             settings,
             stripe: ticket as u32,
             catalog: Mutex::new(Catalog::default()),
+            process: OnceLock::new(),
             degraded: AtomicBool::new(false),
         };
         let booted = boot_id();

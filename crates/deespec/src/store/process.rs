@@ -32,7 +32,10 @@ pub(crate) struct Process {
 
 /// One for each store that this process has a share in: opening the file a second time and closing
 /// it would drop the locks of the first.
-static OPEN: Mutex<Option<HashMap<(u64, u64), Weak<Process>>>> = Mutex::new(None);
+static OPEN: Mutex<Option<ByFile>> = Mutex::new(None);
+
+/// By device and inode of the file.
+type ByFile = HashMap<(u64, u64), Weak<Process>>;
 
 impl Process {
     /// This process' identity in the store whose folder `live` is.

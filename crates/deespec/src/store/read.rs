@@ -1,7 +1,7 @@
 //! Reading: which series there are, and what their cells add up to.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::metric::{Buckets, Family, LabelSet, Shape, Value};
@@ -24,21 +24,21 @@ pub(crate) struct Catalog {
     bad: Vec<(PathBuf, BadBlocks)>,
 }
 
-struct Known {
-    segment: Arc<Segment>,
-    name: String,
-    labels: LabelSet,
-    created_ns: u64,
-    shape: Shape,
-    entry: Span,
+pub(super) struct Known {
+    pub(super) segment: Arc<Segment>,
+    pub(super) name: String,
+    pub(super) labels: LabelSet,
+    pub(super) created_ns: u64,
+    pub(super) shape: Shape,
+    pub(super) entry: Span,
 }
 
 /// Where an entry and its cells are.
 #[derive(Clone, Copy)]
-struct Span {
-    block: u32,
-    cell: u32,
-    cells: u32,
+pub(super) struct Span {
+    pub(super) block: u32,
+    pub(super) cell: u32,
+    pub(super) cells: u32,
 }
 
 /// One series with what was counted.
@@ -186,7 +186,7 @@ impl Catalog {
         let mut all = Vec::with_capacity(self.series.len());
         for twins in self.distinct() {
             let Some(first) = twins.first() else { continue };
-            if twins.iter().all(Known::is_removed) {
+            if Self::are_removed(twins) {
                 continue;
             }
             let (value, total) = match &first.shape {
@@ -220,9 +220,19 @@ impl Catalog {
 
     /// The entries of each series. There is one, unless a per-process gauge needed more, or a damaged
     /// index hid it from a registration, which then made a second: the series is all of them.
-    fn distinct(&self) -> impl Iterator<Item = &[Known]> {
+    pub(super) fn distinct(&self) -> impl Iterator<Item = &[Known]> {
         self.series
             .chunk_by(|a, b| (&a.name, &a.labels) == (&b.name, &b.labels))
+    }
+
+    /// Whether a series was removed and not counted since.
+    pub(super) fn are_removed(twins: &[Known]) -> bool {
+        twins.iter().all(Known::is_removed)
+    }
+
+    /// A segment of which a part cannot be read.
+    pub(super) fn first_damaged(&self) -> Option<&Path> {
+        self.bad.first().map(|(path, _)| path.as_path())
     }
 
     /// The parts that cannot be read.
@@ -238,7 +248,7 @@ impl Catalog {
 }
 
 impl Known {
-    fn baseline(&self, epoch: u32, cell: u32) -> u64 {
+    pub(super) fn baseline(&self, epoch: u32, cell: u32) -> u64 {
         let array = self.segment.baseline(u64::from(epoch), cell);
         array.load(Ordering::Relaxed)
     }

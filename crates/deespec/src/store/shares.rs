@@ -126,9 +126,14 @@ impl OwnShare {
 }
 
 impl Core {
-    /// This process among those that have shares in the store's gauges.
+    /// This process among those that have shares in the store's gauges. It stays one of them for as
+    /// long as the store is open here, whatever becomes of a gauge's handle.
     pub(crate) fn process(&self) -> Result<Arc<Process>, StoreError> {
-        Process::of(&self.live)
+        if let Some(process) = self.process.get() {
+            return Ok(Arc::clone(process));
+        }
+        let process = Process::of(&self.live)?;
+        Ok(Arc::clone(self.process.get_or_init(|| process)))
     }
 
     /// What the live processes have in the entries of one gauge. Needs the shared or exclusive lock:
@@ -180,18 +185,24 @@ impl Exclusive<'_> {
             let places = registry::find_each(segment, &wanted.key, wanted.hash);
             entries.extend(places.map(|place| (Arc::clone(segment), place)));
         }
-        let mut free = None;
-        for (segment, place) in &entries {
-            for share in shares_of(segment, place.cell, place.cells) {
-                let owner = share.owner().load(Ordering::Relaxed);
-                if owner == number {
-                    return Ok(share);
-                }
-                if free.is_none()
-                    && (owner == 0 || !process.is_live(owner).map_err(core.not_told())?)
-                {
-                    free = Some(share);
-                }
+        let shares = || {
+            let entries = entries.iter();
+            entries.flat_map(|(segment, place)| shares_of(segment, place.cell, place.cells))
+        };
+        let owned_by =
+            |number| shares().find(|share| share.owner().load(Ordering::Relaxed) == number);
+        if let Some(mine) = owned_by(number) {
+            return Ok(mine);
+        }
+        // The kernel is asked about owners only where no share is known to be free.
+        let mut free = owned_by(0);
+        for share in shares() {
+            if free.is_some() {
+                break;
+            }
+            let owner = share.owner().load(Ordering::Relaxed);
+            if !process.is_live(owner).map_err(core.not_told())? {
+                free = Some(share);
             }
         }
         let share = match free {

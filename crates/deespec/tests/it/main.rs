@@ -9,6 +9,7 @@
 
 mod background;
 mod boot;
+mod compaction;
 mod containers;
 mod damage;
 mod diff;
@@ -39,3 +40,4 @@ mod segments;
 mod shares;
 mod store;
 mod support;
+mod texts;

@@ -68,6 +68,19 @@ pub(crate) fn race(roles: &[&str], store: &Path) -> Vec<Vec<String>> {
     racers.into_iter().map(finish).collect()
 }
 
+/// Starts a process in a role and waits until it is ready; it goes on when its input is closed.
+pub(crate) fn start(role: &str, store: &Path) -> Child {
+    let mut child = command(role, store).stdin(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("role: ready") {
+        line.clear();
+        let read = output.read_line(&mut line).unwrap();
+        assert_ne!(read, 0, "{role} ended before it was ready");
+    }
+    child
+}
+
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{REPORT}{text}").unwrap();
@@ -139,6 +152,10 @@ fn role() {
             }
         }
         "puppet" => puppet::play(&store),
+        "hold" => {
+            let _store = quiet().open(&store).unwrap();
+            wait_for_release();
+        }
         "create" => {
             wait_for_release();
             let store = quiet().open(&store).unwrap();

@@ -11,6 +11,7 @@
 //! OpenMetrics text that was cut off must not pass for Prometheus text, so that one is refused as soon
 //! as it has something that only OpenMetrics knows.
 
+mod document;
 mod family;
 mod line;
 mod number;
@@ -22,6 +23,7 @@ use thiserror::Error;
 
 use crate::metric::MetricError;
 
+pub(crate) use document::{Converted, convert};
 pub(crate) use number::Number;
 
 use family::Families;

@@ -1,0 +1,133 @@
+//! Compaction: building a store anew that nobody has open. The new files are complete before they
+//! change places with the old ones, at once.
+
+use std::path::PathBuf;
+
+use crate::metric::Shape;
+use crate::sync::Ordering;
+
+use super::build::{Contents, Frame, Item, Plan};
+use super::control::{BOOT, EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
+use super::epoch::{self, Record};
+use super::error::StoreError;
+use super::files::{Files, read_document};
+use super::identity::boot_id;
+use super::layout::seal;
+use super::read::Catalog;
+use super::{Core, EPOCHS, Exclusive, IMPORTS};
+
+/// Where the new files stand until they are complete, and the old ones behind that.
+const COMPACTED: &str = "compacted";
+
+impl Core {
+    fn compacted(&self) -> PathBuf {
+        self.root.join(COMPACTED)
+    }
+
+    /// Removes what a killed compaction left.
+    pub(crate) fn remove_compacted(&self) -> Result<(), StoreError> {
+        self.files.remove_directory(&self.compacted())
+    }
+}
+
+impl Exclusive<'_> {
+    /// Writes all series that are there into new files and puts these into place of the old ones.
+    /// The caller has the store alone, must drop it now and open it again.
+    pub(crate) fn compact(&self) -> Result<(), StoreError> {
+        let core = self.core;
+        core.attach()?;
+        core.check_segments()?;
+        let catalog = core.catalog()?;
+        if let Some(path) = catalog.first_damaged() {
+            let reason = "a part of its registry cannot be read, and compacting would drop it";
+            return Err(StoreError::damaged(path, reason));
+        }
+        let now = core.now_ns();
+        let number = epoch::current(&core.first)?;
+        let contents = catalog.contents(number, now);
+        drop(catalog);
+        let records =
+            [number.wrapping_sub(1), number].map(|epoch| Record::read(&core.first, epoch));
+        let frame = Frame {
+            id: core.id,
+            stripes: core.first.geometry().stripes,
+            any_file_system: core.first.header().any_file_system,
+            created_ns: now,
+        };
+        core.remove_compacted()?;
+        let folder = core.compacted();
+        let files = Files::new(folder.clone(), core.settings.faults.clone());
+        files.make_directory(&folder)?;
+        for name in [EPOCHS, IMPORTS] {
+            if let Some(bytes) = read_document(&core.live.join(name))? {
+                files.write(&folder.join(name), &bytes, false)?;
+            }
+        }
+        let plan = Plan::new(&contents, &frame);
+        let ticket = core.first.load(TICKET);
+        let first = plan.write(&files, &folder, &frame, |segment| {
+            segment.store(EPOCH, seal(number));
+            segment.store(SEGMENTS, seal(plan.segments() as u32));
+            let boot = boot_id();
+            segment.store(BOOT, boot[0]);
+            segment.store(BOOT + 1, boot[1]);
+            segment.store(FLUSHED_AT, now);
+            segment.store(TICKET, ticket);
+            // Whoever opens it next removes the old files.
+            segment.store(PENDING, 1);
+            for record in records.iter().flatten() {
+                record.write(segment);
+            }
+        })?;
+        drop(first);
+        core.files.exchange(&core.live, &folder)
+    }
+}
+
+impl Catalog {
+    /// All that there is, but for removed series and families without any.
+    fn contents(&self, epoch: u32, now_ns: u64) -> Contents {
+        let mut contents = Contents::default();
+        for twins in self.distinct() {
+            let Some(first) = twins.first().filter(|_| !Self::are_removed(twins)) else {
+                continue;
+            };
+            let counts = matches!(first.shape, Shape::Counter | Shape::Histogram(_));
+            let cells = if counts { first.entry.cells } else { 0 };
+            let sum = |index: u32| {
+                twins.iter().fold((index, 0_u64, 0_u64), |sum, known| {
+                    let cell = known.entry.cell + index;
+                    let total = known.segment.total(cell);
+                    let baseline = known.baseline(epoch, cell);
+                    (
+                        index,
+                        sum.1.wrapping_add(total),
+                        sum.2.wrapping_add(baseline),
+                    )
+                })
+            };
+            let gauge = first.segment.cell(0, first.entry.cell);
+            contents.series.push(Item {
+                name: first.name.clone(),
+                labels: first.labels.clone(),
+                created_ns: first.created_ns,
+                cells: (0..cells)
+                    .map(sum)
+                    .filter(|(_, total, baseline)| (*total, *baseline) != (0, 0))
+                    .collect(),
+                gauge: matches!(first.shape, Shape::Gauge).then(|| gauge.load(Ordering::Relaxed)),
+            });
+        }
+        for known in self.families() {
+            // The series are sorted by name, as the catalog is.
+            let used = contents
+                .series
+                .binary_search_by(|item| item.name.as_str().cmp(known.name()))
+                .is_ok();
+            if used || known.is_declared() {
+                contents.families.push((known.as_ref().clone(), now_ns));
+            }
+        }
+        contents
+    }
+}
