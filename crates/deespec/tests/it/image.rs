@@ -269,7 +269,9 @@ impl Image {
 
     /// Whether an entry's state says that its series was removed and not counted since.
     pub(crate) fn is_removed(&self, entry: &Entry) -> bool {
-        let cells = entry.cell..entry.cell + entry.cells;
+        // Of a histogram the buckets, which stand behind the sum.
+        let skipped = usize::from(entry.kind == Kind::Histogram);
+        let cells = entry.cell + skipped..entry.cell + entry.cells;
         let sum = cells
             .map(|cell| self.total(cell))
             .fold(0, u64::wrapping_add);

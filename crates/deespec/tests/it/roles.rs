@@ -166,6 +166,7 @@ fn role() {
             let mask = u32::from_str_radix(argument, 8).unwrap();
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
             let store = quiet().open(&store).unwrap();
+            store.process_gauge("load").unwrap();
             store.snapshot().unwrap();
             store.rotate(deespec::Rotate::Reset).unwrap();
         }

@@ -251,46 +251,59 @@ fn a_process_whose_locks_were_dropped_is_counted_again_from_its_next_use() {
         puppet.tell(&format!("set load {round}"));
         assert_eq!(count_and_sum(&store, "load"), (2, 10.0 + f64::from(round)));
     }
-    // Taken over without a reader in between.
+    // Taken over without a reader in between, where no other share is free.
+    let mut filler = Puppet::of(folder.path());
+    filler.tell("set load 0");
     puppet.tell("touch");
     let mut third = Puppet::of(folder.path());
     third.tell("set load 100");
-    puppet.tell("add load 1");
+    puppet.tell("set load 5");
+    assert_eq!(count_and_sum(&store, "load"), (4, 115.0));
+    for owner in [&mut other, &mut third, &mut puppet] {
+        owner.tell("add load 1");
+    }
     let now = shares(&store.view().unwrap(), "load");
-    assert_eq!((now.count, now.max), (3, 100.0));
-    other.tell("add load 1");
-    third.tell("add load 1");
-    assert_eq!(shares(&store.view().unwrap(), "load").sum, now.sum + 2.0);
+    assert_eq!((now.count, now.sum, now.max), (4, 118.0, 101.0));
 }
 
 #[test]
-fn readers_in_other_threads_do_not_end_the_share_of_their_process() {
+fn a_thread_that_closes_the_store_does_not_end_the_share_of_one_that_opens_it() {
     let folder = folder();
     let store = quiet().stripes(1).open(folder.path()).unwrap();
-    let mut puppet = Puppet::of(folder.path());
-    // So that each view has something to look for.
-    puppet.tell("set load 1");
-    let done = std::sync::atomic::AtomicBool::new(false);
+    drop(store);
+    let mut puppets = [(); 2].map(|()| Puppet::of(folder.path()));
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        for puppet in &mut puppets {
             scope.spawn(|| {
-                while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    store.view().unwrap();
+                for round in 0..400 {
+                    let store = quiet().open(folder.path()).unwrap();
+                    let own = store.process_gauge("load").unwrap();
+                    own.set(1.0).unwrap();
+                    // Another process looks whether this one is still there.
+                    assert_eq!(puppet.tell("see load"), "1 1", "round {round}");
                 }
             });
         }
-        for round in 0..1000 {
-            let short = quiet().open(folder.path()).unwrap();
-            let own = short.process_gauge("load").unwrap();
-            own.set(2.0).unwrap();
-            let seen = puppet.tell("see load");
-            if seen != "2 3" {
-                done.store(true, std::sync::atomic::Ordering::Relaxed);
-            }
-            assert_eq!(seen, "2 3", "round {round}");
-        }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
+}
+
+#[test]
+fn an_owner_that_no_process_can_be_is_dead() {
+    let folder = folder();
+    let store = quiet().stripes(1).open(folder.path()).unwrap();
+    store.process_gauge("load").unwrap().set(3.0).unwrap();
+    drop(store);
+    let whole = Image::read(folder.path(), 0);
+    let owner = whole.stripe_at(0) + whole.entry_of("load").cell;
+    for bit in 0..64 {
+        let mut image = whole.clone();
+        image.flip(owner * 64 + bit);
+        image.write();
+        let store = quiet().open(folder.path()).unwrap();
+        assert_eq!(count_and_sum(&store, "load"), (0, 0.0), "bit {bit}");
+        store.process_gauge("load").unwrap().set(2.0).unwrap();
+        assert_eq!(count_and_sum(&store, "load"), (1, 2.0));
+    }
 }
 
 #[test]
