@@ -152,7 +152,7 @@ impl Core {
         for segment in self.segments() {
             for place in registry::find_each(segment, &wanted.key, wanted.hash) {
                 found = true;
-                let mark = registry::removal(segment, place.cell, place.cells);
+                let mark = registry::removal(segment, place.block, place.cell, place.cells);
                 registry::state(segment, place.block).store(mark, Ordering::Relaxed);
             }
         }
