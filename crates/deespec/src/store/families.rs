@@ -96,13 +96,13 @@ impl Core {
         name: &str,
         labels: &[(&str, &str)],
     ) -> Result<(Cells, Buckets), StoreError> {
-        let known = self.family(name);
-        let shape = match &known {
-            Some(family) => family.shape().clone(),
-            None => Shape::Histogram(Buckets::default()),
-        };
         let wanted = Shape::Histogram(Buckets::default());
+        // The series first: somebody else may declare the family meanwhile, and then has been heard.
         let cells = self.series(name, labels, &wanted)?;
+        let shape = match self.family(name) {
+            Some(family) => family.shape().clone(),
+            None => wanted,
+        };
         match (shape, cells.count()) {
             (Shape::Histogram(buckets), count) if count as usize == 1 + buckets.len() => {
                 Ok((cells, buckets))
