@@ -180,9 +180,17 @@ impl Exclusive<'_> {
         }
         let new = self.append_family(family)?;
         registry::state(&new.segment, new.block).store(known.count(), Ordering::Relaxed);
-        // Killed before this, both stand, and the first one counts until the next declaration.
-        registry::state(&known.segment, known.block)
-            .fetch_or(registry::SUPERSEDED, Ordering::Relaxed);
+        // Killed before this, all stand, and the first one counts until the next declaration.
+        for segment in core.segments() {
+            let key = Key::of_family(family.name());
+            let wanted = core.wanted(key);
+            for place in registry::find_each(segment, &wanted.key, wanted.hash) {
+                if !(Arc::ptr_eq(segment, &new.segment) && place.block == new.block) {
+                    registry::state(segment, place.block)
+                        .fetch_or(registry::SUPERSEDED, Ordering::Relaxed);
+                }
+            }
+        }
         Ok(())
     }
 
