@@ -207,20 +207,21 @@ impl Exclusive<'_> {
         })
     }
 
-    /// The family that a new series belongs to; it is made where it is new too.
+    /// The family that a new series belongs to; it is made where it is new too. Whether the series'
+    /// labels are those that were declared is checked where they are given.
     pub(super) fn family_of(
         &self,
         name: &str,
-        labels: &[(&str, &str)],
+        labels: Option<&[(&str, &str)]>,
         shape: &Shape,
     ) -> Result<KnownFamily, StoreError> {
         if let Some(family) = self.core.family(name) {
             family.check_use(shape)?;
-            family.check_series(labels)?;
+            labels.map_or(Ok(()), |labels| family.check_series(labels))?;
             return Ok(family);
         }
         let family = Family::implicit(name, shape.clone());
-        family.check_series(labels)?;
+        family.check_series(labels.unwrap_or_default())?;
         self.append_family(&family)
     }
 
