@@ -5,6 +5,7 @@ mod command;
 mod exit;
 mod location;
 mod ui;
+mod values;
 
 use std::process::ExitCode;
 
