@@ -52,6 +52,7 @@ pub(crate) use shares::OwnShare;
 use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE, WAITING};
 use layout::MAX_SEGMENTS;
 use lock::{Held, Kept, Lock, Mode};
+use process::Process;
 use read::Catalog;
 use segment::Segment;
 
@@ -136,6 +137,7 @@ pub(crate) struct Core {
     /// The stripe of this process' first thread.
     stripe: u32,
     catalog: Mutex<Catalog>,
+    process: OnceLock<Arc<Process>>,
     /// A flush failed in this process; sticky even if the shared mark cannot be written.
     degraded: AtomicBool,
 }

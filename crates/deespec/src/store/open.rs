@@ -106,6 +106,7 @@ impl Core {
             settings,
             stripe: ticket as u32,
             catalog: Mutex::new(Catalog::default()),
+            process: OnceLock::new(),
             degraded: AtomicBool::new(false),
         };
         let booted = boot_id();

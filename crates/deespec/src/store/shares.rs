@@ -126,9 +126,14 @@ impl OwnShare {
 }
 
 impl Core {
-    /// This process among those that have shares in the store's gauges.
+    /// This process among those that have shares in the store's gauges. It stays one of them for as
+    /// long as the store is open here, whatever becomes of a gauge's handle.
     pub(crate) fn process(&self) -> Result<Arc<Process>, StoreError> {
-        Process::of(&self.live)
+        if let Some(process) = self.process.get() {
+            return Ok(Arc::clone(process));
+        }
+        let process = Process::of(&self.live)?;
+        Ok(Arc::clone(self.process.get_or_init(|| process)))
     }
 
     /// What the live processes have in the entries of one gauge. Needs the shared or exclusive lock:

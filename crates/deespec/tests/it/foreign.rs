@@ -116,7 +116,8 @@ fn importing_the_foreign_document_adds_it_once_and_publishing_goes_on() {
         import,
         Import::Added {
             series: 2,
-            counts: 120
+            counts: 120,
+            passed_over: Vec::new(),
         }
     );
     assert_eq!(store_values(&store), expected([105, 20, 0, 0], &[]));
@@ -199,7 +200,8 @@ fn a_snapshot_of_another_store_is_imported_once() {
         added,
         Import::Added {
             series: 2,
-            counts: 8
+            counts: 8,
+            passed_over: Vec::new(),
         }
     );
     let again = store.import(&snapshot, false).unwrap();

@@ -28,3 +28,4 @@ mod scrape;
 mod segments;
 mod store;
 mod support;
+mod texts;

@@ -264,7 +264,14 @@ impl Run {
             .values()
             .fold(0, |sum: u64, value| sum.wrapping_add(*value));
         let series = values.len();
-        assert_eq!(import, Import::Added { series, counts });
+        assert_eq!(
+            import,
+            Import::Added {
+                series,
+                counts,
+                passed_over: Vec::new()
+            }
+        );
         for (name, value) in values {
             self.model.add(name, value);
         }
