@@ -23,7 +23,8 @@
 //! the order of the label sets.
 //!
 //! **What is left out.** Exemplars: a cell has no room for one. Timestamps: a sample is as old as
-//! the answer. The rest of the reasons is in `docs/design/0019-exposition.md`.
+//! the answer. The rest of the reasons is in
+//! `docs/design/0019-exposition.md` and `0020-formats-and-their-histograms.md`.
 //!
 //! **Publish durably.** Whoever answers a scrape shows values that must not go back after a power
 //! loss: read the view, then flush, then show what was read.
