@@ -90,19 +90,21 @@ impl Core {
         self.exclusive()?.declare(family)
     }
 
-    /// The cells of a histogram and how observations are sorted into them.
+    /// The cells of a histogram and how observations are sorted into them; `buckets` are those of a
+    /// family which is new.
     pub(crate) fn histogram(
         &self,
         name: &str,
         labels: &[(&str, &str)],
+        buckets: &Buckets,
     ) -> Result<(Cells, Buckets), StoreError> {
-        let known = self.family(name);
-        let shape = match &known {
-            Some(family) => family.shape().clone(),
-            None => Shape::Histogram(Buckets::default()),
-        };
-        let wanted = Shape::Histogram(Buckets::default());
+        let wanted = Shape::Histogram(buckets.clone());
         let cells = self.series(name, labels, &wanted)?;
+        // Only now: another process may have made the family meanwhile, with other buckets.
+        let shape = match self.family(name) {
+            Some(family) => family.shape().clone(),
+            None => wanted,
+        };
         match (shape, cells.count()) {
             (Shape::Histogram(buckets), count) if count as usize == 1 + buckets.len() => {
                 Ok((cells, buckets))
