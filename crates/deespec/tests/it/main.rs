@@ -20,6 +20,8 @@ mod foreign;
 mod image;
 mod model;
 mod oracles;
+#[cfg(feature = "metrics")]
+mod recorder;
 mod registry;
 mod restore;
 mod retention;
