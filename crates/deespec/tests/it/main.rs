@@ -34,6 +34,8 @@ mod oracles;
 mod programs;
 mod protobuf;
 mod puppet;
+#[cfg(feature = "metrics")]
+mod recorder;
 mod registry;
 mod removal;
 mod restore;
