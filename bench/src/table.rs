@@ -19,6 +19,7 @@ pub(crate) enum Figure {
     Nanoseconds(f64),
     Bytes(f64),
     PerSecond(f64),
+    Files(f64),
     /// What is left of a number of increments that all returned.
     Kept {
         kept: u64,
@@ -95,6 +96,14 @@ impl Line {
         }
     }
 
+    /// A figure of its own, which helps to judge those beside it.
+    pub(crate) fn alone(what: impl Into<String>, reached: Figure) -> Self {
+        Self {
+            reached: Some(reached),
+            ..Self::without_figures(what.into(), Verdict::Control)
+        }
+    }
+
     /// A figure beside another, without a limit.
     pub(crate) fn control(
         what: impl Into<String>,
@@ -147,11 +156,19 @@ impl Line {
     }
 }
 
+/// What was measured of DeeSpec and of a peer.
+struct Figures {
+    ours: Figure,
+    theirs: Figure,
+    /// The peer's figure by ours, where ours is not zero.
+    ratio: Option<f64>,
+}
+
 /// One row of the second table.
 pub(crate) struct PeerLine {
     peer: &'static str,
     what: String,
-    figures: Result<(Figure, Figure), String>,
+    figures: Result<Figures, String>,
     possible: bool,
 }
 
@@ -163,10 +180,26 @@ impl PeerLine {
         ours: Figure,
         theirs: Figure,
     ) -> Self {
+        let ratio = (ours.value() > 0.0).then(|| theirs.value() / ours.value());
+        Self::with_ratio(peer, what, ours, theirs, ratio)
+    }
+
+    fn with_ratio(
+        peer: &'static str,
+        what: impl Into<String>,
+        ours: Figure,
+        theirs: Figure,
+        ratio: Option<f64>,
+    ) -> Self {
+        let figures = Figures {
+            ours,
+            theirs,
+            ratio,
+        };
         Self {
             peer,
             what: what.into(),
-            figures: Ok((ours, theirs)),
+            figures: Ok(figures),
             possible: true,
         }
     }
@@ -199,12 +232,13 @@ impl PeerLine {
 
     fn document(&self) -> Value {
         match &self.figures {
-            Ok((ours, theirs)) => {
+            Ok(figures) => {
                 json!({
                     "peer": self.peer,
                     "what": self.what,
-                    "deespec": ours.document(),
-                    "reached": theirs.document(),
+                    "deespec": figures.ours.document(),
+                    "reached": figures.theirs.document(),
+                    "ratio": figures.ratio,
                 })
             }
             Err(reason) => json!({ "peer": self.peer, "not_measured": reason }),
@@ -250,15 +284,34 @@ pub(crate) fn print_limits(lines: &[Line]) {
 pub(crate) fn print_peers(lines: &[PeerLine]) {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["peer", "the same work", "deespec", "the peer"]);
+    table.set_header([
+        "peer",
+        "the same work",
+        "deespec",
+        "the peer",
+        "peer : deespec",
+    ]);
     for line in lines {
-        let (ours, theirs) = match &line.figures {
-            Ok((ours, theirs)) => (ours.to_string(), theirs.to_string()),
-            Err(reason) => (String::new(), reason.clone()),
+        let [ours, theirs, ratio] = match &line.figures {
+            Ok(figures) => [
+                figures.ours.to_string(),
+                figures.theirs.to_string(),
+                figures.ratio.map_or_else(String::new, in_short),
+            ],
+            Err(reason) => [String::new(), reason.clone(), String::new()],
         };
-        table.add_row([line.peer.to_owned(), line.what.clone(), ours, theirs]);
+        table.add_row([line.peer.into(), line.what.clone(), ours, theirs, ratio]);
     }
     println!("\n{table}");
+}
+
+/// A ratio with as many digits as are worth reading.
+fn in_short(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio < 0.1 => format!("{ratio:.4}"),
+        ratio if ratio < 100.0 => format!("{ratio:.2}"),
+        ratio => format!("{ratio:.0}"),
+    }
 }
 
 /// Everything again, for a program to read.
@@ -282,9 +335,12 @@ pub(crate) fn progress(text: &str) {
 }
 
 impl Figure {
-    fn value(self) -> f64 {
+    pub(crate) fn value(self) -> f64 {
         match self {
-            Self::Nanoseconds(value) | Self::Bytes(value) | Self::PerSecond(value) => value,
+            Self::Nanoseconds(value)
+            | Self::Bytes(value)
+            | Self::PerSecond(value)
+            | Self::Files(value) => value,
             Self::Kept { kept, .. } => kept as f64,
         }
     }
@@ -294,6 +350,7 @@ impl Figure {
             Self::Nanoseconds(_) => "ns",
             Self::Bytes(_) => "bytes",
             Self::PerSecond(_) => "per second",
+            Self::Files(_) => "files",
             Self::Kept { kept, of } => {
                 return json!({ "value": kept, "of": of, "unit": "increments" });
             }
@@ -314,6 +371,7 @@ impl fmt::Display for Figure {
             Self::Bytes(bytes) if bytes.abs() < MIB => write!(f, "{:.1} KiB", bytes / 1024.0),
             Self::Bytes(bytes) => write!(f, "{:.1} MiB", bytes / MIB),
             Self::PerSecond(rate) => write!(f, "{rate:.0}/s"),
+            Self::Files(count) => write!(f, "{count} files"),
             Self::Kept { kept, of } => {
                 write!(
                     f,
