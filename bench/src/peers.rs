@@ -11,6 +11,7 @@ use crate::table::{self, Figure, PeerLine};
 use crate::worker::Crew;
 
 mod dead_processes;
+mod in_process;
 pub(crate) mod json_file;
 mod prometheus_client;
 mod python;
@@ -34,6 +35,12 @@ const PEERS: &[(&str, Measure)] = &[
     (dead_processes::NAME, dead_processes::measure),
     (redis::NAME, redis::measure),
     (sqlite::NAME, sqlite::measure),
+    (in_process::metrics::NAME, in_process::metrics::measure),
+    (
+        in_process::prometheus::NAME,
+        in_process::prometheus::measure,
+    ),
+    (in_process::measured::NAME, in_process::measured::measure),
 ];
 
 /// Measures every peer whose name contains `only`; one that goes wrong becomes a row that says so.

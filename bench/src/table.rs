@@ -12,6 +12,7 @@ use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
+use crate::measure::Pair;
 
 /// A number with its unit.
 #[derive(Clone, Copy)]
@@ -182,6 +183,12 @@ impl PeerLine {
     ) -> Self {
         let ratio = (ours.value() > 0.0).then(|| theirs.value() / ours.value());
         Self::with_ratio(peer, what, ours, theirs, ratio)
+    }
+
+    /// The same work in nanoseconds, measured in turns.
+    pub(crate) fn pair(peer: &'static str, what: impl Into<String>, pair: &Pair) -> Self {
+        let [ours, theirs] = [pair.ours, pair.theirs].map(Figure::Nanoseconds);
+        Self::with_ratio(peer, what, ours, theirs, Some(1.0 / pair.ratio))
     }
 
     fn with_ratio(
