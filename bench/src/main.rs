@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 mod args;
 mod cell;
+mod figure;
 mod machine;
 mod measure;
 mod peers;

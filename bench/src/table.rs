@@ -11,22 +11,9 @@ use std::fmt;
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
+pub(crate) use crate::figure::Figure;
 use crate::machine::Machine;
 use crate::measure::Pair;
-
-/// A number with its unit.
-#[derive(Clone, Copy)]
-pub(crate) enum Figure {
-    Nanoseconds(f64),
-    Bytes(f64),
-    PerSecond(f64),
-    Files(f64),
-    /// What is left of a number of increments that all returned.
-    Kept {
-        kept: u64,
-        of: u64,
-    },
-}
 
 /// One row of the first table.
 pub(crate) struct Line {
@@ -339,55 +326,6 @@ pub(crate) fn say(text: &str) {
 /// Text for who waits for them.
 pub(crate) fn progress(text: &str) {
     eprintln!("{text}");
-}
-
-impl Figure {
-    pub(crate) fn value(self) -> f64 {
-        match self {
-            Self::Nanoseconds(value)
-            | Self::Bytes(value)
-            | Self::PerSecond(value)
-            | Self::Files(value) => value,
-            Self::Kept { kept, .. } => kept as f64,
-        }
-    }
-
-    fn document(self) -> Value {
-        let unit = match self {
-            Self::Nanoseconds(_) => "ns",
-            Self::Bytes(_) => "bytes",
-            Self::PerSecond(_) => "per second",
-            Self::Files(_) => "files",
-            Self::Kept { kept, of } => {
-                return json!({ "value": kept, "of": of, "unit": "increments" });
-            }
-        };
-        json!({ "value": self.value(), "unit": unit })
-    }
-}
-
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MIB: f64 = 1024.0 * 1024.0;
-        match *self {
-            Self::Nanoseconds(ns) if ns < 1e3 => write!(f, "{ns:.2} ns"),
-            Self::Nanoseconds(ns) if ns < 1e6 => write!(f, "{:.2} us", ns / 1e3),
-            Self::Nanoseconds(ns) if ns < 1e9 => write!(f, "{:.2} ms", ns / 1e6),
-            Self::Nanoseconds(ns) => write!(f, "{:.2} s", ns / 1e9),
-            Self::Bytes(bytes) if bytes.abs() < 1024.0 => write!(f, "{bytes} bytes"),
-            Self::Bytes(bytes) if bytes.abs() < MIB => write!(f, "{:.1} KiB", bytes / 1024.0),
-            Self::Bytes(bytes) => write!(f, "{:.1} MiB", bytes / MIB),
-            Self::PerSecond(rate) => write!(f, "{rate:.0}/s"),
-            Self::Files(count) => write!(f, "{count} files"),
-            Self::Kept { kept, of } => {
-                write!(
-                    f,
-                    "{kept} of {of} ({:.1} %)",
-                    100.0 * kept as f64 / of as f64
-                )
-            }
-        }
-    }
 }
 
 impl fmt::Display for Verdict {
