@@ -68,6 +68,7 @@ impl Distribution {
     }
 
     /// Nothing observed yet.
+    #[cfg(test)]
     pub(crate) fn empty(buckets: Buckets) -> Self {
         let counts = vec![0; buckets.len()].into();
         Self::new(buckets, counts, 0)
