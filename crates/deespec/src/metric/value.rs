@@ -112,16 +112,11 @@ impl Value {
         }
     }
 
-    /// What follows from the cells of a counter or a histogram.
-    pub(crate) fn from_cells(buckets: Option<&Buckets>, cell: impl Fn(u32) -> u64) -> Self {
-        match buckets {
-            None => Self::Counter(cell(0)),
-            Some(buckets) => {
-                let counts = (0..buckets.len() as u32).map(|index| cell(1 + index));
-                let steps = cell(0).cast_signed();
-                Self::Histogram(Distribution::new(buckets.clone(), counts.collect(), steps))
-            }
-        }
+    /// What follows from the cells of a histogram.
+    pub(crate) fn of_histogram(buckets: &Buckets, cell: impl Fn(u32) -> u64) -> Self {
+        let counts = (0..buckets.len() as u32).map(|index| cell(1 + index));
+        let steps = cell(0).cast_signed();
+        Self::Histogram(Distribution::new(buckets.clone(), counts.collect(), steps))
     }
 
     /// The cells of a counter or a histogram that are not 0, and what they hold.

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::Error;
-use crate::store::{Core, Seed, Settings};
+use crate::store::{Core, Seed, Settings, StoreError};
 
+use super::import;
 use super::settle::locked;
 
 /// What a compaction did.
@@ -25,11 +26,29 @@ fn measure(core: &Core) -> Result<(usize, usize, u64), Error> {
     Ok((core.catalog()?.series_count(), segments, bytes))
 }
 
+/// Fails where an import is under way: what it notes is about cells that a compaction merges.
+fn check_imported(core: &Core) -> Result<(), Error> {
+    let intent = core.live_file(import::INTENT);
+    if intent.exists() {
+        let reason = "an import that cannot be completed is under way: remove it and import again";
+        return Err(StoreError::damaged(&intent, reason).into());
+    }
+    Ok(())
+}
+
 /// Rebuilds the store in `root`, which nobody may have open.
 pub(crate) fn compact(root: &Path, settings: Settings) -> Result<Compaction, Error> {
     let core = Core::open_alone(root, settings.clone())?;
     let before = measure(&core)?;
-    locked(&core)?.compact()?;
+    // A degraded store cannot be settled, which needs a flush. Its new files are settled instead.
+    let exclusive = if core.is_degraded() {
+        core.exclusive()?
+    } else {
+        locked(&core)?
+    };
+    check_imported(&core)?;
+    exclusive.compact()?;
+    drop(exclusive);
     drop(core);
     let settings = Settings {
         create: false,

@@ -22,7 +22,7 @@ use super::settle::{locked, whole};
 use super::{publish, time};
 
 /// What is being imported, until it is recorded.
-const INTENT: &str = "import.json";
+pub(super) const INTENT: &str = "import.json";
 
 /// What an import did.
 #[derive(Debug, Clone, PartialEq, Eq)]

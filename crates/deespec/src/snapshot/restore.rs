@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::metric::{Kind, LabelSet, Value};
 use crate::store::files::read_document;
-use crate::store::{Amount, Beginning, Core, SeriesValue, StoreError};
+use crate::store::{Amount, Beginning, Core, RESTORE, SeriesValue, StoreError};
 
 use super::document::Document;
 use super::error::DocumentError;
@@ -15,9 +15,6 @@ use super::settle::{after_turn, locked, whole};
 use super::take::{folder, free_name};
 use super::view::View;
 use super::{publish, rotation};
-
-/// The document that is being restored, until the epoch before is closed.
-const INTENT: &str = "restore.json";
 
 /// What a restoration did.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +60,7 @@ pub(crate) fn restore(
             values.push((cells, amount.value.to_cells()));
         }
         core.files().make_directory(&folder(core))?;
-        core.files().write(&core.live_file(INTENT), &bytes, true)?;
+        core.files().write(&core.live_file(RESTORE), &bytes, true)?;
         let name = free_name(&exclusive);
         let record = exclusive.turn(name.ns, Beginning::Restore, why, &values)?;
         after_turn(&record, || {
@@ -81,7 +78,7 @@ pub(crate) fn restore(
 
 /// Removes the document that was being restored: the epoch before it is closed.
 pub(crate) fn forget(core: &Core) -> Result<(), Error> {
-    let intent = core.live_file(INTENT);
+    let intent = core.live_file(RESTORE);
     if intent.exists() {
         core.files().remove(&intent)?;
     }
@@ -90,7 +87,7 @@ pub(crate) fn forget(core: &Core) -> Result<(), Error> {
 
 /// Takes out of the closing values what the restored document put into the new baseline.
 pub(crate) fn undo_baseline(core: &Core, values: &mut [SeriesValue]) -> Result<(), Error> {
-    let intent = core.live_file(INTENT);
+    let intent = core.live_file(RESTORE);
     let bytes = read_document(&intent)?.ok_or_else(|| {
         StoreError::damaged(
             &intent,

@@ -10,14 +10,14 @@ use super::build::{Contents, Frame, Item, Plan};
 use super::control::{BOOT, EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
 use super::epoch::{self, Record};
 use super::error::StoreError;
-use super::files::{Files, read_document};
+use super::files::Files;
 use super::identity::boot_id;
 use super::layout::seal;
 use super::read::Catalog;
-use super::{Core, EPOCHS, Exclusive, IMPORTS};
+use super::{Core, EPOCHS, Exclusive, IMPORTS, RESTORE};
 
 /// Where the new files stand until they are complete, and the old ones behind that.
-const COMPACTED: &str = "compacted";
+const COMPACTED: &str = "tmp-compacted";
 
 impl Core {
     fn compacted(&self) -> PathBuf {
@@ -34,6 +34,29 @@ impl Exclusive<'_> {
     /// Writes all series that are there into new files and puts these into place of the old ones.
     /// The caller has the store alone, must drop it now and open it again.
     pub(crate) fn compact(&self) -> Result<(), StoreError> {
+        let core = self.core;
+        if std::fs::symlink_metadata(&core.live).is_ok_and(|found| found.is_symlink()) {
+            return Err(StoreError::WrongFileType {
+                path: core.live.clone(),
+                found: "a symbolic link, which cannot change places with a folder",
+            });
+        }
+        let was_pending = core.is_pending();
+        // Should this process die, the next holder of the lock removes what it wrote.
+        self.begin();
+        let done = self
+            .write_compacted()
+            .and_then(|()| core.files.exchange(&core.live, &core.compacted()));
+        if done.is_err() {
+            let removed = core.remove_compacted();
+            if removed.is_ok() && !was_pending {
+                self.end();
+            }
+        }
+        done
+    }
+
+    fn write_compacted(&self) -> Result<(), StoreError> {
         let core = self.core;
         core.attach()?;
         core.check_segments()?;
@@ -58,14 +81,15 @@ impl Exclusive<'_> {
         let folder = core.compacted();
         let files = Files::new(folder.clone(), core.settings.faults.clone());
         files.make_directory(&folder)?;
-        for name in [EPOCHS, IMPORTS] {
-            if let Some(bytes) = read_document(&core.live.join(name))? {
-                files.write(&folder.join(name), &bytes, false)?;
+        for name in [EPOCHS, IMPORTS, RESTORE] {
+            let old = core.live.join(name);
+            if old.exists() {
+                files.copy(&old, &folder.join(name))?;
             }
         }
         let plan = Plan::new(&contents, &frame);
         let ticket = core.first.load(TICKET);
-        let first = plan.write(&files, &folder, &frame, |segment| {
+        plan.write(&files, &folder, &frame, |segment| {
             segment.store(EPOCH, seal(number));
             segment.store(SEGMENTS, seal(plan.segments() as u32));
             let boot = boot_id();
@@ -79,8 +103,7 @@ impl Exclusive<'_> {
                 record.write(segment);
             }
         })?;
-        drop(first);
-        core.files.exchange(&core.live, &folder)
+        files.give_like(&folder, &core.live)
     }
 }
 

@@ -150,15 +150,20 @@ impl Core {
         let _exclusive = self.exclusive()?;
         self.attach()?;
         let wanted = self.wanted(Key::new(name, &borrowed(labels)));
-        let mut found = false;
+        let mut marks = Vec::new();
         for segment in self.segments() {
             for place in registry::find_each(segment, &wanted.key, wanted.hash) {
-                found = true;
                 let mark = registry::removal(segment, place.block, place.cell, place.cells);
-                registry::state(segment, place.block).store(mark, Ordering::Relaxed);
+                marks.push((registry::state(segment, place.block), mark));
             }
         }
-        Ok(found)
+        // A power loss that set the cells back behind the mark would let them reach its sum again,
+        // and the series vanish while it is counted.
+        self.flush()?;
+        for (state, mark) in &marks {
+            state.store(*mark, Ordering::Relaxed);
+        }
+        Ok(!marks.is_empty())
     }
 }
 

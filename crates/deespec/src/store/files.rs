@@ -160,9 +160,39 @@ impl Files {
         self.sync_directory(one.parent().unwrap_or_else(|| Path::new(".")))
     }
 
-    /// Removes a folder with all its files; one that is not there is no error.
+    /// Copies a file, durably, under a name that is new.
+    pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        let name = to.file_name().unwrap_or_default().to_string_lossy();
+        let mut temporary = self.begin(&name)?;
+        self.before(Operation::Write, &temporary.path)
+            .and_then(|()| io::copy(&mut File::open(from)?, &mut temporary.file))
+            .map_err(StoreError::io("copy", from))?;
+        self.finish(&temporary, to, false)
+    }
+
+    /// Gives a folder, and the files in it, the owner that another one has, and the folder its mode.
+    pub(crate) fn give_like(&self, path: &Path, model: &Path) -> Result<(), StoreError> {
+        let fail = || StoreError::io("give an owner to", path);
+        let owner = fs::metadata(model).map_err(fail())?;
+        let give = |path: &Path| {
+            let found = fs::symlink_metadata(path)?;
+            if (found.uid(), found.gid()) == (owner.uid(), owner.gid()) {
+                return Ok(());
+            }
+            std::os::unix::fs::lchown(path, Some(owner.uid()), Some(owner.gid()))
+        };
+        for entry in fs::read_dir(path).map_err(fail())?.flatten() {
+            give(&entry.path()).map_err(fail())?;
+        }
+        let mode = fs::Permissions::from_mode(owner.mode() & 0o7777);
+        give(path)
+            .and_then(|()| fs::set_permissions(path, mode))
+            .map_err(fail())
+    }
+
+    /// Removes a folder with all its files; what is no folder, or is not there, is left alone.
     pub(crate) fn remove_directory(&self, path: &Path) -> Result<(), StoreError> {
-        if !path.exists() {
+        if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
             return Ok(());
         }
         self.before(Operation::Remove, path)

@@ -3,7 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::error::StoreError;
@@ -28,9 +28,55 @@ impl Drop for Held {
     }
 }
 
-/// A lock that is kept for as long as this process lives or holds it. A forked child keeps it too.
+/// A lock on a segment, which says that the store is open here. A forked child, which has the mapping
+/// too, keeps it with its parent.
 pub(crate) struct Kept {
     _file: File,
+}
+
+impl Kept {
+    /// Locks the file together with others, or fails when the deadline has passed.
+    pub(crate) fn shared(file: File, path: &Path, deadline: Duration) -> Result<Self, StoreError> {
+        wait(path, deadline, || match file.try_lock_shared() {
+            Ok(()) => Ok(Some(())),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
+        })?;
+        Ok(Self { _file: file })
+    }
+
+    /// Locks the file alone if nobody has locked it.
+    pub(crate) fn alone(file: File, path: &Path) -> Result<Option<Self>, StoreError> {
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
+        }
+    }
+}
+
+/// Tries again, after longer and longer pauses, until there is something or the deadline has passed.
+fn wait<T>(
+    path: &Path,
+    deadline: Duration,
+    mut attempt: impl FnMut() -> Result<Option<T>, StoreError>,
+) -> Result<T, StoreError> {
+    let begun = Instant::now();
+    let mut pause = Duration::from_micros(20);
+    loop {
+        if let Some(done) = attempt()? {
+            return Ok(done);
+        }
+        let waited = begun.elapsed();
+        if waited >= deadline {
+            return Err(StoreError::LockTimeout {
+                path: path.to_owned(),
+                waited,
+            });
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(2));
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,62 +99,30 @@ impl Lock {
     ///
     /// `waiting` is called each time that somebody else has the lock.
     pub(crate) fn take(&self, mode: Mode, waiting: impl Fn()) -> Result<Held, StoreError> {
-        let file = self.acquire(mode, waiting)?;
-        Ok(Held { file })
-    }
-
-    /// Takes the lock together with others, and keeps it.
-    pub(crate) fn keep_shared(&self) -> Result<Kept, StoreError> {
-        let file = self.acquire(Mode::Shared, || {})?;
-        Ok(Kept { _file: file })
-    }
-
-    /// Takes the lock alone if nobody has it, and keeps it.
-    pub(crate) fn try_keep(&self) -> Result<Option<Kept>, StoreError> {
-        Ok(self.try_acquire()?.map(|file| Kept { _file: file }))
-    }
-
-    fn acquire(&self, mode: Mode, waiting: impl Fn()) -> Result<File, StoreError> {
-        let begun = Instant::now();
-        let mut pause = Duration::from_micros(20);
-        loop {
+        wait(&self.path, self.deadline, || {
             let file = self.open()?;
             let taken = match mode {
                 Mode::Shared => file.try_lock_shared(),
                 Mode::Exclusive => file.try_lock(),
             };
             match taken {
-                Ok(()) if self.is_current(&file)? => return Ok(file),
+                Ok(()) if self.is_current(&file)? => Ok(Some(Held { file })),
                 // The file was removed or replaced after it was opened: that lock excludes nobody.
-                Ok(()) => {}
+                Ok(()) => Ok(None),
                 Err(TryLockError::WouldBlock) => {
                     waiting();
-                    std::thread::sleep(pause);
+                    Ok(None)
                 }
-                Err(TryLockError::Error(error)) => {
-                    return Err(StoreError::io("lock", &self.path)(error));
-                }
+                Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &self.path)(error)),
             }
-            let waited = begun.elapsed();
-            if waited >= self.deadline {
-                return Err(StoreError::LockTimeout {
-                    path: self.path.clone(),
-                    waited,
-                });
-            }
-            pause = (pause * 2).min(Duration::from_millis(2));
-        }
+        })
     }
 
     /// Takes the exclusive lock only if nobody has it.
     pub(crate) fn try_take(&self) -> Result<Option<Held>, StoreError> {
-        Ok(self.try_acquire()?.map(|file| Held { file }))
-    }
-
-    fn try_acquire(&self) -> Result<Option<File>, StoreError> {
         let file = self.open()?;
         match file.try_lock() {
-            Ok(()) if self.is_current(&file)? => Ok(Some(file)),
+            Ok(()) if self.is_current(&file)? => Ok(Some(Held { file })),
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &self.path)(error)),
         }

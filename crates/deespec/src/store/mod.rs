@@ -53,6 +53,7 @@ use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE, WAITING};
 use layout::MAX_SEGMENTS;
 use lock::{Held, Kept, Lock, Mode};
 use process::Process;
+use raw::ForkLocal;
 use read::Catalog;
 use segment::Segment;
 
@@ -116,6 +117,9 @@ pub(crate) const EPOCHS: &str = "epochs.jsonl";
 /// The record of imports in `live/`: one line for each document whose values were added.
 pub(crate) const IMPORTS: &str = "imports.jsonl";
 
+/// The document in `live/` that is being restored, until the epoch before is closed.
+pub(crate) const RESTORE: &str = "restore.json";
+
 /// How long those who wait are let go first, in pauses of 250 us.
 const POLITENESS: u32 = 16;
 /// For how long the wish for the lock stands, in nanoseconds; it is renewed while waiting.
@@ -136,10 +140,17 @@ pub(crate) struct Core {
     settings: Settings,
     /// The stripe of this process' first thread.
     stripe: u32,
-    catalog: Mutex<Catalog>,
-    process: OnceLock<Arc<Process>>,
+    own: ForkLocal<Own>,
     /// A flush failed in this process; sticky even if the shared mark cannot be written.
     degraded: AtomicBool,
+}
+
+/// What a process has of its own beside the store: a forked child must not wait for a mutex that a
+/// thread of its parent held.
+#[derive(Default)]
+struct Own {
+    catalog: Mutex<Catalog>,
+    process: Mutex<Option<Arc<Process>>>,
 }
 
 /// A segment after the first.

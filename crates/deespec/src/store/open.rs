@@ -1,8 +1,9 @@
 //! Making and opening a store. A store exists as soon as its first segment has its name; until
 //! then whatever a killed maker left is made again.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use crate::sync::{AtomicBool, Ordering};
 
@@ -13,15 +14,13 @@ use super::error::StoreError;
 use super::files::Files;
 use super::identity::{StoreId, boot_id};
 use super::layout::{MAX_SEGMENTS, MAX_STRIPES, seal};
-use super::lock::{Lock, Mode};
-use super::read::Catalog;
+use super::lock::{Kept, Lock, Mode};
+use super::raw::ForkLocal;
 use super::segment::Segment;
 use super::{Core, DamagedSegment, EPOCHS, Further, IMPORTS, Seed, Settings, filesystem};
 
 /// Why a segment that was there cannot be used.
 const MISSING: &str = "the file is missing from a store that was in use";
-/// Locked by every process that has the store open.
-const OPEN: &str = "open";
 /// Exists while a store of several segments is being made.
 const MAKING: &str = "making";
 
@@ -52,17 +51,16 @@ impl Core {
         let live = root.join("live");
         let files = Files::new(live.clone(), settings.faults.clone());
         let lock = Lock::new(live.join("lock"), settings.lock_deadline);
-        let open = Lock::new(live.join(OPEN), settings.lock_deadline);
         let path = live.join(Segment::file_name(0));
-        let find_or_make = || -> Result<Segment, E> {
-            if let Some(segment) = open_first(&path, &settings)? {
-                return Ok(segment);
+        let find_or_make = || -> Result<(Segment, File), E> {
+            if let Some(first) = open_first(&path, &settings)? {
+                return Ok(first);
             }
             // The record of epochs is begun long after the first segment: that was lost here, or was
             // made by another process since.
             if live.join(EPOCHS).exists() {
-                let segment = open_first(&path, &settings)?;
-                return Ok(segment.ok_or_else(|| StoreError::damaged(&path, MISSING))?);
+                let first = open_first(&path, &settings)?;
+                return Ok(first.ok_or_else(|| StoreError::damaged(&path, MISSING))?);
             }
             if !settings.create {
                 return Err(StoreError::NoStore { path: root.clone() }.into());
@@ -73,18 +71,19 @@ impl Core {
             }
             files.make_directory(&live)?;
             let _held = lock.take(Mode::Exclusive, || {})?;
-            match open_first(&path, &settings)? {
-                Some(segment) => Ok(segment),
-                None => Ok(make(&files, &live, &settings, &seed()?)?),
+            if open_first(&path, &settings)?.is_none() {
+                make(&files, &live, &settings, &seed()?)?;
             }
+            let first = open_first(&path, &settings)?;
+            Ok(first.ok_or_else(|| StoreError::damaged(&path, MISSING))?)
         };
         let (first, kept) = loop {
-            let first = find_or_make()?;
+            let (first, file) = find_or_make()?;
             let kept = if alone {
                 let in_use = || StoreError::InUse { path: root.clone() };
-                open.try_keep()?.ok_or_else(in_use)?
+                Kept::alone(file, &path)?.ok_or_else(in_use)?
             } else {
-                open.keep_shared()?
+                Kept::shared(file, &path, settings.lock_deadline)?
             };
             match first.check_identity() {
                 Ok(()) => break (first, kept),
@@ -94,6 +93,7 @@ impl Core {
             }
         };
         let ticket = first.words()[TICKET].fetch_add(1, Ordering::Relaxed);
+        let own = ForkLocal::new().map_err(StoreError::io("reserve memory for", &live))?;
         let core = Self {
             id: StoreId(first.header().store_id),
             root,
@@ -105,8 +105,7 @@ impl Core {
             lock,
             settings,
             stripe: ticket as u32,
-            catalog: Mutex::new(Catalog::default()),
-            process: OnceLock::new(),
+            own,
             degraded: AtomicBool::new(false),
         };
         let booted = boot_id();
@@ -154,7 +153,7 @@ impl Core {
     /// Maps one segment; `None` when its file does not exist.
     pub(super) fn attach_one(&self, index: u32) -> Result<Option<()>, StoreError> {
         let path = self.live.join(Segment::file_name(index));
-        let Some(segment) = Segment::open(&path)? else {
+        let Some((segment, _)) = Segment::open(&path)? else {
             return Ok(None);
         };
         let header = segment.header();
@@ -170,8 +169,8 @@ impl Core {
 
 /// Opens the first segment, and refuses one that is none or lies on a file system that cannot keep
 /// the promises; `None` when there is no store yet.
-fn open_first(path: &Path, settings: &Settings) -> Result<Option<Segment>, StoreError> {
-    let Some(segment) = Segment::open(path)? else {
+fn open_first(path: &Path, settings: &Settings) -> Result<Option<(Segment, File)>, StoreError> {
+    let Some((segment, file)) = Segment::open(path)? else {
         return Ok(None);
     };
     if segment.header().index != 0 {
@@ -181,16 +180,11 @@ fn open_first(path: &Path, settings: &Settings) -> Result<Option<Segment>, Store
     if !segment.header().any_file_system && !settings.any_file_system {
         filesystem::check(path.parent().unwrap_or(path))?;
     }
-    Ok(Some(segment))
+    Ok(Some((segment, file)))
 }
 
 /// Makes the segments of a new store, the first one last: with it the store exists.
-fn make(
-    files: &Files,
-    live: &Path,
-    settings: &Settings,
-    seed: &Seed,
-) -> Result<Segment, StoreError> {
+fn make(files: &Files, live: &Path, settings: &Settings, seed: &Seed) -> Result<(), StoreError> {
     let further = (1..MAX_SEGMENTS as u32).map(|index| live.join(Segment::file_name(index)));
     let further: Vec<PathBuf> = further.filter(|path| path.exists()).collect();
     if !further.is_empty() && !files.temporary(MAKING).exists() {
@@ -246,7 +240,7 @@ fn make(
     })?;
     files.sweep()?;
     first.store(PENDING, 0);
-    Ok(first)
+    Ok(())
 }
 
 /// Twice the processors: so two threads that run at once rarely share a stripe.

@@ -8,9 +8,10 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 
 use super::control::TICKET;
 use super::error::StoreError;
@@ -24,6 +25,10 @@ pub(crate) const PROCESSES: &str = "processes";
 /// Numbers end below this, so that each is a byte that a lock can name.
 const NUMBERS: u64 = 1 << 62;
 
+/// How long to wait for a mutex that a thread may have held when this process was forked from its:
+/// nobody will ever give that one back.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// This process among those that use one store. Where the last of these goes, so do all locks.
 pub(crate) struct Process {
     /// `None` only while it is dropped.
@@ -33,9 +38,17 @@ pub(crate) struct Process {
 /// What all uses of one store in this process have in common.
 struct Identity {
     file: File,
-    /// This process' number; 0 in a child that was forked since, which then draws its own.
-    number: ForkLocal,
-    renewal: Mutex<()>,
+    /// Device and inode of the file.
+    names: (u64, u64),
+    number: ForkLocal<Number>,
+}
+
+/// The number of this process. A forked child draws its own.
+#[derive(Default)]
+struct Number {
+    /// 0 until it is drawn.
+    drawn: AtomicU64,
+    drawing: Mutex<()>,
 }
 
 /// One for each store that this process has a share in: opening the file a second time and closing
@@ -45,12 +58,28 @@ static OPEN: Mutex<Option<ByFile>> = Mutex::new(None);
 /// By device and inode of the file.
 type ByFile = HashMap<(u64, u64), Arc<Identity>>;
 
+/// The stores that this process has a share in.
+fn open_files() -> io::Result<MutexGuard<'static, Option<ByFile>>> {
+    let begun = Instant::now();
+    loop {
+        match OPEN.try_lock() {
+            Ok(open) => return Ok(open),
+            Err(TryLockError::Poisoned(open)) => return Ok(open.into_inner()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => {
+                let reason = "a thread was opening a store when this process was forked from its";
+                return Err(io::Error::new(io::ErrorKind::Deadlock, reason));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_micros(100)),
+        }
+    }
+}
+
 impl Process {
     /// This process' identity in the store whose folder `live` is.
     pub(crate) fn of(live: &Path) -> Result<Arc<Self>, StoreError> {
         let path = live.join(PROCESSES);
         let fail = |action| StoreError::io(action, &path);
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = open_files().map_err(fail("open"))?;
         let open = open.get_or_insert_default();
         let used = |identity: &Arc<Identity>| {
             let shared = Some(Arc::clone(identity));
@@ -64,26 +93,31 @@ impl Process {
         }
         let file = open_or_create(&path).map_err(fail("open"))?;
         let metadata = file.metadata().map_err(fail("inspect"))?;
+        let names = (metadata.dev(), metadata.ino());
         let number = ForkLocal::new().map_err(fail("reserve memory for"))?;
         let identity = Arc::new(Identity {
             file,
+            names,
             number,
-            renewal: Mutex::new(()),
         });
         let process = used(&identity);
-        open.insert((metadata.dev(), metadata.ino()), identity);
+        open.insert(names, identity);
         Ok(process)
+    }
+
+    /// Whether the store whose folder `live` is still has the file that is open here.
+    pub(crate) fn is_of(&self, live: &Path) -> bool {
+        let named = std::fs::symlink_metadata(live.join(PROCESSES));
+        named.is_ok_and(|named| {
+            let names = (named.dev(), named.ino());
+            self.shared
+                .as_ref()
+                .is_some_and(|shared| shared.names == names)
+        })
     }
 
     fn shared(&self) -> io::Result<&Identity> {
         self.shared.as_deref().ok_or(io::ErrorKind::NotFound.into())
-    }
-
-    /// This process' number; 0 where it has none yet.
-    #[inline]
-    pub(crate) fn number(&self) -> u64 {
-        let number = |shared: &Arc<Identity>| shared.number.word().load(Ordering::Relaxed);
-        self.shared.as_ref().map_or(0, number)
     }
 
     /// This process' number, which is drawn and locked where it has none yet.
@@ -96,11 +130,12 @@ impl Process {
 
     fn lock(&self, first: &Segment) -> io::Result<u64> {
         let shared = self.shared()?;
-        let _alone = shared
-            .renewal
+        let number = shared.number.get();
+        let _alone = number
+            .drawing
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let known = self.number();
+        let known = number.drawn.load(Ordering::Relaxed);
         // Locked once more: if something else in this process has closed the file, the lock is gone.
         if known != 0 && raw::try_lock(&shared.file, known)? {
             return Ok(known);
@@ -108,7 +143,7 @@ impl Process {
         loop {
             let drawn = first.words()[TICKET].fetch_add(1, Ordering::Relaxed) & (NUMBERS - 1);
             if drawn != 0 && raw::try_lock(&shared.file, drawn)? {
-                shared.number.word().store(drawn, Ordering::Relaxed);
+                number.drawn.store(drawn, Ordering::Relaxed);
                 return Ok(drawn);
             }
         }
@@ -123,18 +158,23 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Closed under the mutex, so that nobody opens the file anew in between and loses a lock.
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(shared) = self.shared.take() else {
             return;
         };
-        // The map's and this one: nobody else can get another without the mutex.
-        if Arc::strong_count(&shared) == 2
-            && let Some(open) = open.as_mut()
-        {
-            open.retain(|_, known| !Arc::ptr_eq(known, &shared));
+        // Closed under the mutex, so that nobody opens the file anew in between and loses a lock.
+        match open_files() {
+            Ok(mut open) => {
+                // The map's and this one: nobody else can get another without the mutex.
+                if Arc::strong_count(&shared) == 2
+                    && let Some(open) = open.as_mut()
+                {
+                    open.remove(&shared.names);
+                }
+                // Closing drops the lock of this process, and nothing in a forked child without one.
+                drop(shared);
+            }
+            // It stays open; the process' end closes it.
+            Err(_) => std::mem::forget(shared),
         }
-        // Closing drops the lock of this process, and nothing in a forked child that has none.
-        drop(shared);
     }
 }

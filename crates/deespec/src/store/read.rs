@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use crate::metric::{Buckets, Family, LabelSet, Shape, Value};
+use crate::metric::{Buckets, Family, LabelSet, Processes, Shape, Value};
 use crate::sync::Ordering;
 
 use super::control::Tail;
@@ -76,7 +76,7 @@ impl Catalog {
         self.families.values()
     }
 
-    /// The label sets of a family.
+    /// The label sets of a family, but for those of removed series.
     pub(crate) fn label_sets(&self, name: &str) -> impl Iterator<Item = &LabelSet> {
         let first = self
             .series
@@ -84,13 +84,15 @@ impl Catalog {
         let same = self.series[first..]
             .iter()
             .take_while(move |known| known.name == name);
-        same.map(|known| &known.labels)
+        same.filter(|known| !known.is_removed())
+            .map(|known| &known.labels)
     }
 
     /// Decodes what was added since the last time.
     fn update(&mut self, core: &Core) -> Result<(), StoreError> {
         core.attach()?;
         let before = self.series.len();
+        let mut series = Vec::new();
         for segment in core.segments() {
             let index = segment.header().index as usize;
             let tail = segment.tail()?;
@@ -104,9 +106,20 @@ impl Catalog {
             self.bad
                 .extend(bad.map(|bad| (segment.path().to_owned(), bad)));
             for entry in scan.entries {
-                self.add(segment, entry);
+                match entry.content {
+                    // A later declaration replaces an earlier one.
+                    Content::Family(family) => {
+                        let name = family.name().to_owned();
+                        self.families.insert(name, Arc::new(family));
+                    }
+                    Content::Series { .. } => series.push((Arc::clone(segment), entry)),
+                }
             }
             self.read[index] = tail;
+        }
+        // Behind all declarations: damage may have made one come after its series.
+        for (segment, entry) in series {
+            self.add(&segment, entry);
         }
         if self.series.len() > before {
             self.series
@@ -121,16 +134,10 @@ impl Catalog {
             cell: entry.cell,
             cells: entry.cells,
         };
-        let (name, labels, form) = match entry.content {
-            // A later declaration replaces an earlier one.
-            Content::Family(family) => {
-                let name = family.name().to_owned();
-                self.families.insert(name, Arc::new(family));
-                return;
-            }
-            Content::Series { name, labels, form } => (name, labels, form),
+        let Content::Series { name, labels, form } = entry.content else {
+            return;
         };
-        // A family stands before its series, unless its own entry is damaged.
+        // Its own entry may be damaged.
         let fits = |family: &&Arc<Family>| registry::Form::of(family.shape()) == form;
         let family = self.families.get(&name).filter(fits);
         let shape = match family {
@@ -159,7 +166,7 @@ impl Catalog {
 
     /// Reads every series against the baseline of an epoch.
     pub(crate) fn values(&self, core: &Core, epoch: u32) -> Result<Vec<SeriesValue>, StoreError> {
-        self.collect(core, |known, cell| {
+        self.collect(core, false, |known, cell| {
             let total = known.segment.total(cell);
             (total.wrapping_sub(known.baseline(epoch, cell)), total)
         })
@@ -171,7 +178,8 @@ impl Catalog {
         core: &Core,
         epoch: u32,
     ) -> Result<Vec<SeriesValue>, StoreError> {
-        self.collect(core, |known, cell| {
+        // A removed series may have counted in that epoch.
+        self.collect(core, true, |known, cell| {
             let end = known.baseline(epoch, cell);
             let begin = known.baseline(epoch.wrapping_sub(1), cell);
             (end.wrapping_sub(begin), end)
@@ -181,32 +189,45 @@ impl Catalog {
     fn collect(
         &self,
         core: &Core,
+        removed_too: bool,
         read: impl Fn(&Known, u32) -> (u64, u64),
     ) -> Result<Vec<SeriesValue>, StoreError> {
         let mut all = Vec::with_capacity(self.series.len());
+        let mut lives = core.lives();
         for twins in self.distinct() {
             let Some(first) = twins.first() else { continue };
-            if Self::are_removed(twins) {
+            let removed = Self::are_removed(twins);
+            if removed && !removed_too {
                 continue;
             }
             let (value, total) = match &first.shape {
-                Shape::Counter => first.counted(twins, None, &read),
-                Shape::Histogram(buckets) => first.counted(twins, Some(buckets), &read),
+                Shape::Counter => {
+                    let add = |sum: (u64, u64), known: &Known| {
+                        let (value, total) = read(known, known.entry.cell);
+                        (sum.0.wrapping_add(value), sum.1.wrapping_add(total))
+                    };
+                    let (value, total) = twins.iter().fold((0, 0), add);
+                    (Value::Counter(value), Value::Counter(total))
+                }
+                Shape::Histogram(buckets) => first.observed(twins, buckets, &read),
                 Shape::Gauge => {
                     let cell = first.segment.cell(0, first.entry.cell);
                     let now = Value::Gauge(f64::from_bits(cell.load(Ordering::Relaxed)));
                     (now.clone(), now)
                 }
                 Shape::ProcessGauge(aggregation) => {
-                    let entries = twins.iter().map(|known| {
+                    let mut all = Processes::none(*aggregation);
+                    for known in twins {
                         let Span { cell, cells, .. } = known.entry;
-                        (Arc::clone(&known.segment), cell, cells)
-                    });
-                    let now = Value::Processes(core.processes(*aggregation, entries)?);
-                    (now.clone(), now)
+                        lives.join(&mut all, &known.segment, cell, cells)?;
+                    }
+                    (Value::Processes(all), Value::Processes(all))
                 }
                 Shape::Info => (Value::Info, Value::Info),
             };
+            if removed && value.to_cells().is_empty() {
+                continue;
+            }
             all.push(SeriesValue {
                 name: first.name.clone(),
                 labels: first.labels.clone(),
@@ -258,11 +279,11 @@ impl Known {
         registry::is_removed(&self.segment, block, cell, cells)
     }
 
-    /// Value and total of a counter or a histogram, over all its entries.
-    fn counted(
+    /// Value and total of a histogram, over all its entries.
+    fn observed(
         &self,
         twins: &[Self],
-        buckets: Option<&Buckets>,
+        buckets: &Buckets,
         read: &impl Fn(&Self, u32) -> (u64, u64),
     ) -> (Value, Value) {
         // Each cell is read once, so that value and total are of the same moment.
@@ -274,8 +295,8 @@ impl Known {
             }
         }
         (
-            Value::from_cells(buckets, |cell| cells[cell as usize].0),
-            Value::from_cells(buckets, |cell| cells[cell as usize].1),
+            Value::of_histogram(buckets, |cell| cells[cell as usize].0),
+            Value::of_histogram(buckets, |cell| cells[cell as usize].1),
         )
     }
 }
@@ -283,7 +304,8 @@ impl Known {
 impl Core {
     /// The series that there are now.
     pub(crate) fn catalog(&self) -> Result<MutexGuard<'_, Catalog>, StoreError> {
-        let mut catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
+        let catalog = &self.own.get().catalog;
+        let mut catalog = catalog.lock().unwrap_or_else(PoisonError::into_inner);
         catalog.update(self)?;
         Ok(catalog)
     }

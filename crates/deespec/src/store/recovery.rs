@@ -2,13 +2,17 @@
 //! registry is read again from its entries and cells that no entry owns are cleared: they were
 //! never published, because publishing makes the entries durable first. After a mere `kill -9` nothing is lost and nothing is repaired here.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
+use crate::metric::{Aggregation, Processes};
 use crate::sync::Ordering;
 
 use super::control::{BOOT, DURABLE_TAIL, PENDING, SEGMENTS, Tail};
 use super::error::StoreError;
 use super::layout::{MAX_SEGMENTS, seal, unseal};
+use super::registry::{Content, Scan};
 use super::segment::Segment;
 use super::{Core, Exclusive, Record, epoch, registry};
 
@@ -59,8 +63,21 @@ impl Exclusive<'_> {
             count += 1;
         }
         core.first.store(SEGMENTS, seal(count));
-        for segment in core.segments() {
-            recover_segment(segment);
+        let scans = core.segments().map(|segment| {
+            let blocks = segment.geometry().blocks() as u32;
+            let scan = registry::scan(segment, Tail::default(), blocks, false);
+            (Arc::clone(segment), scan)
+        });
+        let mut scans: Vec<_> = scans.collect();
+        let families = declared(&scans);
+        for (segment, scan) in &mut scans {
+            recover_segment(segment, scan, &families);
+            // Nobody who had a share before a boot lives; others open a damaged store within one.
+            let mut nobody = Processes::none(Aggregation::default());
+            for entry in scan.entries.iter().filter(|entry| entry.is_process_gauge()) {
+                core.lives()
+                    .join(&mut nobody, segment, entry.cell, entry.cells)?;
+            }
         }
         if epoch::current(&core.first).is_err() {
             self.recover_epoch()?;
@@ -90,15 +107,38 @@ impl Exclusive<'_> {
     }
 }
 
+/// The names of all families whose declaration is there. A declaration that was to be replaced
+/// counts again where the one that replaced it was torn.
+fn declared(scans: &[(Arc<Segment>, Scan)]) -> HashSet<String> {
+    let mut last = HashMap::new();
+    for (segment, entry) in scans
+        .iter()
+        .flat_map(|(segment, scan)| scan.entries.iter().map(move |entry| (segment, entry)))
+    {
+        if let Content::Family(family) = &entry.content {
+            last.insert(
+                family.name().to_owned(),
+                registry::state(segment, entry.block),
+            );
+        }
+    }
+    for state in last.values() {
+        state.fetch_and(!registry::SUPERSEDED, Ordering::Relaxed);
+    }
+    last.into_keys().collect()
+}
+
 /// What is behind the durable tail and no whole entry was torn by the power cut: it is declared
-/// void, and cells that may be handed out again are cleared. So are the shares of per-process
-/// gauges: nobody who had one lives any more, and their numbers may be given again. Damage in front of it stays where it
-/// is and is reported by every reading.
-fn recover_segment(segment: &Segment) {
+/// void, and cells that may be handed out again are cleared. So is a series whose family's entry was
+/// torn: neither was ever durable, so nothing of it was published. Damage in front of the durable
+/// tail stays where it is and is reported by every reading.
+fn recover_segment(segment: &Segment, scan: &mut Scan, families: &HashSet<String>) {
     let geometry = segment.geometry();
-    let blocks = geometry.blocks() as u32;
     let durable = Tail::decode(segment.load(DURABLE_TAIL)).unwrap_or_default();
-    let scan = registry::scan(segment, Tail::default(), blocks, false);
+    scan.entries.retain(|entry| {
+        entry.block < durable.blocks
+            || !matches!(&entry.content, Content::Series { name, .. } if !families.contains(name))
+    });
     let mut tail = durable;
     let mut holes = Vec::new();
     for entry in &scan.entries {
@@ -107,9 +147,6 @@ fn recover_segment(segment: &Segment) {
         }
         tail.blocks = tail.blocks.max(entry.block + entry.blocks);
         tail.cells = tail.cells.max(entry.cell + entry.cells);
-        if entry.is_process_gauge() {
-            clear(segment, entry.cell..entry.cell + entry.cells);
-        }
     }
     for (first, count) in holes {
         registry::void(segment, first, count);

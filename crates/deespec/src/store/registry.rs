@@ -36,20 +36,33 @@ const SUM: u64 = u64::MAX >> 2;
 
 /// The state of a series that is removed now: it stays so for as long as nothing is added to it.
 pub(crate) fn removal(segment: &Segment, block: u32, cell: u32, cells: u32) -> u64 {
-    // An observation may take from a histogram's sum what it adds to a bucket: only buckets tell.
     let sizes = segment.load(segment.geometry().registry_at() + block as usize * BLOCK + 1);
-    let skipped = u32::from(form_of(sizes) == Some(Form::Histogram));
-    let cells = cell + skipped..cell + cells;
+    let cells = match form_of(sizes) {
+        // An observation may take from the sum what it adds to a bucket: only buckets tell.
+        Some(Form::Histogram) => cell + 1..cell + cells,
+        Some(Form::Counter) => cell..cell + cells,
+        // What is not added up comes back when it is set, whatever to.
+        _ => cell..cell,
+    };
     let sum = cells
         .map(|cell| segment.total(cell))
         .fold(0, u64::wrapping_add);
     REMOVED | (sum & SUM)
 }
 
-/// Whether a series was removed and not counted since.
+/// Whether a series was removed and not counted since. One that was counted is there for good: its
+/// sum may come to what it was. Needs the shared or exclusive lock.
 pub(crate) fn is_removed(segment: &Segment, block: u32, cell: u32, cells: u32) -> bool {
-    let state = state(segment, block).load(Ordering::Relaxed);
-    state != 0 && state == removal(segment, block, cell, cells)
+    let state = state(segment, block);
+    let mark = state.load(Ordering::Relaxed);
+    if mark == 0 {
+        return false;
+    }
+    let removed = mark == removal(segment, block, cell, cells);
+    if !removed {
+        state.store(0, Ordering::Relaxed);
+    }
+    removed
 }
 
 /// The entry at a block that a lookup found.

@@ -1,5 +1,6 @@
 //! One segment: a mapped file of stripes, baselines and series names, fixed in size for ever.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -40,8 +41,8 @@ impl Segment {
         format!("segment-{index:04}")
     }
 
-    /// Opens a segment; `None` when the file does not exist.
-    pub(crate) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
+    /// Opens a segment, and gives its file too; `None` when that does not exist.
+    pub(crate) fn open(path: &Path) -> Result<Option<(Self, File)>, StoreError> {
         let Some((file, metadata)) = open_regular(path, true, u64::MAX)? else {
             return Ok(None);
         };
@@ -68,7 +69,7 @@ impl Segment {
         let region =
             Region::map(&file, header.geometry.words()).map_err(StoreError::io("map", path))?;
         let identity = (metadata.dev(), metadata.ino());
-        Ok(Some(Self::new(region, header, path, identity)))
+        Ok(Some((Self::new(region, header, path, identity), file)))
     }
 
     /// Makes a segment that appears complete: allocated, filled by `fill`, durable, then named.

@@ -5,13 +5,15 @@
 //! are never more than processes have lived at once; where that is not enough, a further entry of
 //! the same key brings twice as many.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::metric::{Aggregation, Key, Processes};
+use crate::metric::{Key, Processes};
 use crate::sync::{AtomicU64, Ordering};
 
 use super::error::StoreError;
 use super::process::{PROCESSES, Process};
+use super::raw::ForkLocal;
 use super::register::{Cells, Wanted, borrowed};
 use super::registry::{self, Content, Form, NewEntry, Place};
 use super::segment::Segment;
@@ -32,13 +34,19 @@ struct Share {
 }
 
 impl Share {
+    #[inline]
     fn owner(&self) -> &AtomicU64 {
         self.segment.cell(self.stripe, self.cell)
     }
 
     #[inline]
-    fn pair(&self) -> &[AtomicU64] {
-        self.segment.run(self.stripe, self.cell, PAIR)
+    fn value(&self) -> &AtomicU64 {
+        self.segment.cell(self.stripe, self.cell + 1)
+    }
+
+    #[inline]
+    fn is_owned_by(&self, number: u64) -> bool {
+        self.owner().load(Ordering::Relaxed) == number
     }
 }
 
@@ -58,23 +66,25 @@ fn shares_of(segment: &Arc<Segment>, first: u32, cells: u32) -> impl Iterator<It
 /// This process' share of one gauge.
 pub(crate) struct OwnShare {
     cells: Cells,
-    process: Arc<Process>,
-    /// The share of the process that looked the gauge up.
+    claimed: ForkLocal<Claimed>,
+}
+
+/// The shares that this process has claimed, each with the number that it had then.
+#[derive(Default)]
+struct Claimed {
     first: OnceLock<(u64, Share)>,
-    /// The share of a child that was forked from it.
-    forked: Mutex<Option<(u64, Share)>>,
+    /// Claimed anew after the first was lost.
+    later: Mutex<Option<(u64, Share)>>,
 }
 
 impl OwnShare {
     pub(crate) fn new(core: &Core, cells: Cells) -> Result<Self, StoreError> {
+        let memory = StoreError::io("reserve memory for", core.root());
         let own = Self {
             cells,
-            process: core.process()?,
-            first: OnceLock::new(),
-            forked: Mutex::new(None),
+            claimed: ForkLocal::new().map_err(memory)?,
         };
-        let claimed = own.claim(core)?;
-        let _ = own.first.set(claimed);
+        own.with(core, |_| ())?;
         Ok(own)
     }
 
@@ -85,46 +95,47 @@ impl OwnShare {
         core: &Core,
         change: impl FnOnce(&AtomicU64) -> T,
     ) -> Result<T, StoreError> {
-        let number = self.process.number();
-        if let Some((owner, share)) = self.first.get()
-            && *owner == number
-            && let [owner, value] = share.pair()
-            && owner.load(Ordering::Relaxed) == number
-        {
-            let changed = change(value);
-            self.cells.revive();
-            return Ok(changed);
-        }
-        self.with_new(core, number, change)
-    }
-
-    /// After a fork, or after somebody took the share for a dead process' one.
-    #[cold]
-    fn with_new<T>(
-        &self,
-        core: &Core,
-        number: u64,
-        change: impl FnOnce(&AtomicU64) -> T,
-    ) -> Result<T, StoreError> {
-        let mut forked = self.forked.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_mine = |(owner, share): &(u64, Share)| {
-            *owner == number && share.owner().load(Ordering::Relaxed) == number
+        let claimed = self.claimed.get();
+        let changed = match claimed.first.get() {
+            Some((number, share)) if share.is_owned_by(*number) => change(share.value()),
+            _ => self.with_new(core, claimed, change)?,
         };
-        let (_, share) = match forked.take().filter(is_mine) {
-            Some(known) => forked.insert(known),
-            None => forked.insert(self.claim(core)?),
-        };
-        let changed = change(&share.pair()[1]);
         self.cells.revive();
         Ok(changed)
     }
 
-    /// Finds this process' share, or takes a free one.
-    fn claim(&self, core: &Core) -> Result<(u64, Share), StoreError> {
+    /// The first time in this process, or after somebody took the share for a dead process' one.
+    #[cold]
+    fn with_new<T>(
+        &self,
+        core: &Core,
+        claimed: &Claimed,
+        change: impl FnOnce(&AtomicU64) -> T,
+    ) -> Result<T, StoreError> {
+        let mut later = claimed.later.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = later.as_ref().or_else(|| claimed.first.get());
+        if let Some((number, share)) = known
+            && share.is_owned_by(*number)
+        {
+            return Ok(change(share.value()));
+        }
+        // What this process had there, unless another has taken the place since.
+        let lost = known.filter(|(_, share)| share.is_owned_by(0));
+        let value = lost.map_or(0, |(_, share)| share.value().load(Ordering::Relaxed));
+        let new = self.claim(core, value)?;
+        let changed = change(new.1.value());
+        if let Err(new) = claimed.first.set(new) {
+            *later = Some(new);
+        }
+        Ok(changed)
+    }
+
+    /// Finds this process' share, or takes a free one, which then has this value.
+    fn claim(&self, core: &Core, value: u64) -> Result<(u64, Share), StoreError> {
         let exclusive = core.exclusive()?;
-        let number = self.process.join(&core.first)?;
-        let share = exclusive.claim(&self.cells, &self.process, number)?;
-        self.cells.revive();
+        let process = core.process()?;
+        let number = process.join(&core.first)?;
+        let share = exclusive.claim(&self.cells, &process, number, value)?;
         Ok((number, share))
     }
 }
@@ -133,44 +144,26 @@ impl Core {
     /// This process among those that have shares in the store's gauges. It stays one of them for as
     /// long as the store is open here, whatever becomes of a gauge's handle.
     pub(crate) fn process(&self) -> Result<Arc<Process>, StoreError> {
-        if let Some(process) = self.process.get() {
-            return Ok(Arc::clone(process));
+        let mut known = self
+            .own
+            .get()
+            .process
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // A file that was removed or replaced tells nothing about those who open it now.
+        match known.as_ref().filter(|process| process.is_of(&self.live)) {
+            Some(process) => Ok(Arc::clone(process)),
+            None => Ok(Arc::clone(known.insert(Process::of(&self.live)?))),
         }
-        let process = Process::of(&self.live)?;
-        Ok(Arc::clone(self.process.get_or_init(|| process)))
     }
 
-    /// What the live processes have in the entries of one gauge. Needs the shared or exclusive lock:
-    /// the shares of dead processes are given back here.
-    pub(super) fn processes(
-        &self,
-        aggregation: Aggregation,
-        entries: impl Iterator<Item = (Arc<Segment>, u32, u32)>,
-    ) -> Result<Processes, StoreError> {
-        let mut all = Processes::none(aggregation);
-        let mut process = None;
-        for (segment, cell, cells) in entries {
-            for share in shares_of(&segment, cell, cells) {
-                let [owner, value] = share.pair() else {
-                    continue;
-                };
-                let number = owner.load(Ordering::Acquire);
-                if number == 0 {
-                    continue;
-                }
-                let process = match &process {
-                    Some(process) => process,
-                    None => process.insert(self.process()?),
-                };
-                if process.is_live(number).map_err(self.not_told())? {
-                    all.join(f64::from_bits(value.load(Ordering::Relaxed)));
-                } else {
-                    let free = (Ordering::Relaxed, Ordering::Relaxed);
-                    let _ = owner.compare_exchange(number, 0, free.0, free.1);
-                }
-            }
+    /// Asks about owners of shares. Needs the shared or exclusive lock.
+    pub(super) fn lives(&self) -> Lives<'_> {
+        Lives {
+            core: self,
+            process: None,
+            known: HashMap::new(),
         }
-        Ok(all)
     }
 
     fn not_told(&self) -> impl FnOnce(std::io::Error) -> StoreError {
@@ -179,8 +172,64 @@ impl Core {
     }
 }
 
+/// Who lives, as the kernel tells it: each process is asked about once in a reading.
+pub(super) struct Lives<'a> {
+    core: &'a Core,
+    process: Option<Arc<Process>>,
+    known: HashMap<u64, bool>,
+}
+
+impl Lives<'_> {
+    fn is_live(&mut self, number: u64) -> Result<bool, StoreError> {
+        if let Some(live) = self.known.get(&number) {
+            return Ok(*live);
+        }
+        let process = match &self.process {
+            Some(process) => process,
+            None => self.process.insert(self.core.process()?),
+        };
+        let live = process.is_live(number).map_err(self.core.not_told())?;
+        self.known.insert(number, live);
+        Ok(live)
+    }
+
+    /// Whether the share is that of a live process; one of a dead process becomes free.
+    fn is_share_of_live(&mut self, share: &Share) -> Result<bool, StoreError> {
+        let number = share.owner().load(Ordering::Acquire);
+        if number == 0 || self.is_live(number)? {
+            return Ok(number != 0);
+        }
+        let order = (Ordering::Relaxed, Ordering::Relaxed);
+        let _ = share.owner().compare_exchange(number, 0, order.0, order.1);
+        Ok(false)
+    }
+
+    /// Adds what the live processes have in the cells of one entry; the shares of dead ones become
+    /// free.
+    pub(super) fn join(
+        &mut self,
+        all: &mut Processes,
+        segment: &Arc<Segment>,
+        cell: u32,
+        cells: u32,
+    ) -> Result<(), StoreError> {
+        for share in shares_of(segment, cell, cells) {
+            if self.is_share_of_live(&share)? {
+                all.join(f64::from_bits(share.value().load(Ordering::Relaxed)));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Exclusive<'_> {
-    fn claim(&self, cells: &Cells, process: &Process, number: u64) -> Result<Share, StoreError> {
+    fn claim(
+        &self,
+        cells: &Cells,
+        process: &Process,
+        number: u64,
+        first_value: u64,
+    ) -> Result<Share, StoreError> {
         let core = self.core;
         core.attach()?;
         let wanted = core.key_of(cells)?;
@@ -193,8 +242,7 @@ impl Exclusive<'_> {
             let entries = entries.iter();
             entries.flat_map(|(segment, place)| shares_of(segment, place.cell, place.cells))
         };
-        let owned_by =
-            |number| shares().find(|share| share.owner().load(Ordering::Relaxed) == number);
+        let owned_by = |number| shares().find(|share| share.is_owned_by(number));
         if let Some(mine) = owned_by(number) {
             return Ok(mine);
         }
@@ -217,15 +265,9 @@ impl Exclusive<'_> {
             }
         };
         // No owner meanwhile: a reader must not see the new owner with the old value.
-        let [owner, value] = share.pair() else {
-            return Err(StoreError::damaged(
-                share.segment.path(),
-                "a share has no cells",
-            ));
-        };
-        owner.store(0, Ordering::Release);
-        value.store(0_f64.to_bits(), Ordering::Release);
-        owner.store(number, Ordering::Release);
+        share.owner().store(0, Ordering::Release);
+        share.value().store(first_value, Ordering::Release);
+        share.owner().store(number, Ordering::Release);
         Ok(share)
     }
 
