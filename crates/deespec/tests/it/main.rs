@@ -24,6 +24,7 @@ mod native;
 mod oracles;
 mod programs;
 mod protobuf;
+mod readers;
 mod registry;
 mod restore;
 mod retention;
