@@ -180,20 +180,21 @@ impl<'a> Plan<'a> {
         let mut shares = vec![Vec::new()];
         let (mut blocks, mut cells) = (0, 0);
         for prepared in all {
-            let geometry = Geometry::of(shares.len() as u32 - 1, frame.stripes);
             let entry = prepared.entry();
             let (needs, takes) = (entry.blocks(), entry.cells());
-            blocks += needs;
-            cells += takes;
             drop(entry);
-            match shares.last_mut() {
-                Some(share) if blocks <= geometry.blocks() && cells <= geometry.cells => {
-                    share.push(prepared);
+            // One that is larger than the next segment goes to a later one, which is larger still.
+            loop {
+                let geometry = Geometry::of(shares.len() as u32 - 1, frame.stripes);
+                if blocks + needs <= geometry.blocks() && cells + takes <= geometry.cells {
+                    break;
                 }
-                _ => {
-                    (blocks, cells) = (needs, takes);
-                    shares.push(vec![prepared]);
-                }
+                (blocks, cells) = (0, 0);
+                shares.push(Vec::new());
+            }
+            (blocks, cells) = (blocks + needs, cells + takes);
+            if let Some(share) = shares.last_mut() {
+                share.push(prepared);
             }
         }
         Self { shares }

@@ -96,13 +96,13 @@ impl Core {
         name: &str,
         labels: &[(&str, &str)],
     ) -> Result<(Cells, Buckets), StoreError> {
-        let known = self.family(name);
-        let shape = match &known {
-            Some(family) => family.shape().clone(),
-            None => Shape::Histogram(Buckets::default()),
-        };
         let wanted = Shape::Histogram(Buckets::default());
+        // The series first: somebody else may declare the family meanwhile, and then has been heard.
         let cells = self.series(name, labels, &wanted)?;
+        let shape = match self.family(name) {
+            Some(family) => family.shape().clone(),
+            None => wanted,
+        };
         match (shape, cells.count()) {
             (Shape::Histogram(buckets), count) if count as usize == 1 + buckets.len() => {
                 Ok((cells, buckets))
@@ -152,7 +152,7 @@ impl Core {
         for segment in self.segments() {
             for place in registry::find_each(segment, &wanted.key, wanted.hash) {
                 found = true;
-                let mark = registry::removal(segment, place.cell, place.cells);
+                let mark = registry::removal(segment, place.block, place.cell, place.cells);
                 registry::state(segment, place.block).store(mark, Ordering::Relaxed);
             }
         }
@@ -180,9 +180,17 @@ impl Exclusive<'_> {
         }
         let new = self.append_family(family)?;
         registry::state(&new.segment, new.block).store(known.count(), Ordering::Relaxed);
-        // Killed before this, both stand, and the first one counts until the next declaration.
-        registry::state(&known.segment, known.block)
-            .fetch_or(registry::SUPERSEDED, Ordering::Relaxed);
+        // Killed before this, all stand, and the first one counts until the next declaration.
+        for segment in core.segments() {
+            let key = Key::of_family(family.name());
+            let wanted = core.wanted(key);
+            for place in registry::find_each(segment, &wanted.key, wanted.hash) {
+                if !(Arc::ptr_eq(segment, &new.segment) && place.block == new.block) {
+                    registry::state(segment, place.block)
+                        .fetch_or(registry::SUPERSEDED, Ordering::Relaxed);
+                }
+            }
+        }
         Ok(())
     }
 
@@ -199,20 +207,21 @@ impl Exclusive<'_> {
         })
     }
 
-    /// The family that a new series belongs to; it is made where it is new too.
+    /// The family that a new series belongs to; it is made where it is new too. Whether the series'
+    /// labels are those that were declared is checked where they are given.
     pub(super) fn family_of(
         &self,
         name: &str,
-        labels: &[(&str, &str)],
+        labels: Option<&[(&str, &str)]>,
         shape: &Shape,
     ) -> Result<KnownFamily, StoreError> {
         if let Some(family) = self.core.family(name) {
             family.check_use(shape)?;
-            family.check_series(labels)?;
+            labels.map_or(Ok(()), |labels| family.check_series(labels))?;
             return Ok(family);
         }
         let family = Family::implicit(name, shape.clone());
-        family.check_series(labels)?;
+        family.check_series(labels.unwrap_or_default())?;
         self.append_family(&family)
     }
 

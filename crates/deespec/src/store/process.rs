@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::sync::Ordering;
 
@@ -21,21 +21,29 @@ use super::segment::Segment;
 /// The name of the file in `live/` whose bytes are locked. It stays empty.
 pub(crate) const PROCESSES: &str = "processes";
 
-/// This process among those that use one store.
+/// Numbers end below this, so that each is a byte that a lock can name.
+const NUMBERS: u64 = 1 << 62;
+
+/// This process among those that use one store. Where the last of these goes, so do all locks.
 pub(crate) struct Process {
     /// `None` only while it is dropped.
-    file: Option<File>,
+    shared: Option<Arc<Identity>>,
+}
+
+/// What all uses of one store in this process have in common.
+struct Identity {
+    file: File,
     /// This process' number; 0 in a child that was forked since, which then draws its own.
     number: ForkLocal,
     renewal: Mutex<()>,
 }
 
 /// One for each store that this process has a share in: opening the file a second time and closing
-/// it would drop the locks of the first.
+/// it would drop the locks of the first. Taken from here, and closed, under the mutex only.
 static OPEN: Mutex<Option<ByFile>> = Mutex::new(None);
 
 /// By device and inode of the file.
-type ByFile = HashMap<(u64, u64), Weak<Process>>;
+type ByFile = HashMap<(u64, u64), Arc<Identity>>;
 
 impl Process {
     /// This process' identity in the store whose folder `live` is.
@@ -44,36 +52,42 @@ impl Process {
         let fail = |action| StoreError::io(action, &path);
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         let open = open.get_or_insert_default();
+        let used = |identity: &Arc<Identity>| {
+            let shared = Some(Arc::clone(identity));
+            Arc::new(Self { shared })
+        };
         // By its name first: opening it would be the mistake.
         if let Ok(named) = std::fs::symlink_metadata(&path)
-            && let Some(known) = open
-                .get(&(named.dev(), named.ino()))
-                .and_then(Weak::upgrade)
+            && let Some(known) = open.get(&(named.dev(), named.ino()))
         {
-            return Ok(known);
+            return Ok(used(known));
         }
         let file = open_or_create(&path).map_err(fail("open"))?;
         let metadata = file.metadata().map_err(fail("inspect"))?;
         let number = ForkLocal::new().map_err(fail("reserve memory for"))?;
-        let process = Arc::new(Self {
-            file: Some(file),
+        let identity = Arc::new(Identity {
+            file,
             number,
             renewal: Mutex::new(()),
         });
-        open.retain(|_, process| process.strong_count() > 0);
-        open.insert((metadata.dev(), metadata.ino()), Arc::downgrade(&process));
+        let process = used(&identity);
+        open.insert((metadata.dev(), metadata.ino()), identity);
         Ok(process)
+    }
+
+    fn shared(&self) -> io::Result<&Identity> {
+        self.shared.as_deref().ok_or(io::ErrorKind::NotFound.into())
     }
 
     /// This process' number; 0 where it has none yet.
     #[inline]
     pub(crate) fn number(&self) -> u64 {
-        self.number.word().load(Ordering::Relaxed)
+        let number = |shared: &Arc<Identity>| shared.number.word().load(Ordering::Relaxed);
+        self.shared.as_ref().map_or(0, number)
     }
 
     /// This process' number, which is drawn and locked where it has none yet.
     pub(crate) fn join(&self, first: &Segment) -> Result<u64, StoreError> {
-        let _alone = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
         self.lock(first).map_err(StoreError::io(
             "lock a byte of",
             &first.path().with_file_name(PROCESSES),
@@ -81,36 +95,46 @@ impl Process {
     }
 
     fn lock(&self, first: &Segment) -> io::Result<u64> {
-        let file = self.file()?;
+        let shared = self.shared()?;
+        let _alone = shared
+            .renewal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let known = self.number();
         // Locked once more: if something else in this process has closed the file, the lock is gone.
-        if known != 0 && raw::try_lock(file, known)? {
+        if known != 0 && raw::try_lock(&shared.file, known)? {
             return Ok(known);
         }
         loop {
-            let drawn = first.words()[TICKET].fetch_add(1, Ordering::Relaxed) & (u64::MAX >> 2);
-            if drawn != 0 && raw::try_lock(file, drawn)? {
-                self.number.word().store(drawn, Ordering::Relaxed);
+            let drawn = first.words()[TICKET].fetch_add(1, Ordering::Relaxed) & (NUMBERS - 1);
+            if drawn != 0 && raw::try_lock(&shared.file, drawn)? {
+                shared.number.word().store(drawn, Ordering::Relaxed);
                 return Ok(drawn);
             }
         }
     }
 
-    fn file(&self) -> io::Result<&File> {
-        self.file.as_ref().ok_or(io::ErrorKind::NotFound.into())
-    }
-
     /// Whether the process with this number lives.
     pub(crate) fn is_live(&self, number: u64) -> io::Result<bool> {
-        raw::is_locked(self.file()?, number)
+        // No process has a larger one; it stands there because a bit was flipped.
+        Ok(number < NUMBERS && raw::is_locked(&self.shared()?.file, number)?)
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         // Closed under the mutex, so that nobody opens the file anew in between and loses a lock.
-        let _open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(shared) = self.shared.take() else {
+            return;
+        };
+        // The map's and this one: nobody else can get another without the mutex.
+        if Arc::strong_count(&shared) == 2
+            && let Some(open) = open.as_mut()
+        {
+            open.retain(|_, known| !Arc::ptr_eq(known, &shared));
+        }
         // Closing drops the lock of this process, and nothing in a forked child that has none.
-        drop(self.file.take());
+        drop(shared);
     }
 }

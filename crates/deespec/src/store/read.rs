@@ -299,18 +299,19 @@ impl Core {
         })
     }
 
-    /// A number that changes whenever a cell or the epoch changes: the sum over all cells in use.
+    /// A number that changes when a cell or the epoch changes: a digest of all cells in use. A plain
+    /// sum would stay the same when two gauges change places.
     pub(crate) fn state(&self) -> Result<u64, StoreError> {
         self.attach()?;
-        let mut sum = u64::from(epoch::current(&self.first)?) << 32;
+        let mut state = mix(u64::from(epoch::current(&self.first)?));
         for segment in self.segments() {
             let cells = segment.tail()?.cells;
-            sum = (0..cells)
-                .map(|cell| segment.total(cell))
-                .fold(sum, u64::wrapping_add);
-            sum = sum.wrapping_add(u64::from(cells));
+            for cell in 0..cells {
+                state = state.wrapping_add(mix(segment.total(cell) ^ u64::from(cell) << 32));
+            }
+            state = mix(state.wrapping_add(u64::from(cells)));
         }
-        Ok(sum)
+        Ok(state)
     }
 
     /// How many segments and stripes the store has, and the bytes of disk that they fill.
@@ -325,4 +326,12 @@ impl Core {
             bytes,
         )
     }
+}
+
+/// Spreads each bit of a number over all bits (SplitMix64).
+fn mix(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }

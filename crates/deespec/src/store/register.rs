@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::metric::{Key, LabelSet, Shape, check_label_set, check_metric_name};
+use crate::metric::{Key, LabelSet, OVERFLOW_LABEL, Shape, check_label_set, check_metric_name};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 use super::control::SEGMENTS;
@@ -197,7 +197,13 @@ impl Exclusive<'_> {
             }
             return self.core.check_form(name, cells, shape);
         }
-        let family = self.family_of(name, &labels, shape)?;
+        // What was beyond a family's limit elsewhere is so here, whatever the declared labels.
+        if labels == [(OVERFLOW_LABEL, "true")] {
+            let family = self.family_of(name, None, shape)?;
+            family.check_shape(shape)?;
+            return self.append_beside(&family, &wanted);
+        }
+        let family = self.family_of(name, Some(&labels), shape)?;
         family.check_shape(shape)?;
         self.append_series(&family, &wanted)
     }
@@ -221,7 +227,7 @@ impl Exclusive<'_> {
         if let Some(cells) = core.find(wanted) {
             return core.check_form(name, cells, shape);
         }
-        let family = self.family_of(name, labels, shape)?;
+        let family = self.family_of(name, Some(labels), shape)?;
         if family.is_full() {
             return self.overflow(&family);
         }

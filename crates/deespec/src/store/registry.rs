@@ -35,8 +35,11 @@ const REMOVED: u64 = 0b10 << 62;
 const SUM: u64 = u64::MAX >> 2;
 
 /// The state of a series that is removed now: it stays so for as long as nothing is added to it.
-pub(crate) fn removal(segment: &Segment, cell: u32, cells: u32) -> u64 {
-    let cells = cell..cell + cells;
+pub(crate) fn removal(segment: &Segment, block: u32, cell: u32, cells: u32) -> u64 {
+    // An observation may take from a histogram's sum what it adds to a bucket: only buckets tell.
+    let sizes = segment.load(segment.geometry().registry_at() + block as usize * BLOCK + 1);
+    let skipped = u32::from(form_of(sizes) == Some(Form::Histogram));
+    let cells = cell + skipped..cell + cells;
     let sum = cells
         .map(|cell| segment.total(cell))
         .fold(0, u64::wrapping_add);
@@ -46,7 +49,7 @@ pub(crate) fn removal(segment: &Segment, cell: u32, cells: u32) -> u64 {
 /// Whether a series was removed and not counted since.
 pub(crate) fn is_removed(segment: &Segment, block: u32, cell: u32, cells: u32) -> bool {
     let state = state(segment, block).load(Ordering::Relaxed);
-    state != 0 && state == removal(segment, cell, cells)
+    state != 0 && state == removal(segment, block, cell, cells)
 }
 
 /// The entry at a block that a lookup found.

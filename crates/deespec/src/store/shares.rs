@@ -91,7 +91,9 @@ impl OwnShare {
             && let [owner, value] = share.pair()
             && owner.load(Ordering::Relaxed) == number
         {
-            return Ok(change(value));
+            let changed = change(value);
+            self.cells.revive();
+            return Ok(changed);
         }
         self.with_new(core, number, change)
     }
@@ -112,7 +114,9 @@ impl OwnShare {
             Some(known) => forked.insert(known),
             None => forked.insert(self.claim(core)?),
         };
-        Ok(change(&share.pair()[1]))
+        let changed = change(&share.pair()[1]);
+        self.cells.revive();
+        Ok(changed)
     }
 
     /// Finds this process' share, or takes a free one.

@@ -43,6 +43,7 @@ impl Exclusive<'_> {
         }
         for (cells, values) in values {
             let (segment, place) = cells.place();
+            cells.revive();
             for (index, value) in values {
                 let baseline = segment.baseline(u64::from(number), place.cell + index);
                 let total = baseline.load(Ordering::Relaxed);

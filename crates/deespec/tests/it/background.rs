@@ -150,3 +150,44 @@ fn a_document_that_was_opened_to_others_stays_open_to_them() {
     store.sync().unwrap();
     assert_eq!(mode(), 0o644);
 }
+
+#[test]
+fn gauges_that_change_places_and_an_observation_of_minus_one_are_changes() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let buckets = deespec::Buckets::classic([1.0]).unwrap();
+    let family = deespec::Family::histogram("change", buckets);
+    store.declare(&family).unwrap();
+    let gauges = ["a", "b"].map(|name| store.gauge(name).unwrap());
+    let change = store.histogram("change").unwrap();
+    let every = Some(std::time::Duration::from_millis(10));
+    let published = || {
+        let document = deespec::Document::read(&folder.path().join("metrics.json")).unwrap();
+        let value = |name: &str| {
+            let found = document.series.iter().find(|series| series.name == name);
+            let value = &found.unwrap().value;
+            let count = value.histogram().map(|found| found.count() as f64);
+            value.gauge().or(count).unwrap()
+        };
+        [value("a"), value("b"), value("change")]
+    };
+    for [a, b] in [[1.0, 2.0], [0.0, 2.0], [7.25, -1e9]] {
+        gauges[0].set(a);
+        gauges[1].set(b);
+        store.sync().unwrap();
+        gauges[0].set(b);
+        gauges[1].set(a);
+        let before = published()[2];
+        let background = quiet().background_sync(every).open(folder.path()).unwrap();
+        wait_until("the exchange is published", || {
+            published() == [b, a, before]
+        });
+        drop(background);
+        change.observe(-1.0);
+        let background = quiet().background_sync(every).open(folder.path()).unwrap();
+        wait_until("the observation is published", || {
+            published()[2] == before + 1.0
+        });
+        drop(background);
+    }
+}

@@ -21,15 +21,16 @@ pub(crate) fn lines(root: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// The totals of one line.
+/// The totals of the counters of one line.
 pub(crate) fn totals(line: &Value) -> Values {
     let one = |total: &Value| {
         let labels: std::collections::BTreeMap<String, String> =
             serde_json::from_value(total["labels"].clone()).unwrap_or_default();
         let name = key(total["name"].as_str().unwrap(), &labels);
-        (name, total["total"].as_u64().unwrap())
+        Some((name, total["total"].as_u64()?))
     };
-    line["totals"].as_array().unwrap().iter().map(one).collect()
+    let all = line["totals"].as_array().unwrap().iter();
+    all.filter_map(one).collect()
 }
 
 fn count(store: &Store, success: u64, jobs: u64) {

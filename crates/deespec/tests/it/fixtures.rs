@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use deespec::{
-    Beginning, Diff, Document, DocumentError, DocumentKind, Error, Import, Options, Published,
-    Retention, Rotate,
+    Aggregation, Beginning, Buckets, Diff, Document, DocumentError, DocumentKind, Error, Family,
+    Import, Options, Published, Retention, Rotate, Store, Value,
 };
 use tempfile::TempDir;
 
 use crate::epochs::{lines, totals};
-use crate::image::Image;
+use crate::image::{Held, Image};
+use crate::puppet;
 use crate::support::{
     Values, copy_folder, document_values, expected, folder, hash, moment, quiet, store_values,
 };
@@ -34,11 +35,101 @@ fn copy() -> TempDir {
     folder
 }
 
-fn values(four: [u64; 4], plain: u64, labelled: u64, imported: Option<u64>) -> Values {
+/// The counters of an epoch in which everything else was done `times` times.
+fn values(four: [u64; 4], plain: u64, labelled: u64, imported: Option<u64>, times: u64) -> Values {
     let labelled_name = "ci_builds_total,branch=feature/ä \"quoted\",outcome=success";
     let mut values = expected(four, &[(BUILDS, plain), (labelled_name, labelled)]);
     values.extend(imported.map(|value| ("imported_total,from=elsewhere".to_owned(), value)));
+    for set in ["part=a", "part=b", "deespec_overflow=true"] {
+        values.insert(format!("limited_total,{set}"), times);
+    }
+    let lookups = u64::from(times > 0);
+    values.insert(
+        "deespec_overflow_total,family=limited_total".into(),
+        lookups,
+    );
     values
+}
+
+/// A series that is removed in the end.
+fn removed(mut values: Values, value: u64) -> Values {
+    values.insert("removed_total".into(), value);
+    values
+}
+
+fn families() -> [Family; 6] {
+    let sizes = Buckets::classic([1024.0, 65536.0]).unwrap();
+    [
+        Family::gauge("queue_depth").with_help("Commits that wait."),
+        Family::process_gauge("workers", Aggregation::Max),
+        Family::histogram("commit_seconds", Buckets::seconds()).with_unit("seconds"),
+        Family::histogram("commit_size_bytes", sizes)
+            .with_unit("bytes")
+            .with_labels(["branch"]),
+        Family::info("build"),
+        Family::counter("limited_total").with_limit(2),
+    ]
+}
+
+/// Something of each kind.
+fn do_all(store: &Store, times: u64) {
+    store.gauge("queue_depth").unwrap().set(times as f64 * 1.5);
+    let sizes = store.histogram_with("commit_size_bytes", &[("branch", "main")]);
+    let (sizes, seconds) = (sizes.unwrap(), store.histogram("commit_seconds").unwrap());
+    for _ in 0..times {
+        sizes.observe(2000.0);
+        seconds.observe(0.25);
+    }
+    for part in ["a", "b", "c"] {
+        let counter = store.counter_with("limited_total", &[("part", part)]);
+        counter.unwrap().add(times);
+    }
+}
+
+/// What stands in a document besides the counters, of an epoch with so many times of everything.
+fn check_all(document: &Document, times: u64) {
+    let found = |name: &str| {
+        let series = document.series.iter().find(|series| series.name == name);
+        let series = series.unwrap_or_else(|| panic!("{name} is missing"));
+        (
+            series.labels.iter().next().map(|(_, value)| value.clone()),
+            series.value.clone(),
+        )
+    };
+    assert_eq!(found("queue_depth").1.gauge(), Some(times as f64 * 1.5));
+    let seconds = found("commit_seconds").1.histogram().unwrap().clone();
+    assert_eq!(
+        (seconds.count(), seconds.sum()),
+        (times, times as f64 * 0.25)
+    );
+    assert_eq!(seconds.buckets(), &Buckets::seconds());
+    let (branch, sizes) = found("commit_size_bytes");
+    assert_eq!(branch.as_deref(), Some("main"));
+    let sizes = sizes.histogram().unwrap().clone();
+    assert_eq!(sizes.counts(), [0, times, 0]);
+    assert_eq!(sizes.steps(), 2000 * times as i64);
+    assert_eq!(found("build"), (Some("0.1.0".into()), Value::Info));
+}
+
+/// What was imported besides the counters.
+fn check_imported(document: &Document, observed: u64) {
+    let found = |name: &str| {
+        let series = document.series.iter().find(|series| series.name == name);
+        series
+            .unwrap_or_else(|| panic!("{name} is missing"))
+            .value
+            .clone()
+    };
+    assert_eq!(found("imported_depth").gauge(), Some(f64::NEG_INFINITY));
+    assert_eq!(found("imported_info"), Value::Info);
+    let sizes = found("imported_sizes").histogram().unwrap().clone();
+    assert_eq!(sizes.counts(), [2 * observed, 0, observed]);
+    assert_eq!(sizes.sum(), 9.5 * observed as f64);
+    let theirs = document
+        .series
+        .iter()
+        .find(|series| series.name == "imported_workers");
+    assert_eq!(theirs, None);
 }
 
 fn snapshots() -> Vec<(&'static str, Values, DocumentKind)> {
@@ -46,17 +137,17 @@ fn snapshots() -> Vec<(&'static str, Values, DocumentKind)> {
     vec![
         (
             "metrics_20261123_070809_123456789.json",
-            values([142, 3, 7, 2], 10, 20, None),
+            removed(values([142, 3, 7, 2], 10, 20, None, 1), 9),
             Snapshot,
         ),
         (
             "metrics_20261123_070909_123456789.json",
-            values([143, 3, 7, 2], 10, 20, None),
+            removed(values([143, 3, 7, 2], 10, 20, None, 1), 9),
             Rotation,
         ),
         (
             "metrics_20261123_071009_123456789.json",
-            values([1050, 60, 7, 0], 5, 0, Some(77)),
+            removed(values([1050, 60, 7, 0], 5, 0, Some(77), 2), 0),
             Rotation,
         ),
     ]
@@ -71,9 +162,25 @@ fn every_value_epoch_and_snapshot_is_read() {
         .unwrap();
     let id = fs::read_to_string(source().join("store-id")).unwrap();
     assert_eq!(store.id().to_string(), id.trim());
-    let last = values([0, 0, 1, 0], 0, u64::from(u32::MAX) + 1, Some(0));
+    let last = values([0, 0, 1, 0], 0, u64::from(u32::MAX) + 1, Some(0), 3);
     assert_eq!(store_values(&store), last);
     let view = store.view().unwrap();
+    check_all(&view.to_document(), 3);
+    check_imported(&view.to_document(), 0);
+    for family in families() {
+        assert_eq!(view.family(family.name()), Some(&family));
+        store.declare(&family).unwrap();
+    }
+    // The process that had the share lived in another boot.
+    assert_eq!(puppet::shares(&view, "workers").count, 0);
+    let published = Document::read(&folder.path().join("var/metrics.json")).unwrap();
+    assert_eq!(document_values(&published), last);
+    check_all(&published, 3);
+    let share = published
+        .series
+        .iter()
+        .find(|series| series.name == "workers");
+    assert_eq!(share.unwrap().value.gauge(), Some(4.0));
     assert_eq!((view.epoch, view.epoch_started), (3, moment(120)));
     let health = store.health().unwrap();
     assert_eq!(
@@ -93,6 +200,10 @@ fn every_value_epoch_and_snapshot_is_read() {
     for ((_, values, kind), name) in found.iter().zip(store.snapshots().unwrap()) {
         let document = Document::read(&store.snapshot_path(name)).unwrap();
         assert_eq!(document_values(&document), *values);
+        check_all(&document, values["limited_total,part=a"]);
+        if values.contains_key("imported_total,from=elsewhere") {
+            check_imported(&document, 1);
+        }
         assert_eq!(document.kind, Some(*kind));
         assert_eq!(document.store_id, Some(store.id()));
     }
@@ -103,6 +214,11 @@ fn every_value_epoch_and_snapshot_is_read() {
     assert_eq!(lines[1]["kind"], Beginning::Rotation.as_str());
     assert_eq!(totals(&lines[1])["commit_success"], 1193);
     assert_eq!(totals(&lines[1])[BUILDS], 15);
+    let seconds = lines[1]["totals"].as_array().unwrap().iter();
+    let seconds = seconds
+        .clone()
+        .find(|total| total["name"] == "commit_seconds");
+    assert_eq!(seconds.unwrap()["total"]["count"], 3);
 }
 
 #[test]
@@ -112,7 +228,7 @@ fn counting_rotating_and_restoring_go_on() {
     store.counter_with(BUILDS, &LABELS).unwrap().inc();
     store.transactions().success.add(2);
     store.counter("new_total").unwrap().inc();
-    let mut now = values([2, 0, 1, 0], 0, u64::from(u32::MAX) + 2, Some(0));
+    let mut now = values([2, 0, 1, 0], 0, u64::from(u32::MAX) + 2, Some(0), 3);
     now.insert("new_total".into(), 1);
     assert_eq!(store_values(&store), now);
 
@@ -131,9 +247,16 @@ fn counting_rotating_and_restoring_go_on() {
     store
         .restore(&store.snapshot_path(names[0]), "", false)
         .unwrap();
-    let mut restored = values([142, 3, 7, 2], 10, 20, Some(0));
+    // With the series that was removed since.
+    let mut restored = removed(values([142, 3, 7, 2], 10, 20, Some(0), 1), 9);
     restored.insert("new_total".into(), 0);
     assert_eq!(store_values(&store), restored);
+    let view = store.view().unwrap();
+    let seconds = view.sample("commit_seconds", &[]).unwrap();
+    let counts = [&seconds.value, &seconds.total].map(|value| value.histogram().unwrap().count());
+    assert_eq!(counts, [1, 6]);
+    let depth = view.sample("queue_depth", &[]).unwrap();
+    assert_eq!(depth.value.gauge(), Some(4.5), "a gauge is what it is now");
     assert_eq!(lines(store.path()).len(), 4);
     assert_eq!(totals(&lines(store.path())[3])["commit_success"], 1195);
 
@@ -147,8 +270,25 @@ fn counting_rotating_and_restoring_go_on() {
 #[test]
 fn the_bytes_are_those_of_the_format() {
     let image = Image::read(&source().join("var"), 0);
-    let last = values([0, 0, 1, 0], 0, u64::from(u32::MAX) + 1, Some(0));
+    let last = values([0, 0, 1, 0], 0, u64::from(u32::MAX) + 1, Some(0), 3);
     assert_eq!(image.values(3), last);
+    let held = image.held(3);
+    assert_eq!(held["queue_depth"], Held::Gauge(4.5));
+    assert_eq!(held["imported_depth"], Held::Gauge(f64::NEG_INFINITY));
+    let sizes = Held::Histogram(6000, vec![0, 3, 0]);
+    assert_eq!(held["commit_size_bytes,branch=main"], sizes);
+    let Held::Histogram(steps, counts) = &held["commit_seconds"] else {
+        panic!()
+    };
+    assert_eq!((*steps, counts.iter().sum::<u64>()), (750_000_000, 3));
+    assert_eq!(held["build,version=0.1.0"], Held::Info);
+    let Held::Shares(shares) = &held["workers"] else {
+        panic!()
+    };
+    assert_eq!((shares.len(), shares[0].1), (1, 4.0));
+    let removed = image.entry_of("removed_total");
+    assert!(image.is_removed(&removed));
+    assert_eq!(image.total(removed.cell), 9);
 }
 
 #[test]
@@ -193,7 +333,7 @@ fn write_format_1() {
     .unwrap();
     fs::write(
         "elsewhere.json",
-        "{\"commit_success\": 1000, \"commit_failed\": 50, \"series\": [{\"name\": \"imported_total\", \"type\": \"counter\", \"labels\": {\"from\": \"elsewhere\"}, \"value\": 77}]}\n",
+        "{\"commit_success\": 1000, \"commit_failed\": 50, \"series\": [{\"name\": \"imported_total\", \"type\": \"counter\", \"labels\": {\"from\": \"elsewhere\"}, \"value\": 77}, {\"name\": \"imported_depth\", \"type\": \"gauge\", \"value\": \"-Inf\"}, {\"name\": \"imported_workers\", \"type\": \"gauge\", \"value\": {\"processes\": 1, \"sum\": 2, \"min\": 2, \"max\": 2, \"aggregation\": \"sum\"}}, {\"name\": \"imported_info\", \"type\": \"info\", \"value\": 1}, {\"name\": \"imported_sizes\", \"type\": \"histogram\", \"value\": {\"count\": 3, \"sum\": 9.5, \"buckets\": [[null, 1, 2], [8, null, 1]], \"classic\": [1, 8], \"steps_per_one\": 1000}}]}\n",
     )
     .unwrap();
     fs::create_dir("var").unwrap();
@@ -209,11 +349,18 @@ fn write_format_1() {
     fs::write("store-id", format!("{}\n", store.id())).unwrap();
     store.counter(BUILDS).unwrap().add(10);
     store.counter_with(BUILDS, &LABELS).unwrap().add(20);
+    for family in families() {
+        store.declare(&family).unwrap();
+    }
+    store.info("build", &[("version", "0.1.0")]).unwrap();
+    store.counter("removed_total").unwrap().add(9);
+    do_all(&store, 1);
     store.snapshot().unwrap();
     store.transactions().success.inc();
     let store = at(60);
     store.rotate_because(Rotate::Reset, "", &keep).unwrap();
     store.import(Path::new("elsewhere.json"), false).unwrap();
+    do_all(&store, 2);
     store.transactions().success.add(50);
     store.transactions().failed.add(10);
     store.transactions().conflicts.add(7);
@@ -223,5 +370,8 @@ fn write_format_1() {
     store.rotate_because(Rotate::Reset, why, &keep).unwrap();
     store.transactions().conflicts.inc();
     store.counter_with(BUILDS, &LABELS).unwrap().add(1 << 32);
+    do_all(&store, 3);
+    store.remove("removed_total", &[]).unwrap();
+    store.process_gauge("workers").unwrap().set(4.0).unwrap();
     store.sync().unwrap();
 }

@@ -1,6 +1,7 @@
 //! A reader and editor of segment files that shares no code with the library: its offsets are
 //! written down here once more, so it also checks the byte table of `docs/format.md`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Values, key};
@@ -36,9 +37,49 @@ pub(crate) struct Image {
 pub(crate) struct Entry {
     pub(crate) block: usize,
     pub(crate) blocks: usize,
-    /// Name and labels as [`Values`] names them.
+    pub(crate) kind: Kind,
+    /// Name and labels as [`Values`] names them; of a family its name.
     pub(crate) key: String,
+    /// The first cell, and how many.
     pub(crate) cell: usize,
+    pub(crate) cells: usize,
+    pub(crate) created_ns: u64,
+    pub(crate) hash: u64,
+    pub(crate) state: u64,
+    /// What a family's entry declares.
+    pub(crate) declaration: Option<serde_json::Value>,
+}
+
+/// The kinds of entries, by their numbers in the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Counter = 1,
+    Gauge = 2,
+    ProcessGauge = 3,
+    Histogram = 4,
+    Info = 5,
+    Family = 128,
+}
+
+const KINDS: [Kind; 6] = [
+    Kind::Counter,
+    Kind::Gauge,
+    Kind::ProcessGauge,
+    Kind::Histogram,
+    Kind::Info,
+    Kind::Family,
+];
+
+/// What the cells of a series hold.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Held {
+    Counter(u64),
+    Gauge(f64),
+    /// The owners and values of the shares that have an owner.
+    Shares(Vec<(u64, f64)>),
+    /// The sum in steps and the count of each bucket.
+    Histogram(i64, Vec<u64>),
+    Info,
 }
 
 impl Image {
@@ -146,10 +187,21 @@ impl Image {
         entries
     }
 
+    /// The entries of series, and not of families.
+    pub(crate) fn series(&self) -> Vec<Entry> {
+        let entries = self.entries().into_iter();
+        entries.filter(|entry| entry.kind != Kind::Family).collect()
+    }
+
     pub(crate) fn entry_of(&self, key: &str) -> Entry {
-        let entries = self.entries();
-        let found = entries.into_iter().find(|entry| entry.key == key);
+        let found = self.series().into_iter().find(|entry| entry.key == key);
         found.unwrap_or_else(|| panic!("{} holds no entry of {key}", self.path.display()))
+    }
+
+    /// The declarations of a family, in their order.
+    pub(crate) fn families_of(&self, name: &str) -> Vec<Entry> {
+        let same = |entry: &Entry| entry.kind == Kind::Family && entry.key == name;
+        self.entries().into_iter().filter(same).collect()
     }
 
     fn entry(&self, block: usize) -> Option<Entry> {
@@ -160,12 +212,19 @@ impl Image {
         }
         let sizes = self.word(at + 1);
         let blocks = sizes as usize & 0xffff;
-        let words: Vec<u64> = (at + 1..at + blocks * 8).map(|i| self.word(i)).collect();
-        if (first >> 32) as u32 != crc(&words) || (sizes >> 16) as u8 != 1 {
+        // The state may change and is not under the checksum.
+        let word = |i| if i == at + 5 { 0 } else { self.word(i) };
+        let words: Vec<u64> = (at + 1..at + blocks * 8).map(word).collect();
+        if (first >> 32) as u32 != crc(&words) {
             return None;
         }
-        let length = (sizes >> 32) as usize;
-        let mut rest = &self.bytes[(at + 6) * 8..][..length];
+        let kind = KINDS
+            .into_iter()
+            .find(|kind| *kind as u64 == sizes >> 16 & 0xff)?;
+        assert_eq!(sizes >> 24 & 0xff, 0);
+        let text = &self.bytes[(at + 6) * 8..(at + blocks * 8) * 8];
+        let (text, behind) = text.split_at((sizes >> 32) as usize);
+        let mut rest = text;
         let mut texts = Vec::new();
         while !rest.is_empty() {
             let (length, behind) = rest.split_at(2);
@@ -173,24 +232,101 @@ impl Image {
             texts.push(String::from_utf8(behind[..length].to_vec()).unwrap());
             rest = &behind[length..];
         }
-        let labels = texts[1..].chunks(2).map(|pair| (&pair[0], &pair[1]));
-        assert_eq!(self.word(at + 2) >> 32, 1, "a counter has one cell");
+        let mut declaration = None;
+        let key = if kind == Kind::Family {
+            assert_eq!((texts.len(), texts[0].as_str()), (2, ""));
+            let length = behind.iter().position(|byte| *byte == 0);
+            let (json, zeros) = behind.split_at(length.unwrap_or(behind.len()));
+            assert!(zeros.iter().all(|byte| *byte == 0));
+            declaration = Some(serde_json::from_slice(json).unwrap());
+            texts.remove(1)
+        } else {
+            assert!(behind.iter().all(|byte| *byte == 0));
+            assert!(texts[1..].chunks(2).is_sorted_by_key(|pair| &pair[0]));
+            let labels = texts[1..].chunks(2).map(|pair| (&pair[0], &pair[1]));
+            key(&texts[0], labels)
+        };
+        let cells = (self.word(at + 2) >> 32) as usize;
+        match kind {
+            Kind::Counter | Kind::Gauge | Kind::Info => assert_eq!(cells, 1),
+            Kind::Family => assert_eq!(cells, 0),
+            Kind::ProcessGauge => assert!(cells.is_multiple_of(2) && (2..=128).contains(&cells)),
+            Kind::Histogram => assert!(cells > 2),
+        }
         Some(Entry {
             block,
             blocks,
-            key: key(&texts[0], labels),
+            kind,
+            key,
             cell: self.word(at + 2) as u32 as usize,
+            cells,
+            created_ns: self.word(at + 3),
+            hash: self.word(at + 4),
+            state: self.word(at + 5),
+            declaration,
         })
     }
 
-    /// The values of the epoch with this number.
+    /// Whether an entry's state says that its series was removed and not counted since.
+    pub(crate) fn is_removed(&self, entry: &Entry) -> bool {
+        // Of a histogram the buckets, which stand behind the sum.
+        let skipped = usize::from(entry.kind == Kind::Histogram);
+        let cells = entry.cell + skipped..entry.cell + entry.cells;
+        let sum = cells
+            .map(|cell| self.total(cell))
+            .fold(0, u64::wrapping_add);
+        entry.state == 1 << 63 | (sum & u64::MAX >> 2)
+    }
+
+    /// The values of all counters in the epoch with this number.
     pub(crate) fn values(&self, epoch: u32) -> Values {
+        let held = self.held(epoch).into_iter();
+        held.filter_map(|(key, held)| match held {
+            Held::Counter(value) => Some((key, value)),
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// What the cells of all series hold that were not removed: of counters and histograms what
+    /// they counted in the epoch with this number.
+    pub(crate) fn held(&self, epoch: u32) -> BTreeMap<String, Held> {
         let baseline = self.baseline_at(epoch as usize & 1);
         let value = |cell: usize| self.total(cell).wrapping_sub(self.word(baseline + cell));
-        let entries = self.entries().into_iter();
-        entries
-            .map(|entry| (entry.key, value(entry.cell)))
-            .collect()
+        let bits = |stripe: usize, cell: usize| self.word(self.stripe_at(stripe) + cell);
+        let mut all = BTreeMap::new();
+        for entry in self.series() {
+            let cells = entry.cell..entry.cell + entry.cells;
+            if self.is_removed(&entry) {
+                continue;
+            }
+            let held = match entry.kind {
+                Kind::Counter => Held::Counter(value(entry.cell)),
+                Kind::Gauge => Held::Gauge(f64::from_bits(bits(0, entry.cell))),
+                Kind::Histogram => {
+                    let counts = (entry.cell + 1..cells.end).map(value);
+                    Held::Histogram(value(entry.cell).cast_signed(), counts.collect())
+                }
+                Kind::ProcessGauge => {
+                    let pairs = cells.step_by(2);
+                    let stripes = 0..self.stripes();
+                    let pairs = pairs.flat_map(|cell| stripes.clone().map(move |s| (s, cell)));
+                    let shares = pairs.map(|(stripe, cell)| {
+                        let value = f64::from_bits(bits(stripe, cell + 1));
+                        (bits(stripe, cell), value)
+                    });
+                    Held::Shares(shares.filter(|(owner, _)| *owner != 0).collect())
+                }
+                Kind::Info => Held::Info,
+                Kind::Family => unreachable!(),
+            };
+            match (all.get_mut(&entry.key), held) {
+                (None, held) => drop(all.insert(entry.key, held)),
+                (Some(Held::Shares(first)), Held::Shares(more)) => first.extend(more),
+                (Some(first), held) => panic!("{} twice: {first:?}, {held:?}", entry.key),
+            }
+        }
+        all
     }
 
     /// Writes a number with its checksum beside it.

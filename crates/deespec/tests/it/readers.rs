@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::kinds::of_every_kind;
+use crate::every_kind::of_every_kind;
 use crate::programs::{both, promtool};
 use crate::support::{folder, quiet};
 

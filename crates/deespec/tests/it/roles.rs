@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::puppet;
 use crate::support::{moment, quiet};
 
 const ROLE: &str = "DEESPEC_TEST_ROLE";
@@ -19,6 +20,7 @@ pub(crate) fn command(role: &str, store: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "roles::role", "--ignored", "--nocapture"])
+        .arg("--test-threads=1")
         .env(ROLE, role)
         .env(STORE, store)
         .stdin(Stdio::null())
@@ -110,12 +112,46 @@ fn role() {
         "register" => {
             let store = quiet().open(&store).unwrap();
             wait_for_release();
+            let name = format!("made_{argument}_total");
             for number in 0..1500 {
                 let number = number.to_string();
                 let labels = [("by", argument), ("number", &number)];
-                store.counter_with("made_total", &labels).unwrap().inc();
+                store.counter_with(&name, &labels).unwrap().inc();
             }
         }
+        "crowd" => {
+            let store = quiet().open(&store).unwrap();
+            wait_for_release();
+            for number in 0..500 {
+                let label = format!("{argument}{number}");
+                let labels = [("number", label.as_str())];
+                store.counter_with("crowd_total", &labels).unwrap().inc();
+            }
+        }
+        "declare" => {
+            let store = quiet().open(&store).unwrap();
+            wait_for_release();
+            for number in 0..200 {
+                let family = deespec::Family::counter(format!("family_{number}_total"));
+                match store.declare(&family.with_help(argument)) {
+                    Ok(()) => say("declared"),
+                    Err(error) => say(&error.to_string()),
+                }
+            }
+        }
+        "observe" => {
+            use std::os::fd::AsFd as _;
+            let store = quiet().open(&store).unwrap();
+            let seconds = store.histogram("work_seconds").unwrap();
+            let bare = std::io::stdout().as_fd().try_clone_to_owned().unwrap();
+            let mut bare = std::fs::File::from(bare);
+            say("ready");
+            loop {
+                seconds.observe(0.25);
+                bare.write_all(b"!").unwrap();
+            }
+        }
+        "puppet" => puppet::play(&store),
         "hold" => {
             let _store = quiet().open(&store).unwrap();
             wait_for_release();
@@ -130,6 +166,7 @@ fn role() {
             let mask = u32::from_str_radix(argument, 8).unwrap();
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
             let store = quiet().open(&store).unwrap();
+            store.process_gauge("load").unwrap();
             store.snapshot().unwrap();
             store.rotate(deespec::Rotate::Reset).unwrap();
         }

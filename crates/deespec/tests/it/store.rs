@@ -64,8 +64,8 @@ fn files_and_folders_belong_to_their_owner_alone_whatever_the_umask() {
                 files += 1;
             }
         }
-        // metrics.json, two snapshots, lock, segment-0000, epochs.jsonl
-        assert_eq!(files, 6, "umask {umask}");
+        // metrics.json, two snapshots, lock, open, segment-0000, epochs.jsonl, processes
+        assert_eq!(files, 8, "umask {umask}");
     }
 }
 
@@ -292,6 +292,18 @@ fn a_new_store_is_what_its_format_says() {
     assert_eq!(image.sealed(image::SEGMENTS), 1);
     assert_eq!(image.tail(image::TAIL), image.tail(image::DURABLE_TAIL));
     assert_eq!(image.tail(image::TAIL).1, 5);
+    let entries = image.entries();
+    assert_eq!(entries.len(), 10, "five families and their series");
+    for pair in entries.chunks(2) {
+        let [family, series] = pair else { panic!() };
+        let kinds = (family.kind, series.kind);
+        assert_eq!(kinds, (image::Kind::Family, image::Kind::Counter));
+        assert!(series.key.starts_with(&family.key));
+        assert_eq!((family.state, series.state), (1, 0));
+        assert_eq!(series.created_ns, crate::support::MOMENT_NS);
+        let counter = serde_json::json!({"type": "counter"});
+        assert_eq!(family.declaration, Some(counter));
+    }
     for (epoch, kind) in [(1, 1), (2, 2)] {
         let at = image::RECORDS + (epoch as usize & 1) * image::RECORD_WORDS;
         let words: Vec<u64> = (at + 1..at + 128).map(|word| image.word(word)).collect();

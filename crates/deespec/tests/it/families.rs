@@ -1,0 +1,445 @@
+//! Declarations of families: who agrees, who does not, and what two who declare at once get.
+
+use std::fs;
+use std::time::Duration;
+
+use deespec::{Aggregation, Buckets, Error, Family, MetricError, Store, StoreError};
+
+use crate::image::{self, Image};
+use crate::support::{expected, folder, quiet, store_values, tree};
+use crate::{limits, roles};
+
+fn metric_error(error: Error) -> (MetricError, String) {
+    let text = error.to_string();
+    match error {
+        Error::Store(StoreError::Metric(error)) => (error, text),
+        other => panic!("{other}"),
+    }
+}
+
+fn sent() -> Family {
+    Family::counter("sent_bytes_total")
+}
+
+/// Pairs of declarations that disagree, and what each says in the error.
+fn disagreeing() -> Vec<(Family, Family, &'static str, [String; 2])> {
+    let texts = |one: &str, other: &str| [one.to_owned(), other.to_owned()];
+    let json = |buckets: &Buckets| serde_json::to_string(buckets).unwrap();
+    let seconds = Buckets::seconds();
+    let classic = Buckets::classic([0.1, 1.0]).unwrap();
+    let coarse = classic.clone().with_resolution(0.5).unwrap();
+    let gauge = |aggregation| Family::process_gauge("in_flight", aggregation);
+    let histogram = |buckets: &Buckets| Family::histogram("work", buckets.clone());
+    vec![
+        (
+            sent().with_unit("bytes"),
+            sent(),
+            "unit",
+            texts("\"bytes\"", "\"\""),
+        ),
+        (
+            sent().with_help("One."),
+            sent().with_help("Two."),
+            "help",
+            texts("\"One.\"", "\"Two.\""),
+        ),
+        (
+            sent().with_labels(["a", "b"]),
+            sent().with_labels(["a"]),
+            "labels",
+            texts("[a, b]", "[a]"),
+        ),
+        (
+            sent().with_labels(["a"]),
+            sent(),
+            "labels",
+            texts("[a]", "any"),
+        ),
+        (
+            sent().with_labels::<&str>([]),
+            sent(),
+            "labels",
+            texts("[]", "any"),
+        ),
+        (sent(), sent().with_limit(7), "limit", texts("2000", "7")),
+        (
+            gauge(Aggregation::Sum),
+            gauge(Aggregation::Max),
+            "aggregation",
+            texts("sum", "max"),
+        ),
+        (
+            histogram(&seconds),
+            histogram(&classic),
+            "buckets",
+            [json(&seconds), json(&classic)],
+        ),
+        (
+            histogram(&classic),
+            histogram(&coarse),
+            "buckets",
+            [json(&classic), json(&coarse)],
+        ),
+    ]
+}
+
+#[test]
+fn declarations_that_disagree_are_refused_with_both_and_change_nothing() {
+    for (first, second, differs, says) in disagreeing() {
+        let folder = folder();
+        let store = quiet().open(folder.path()).unwrap();
+        let other = quiet().open(folder.path()).unwrap();
+        store.declare(&first).unwrap();
+        let before = tree(folder.path());
+        for store in [&store, &other] {
+            let (error, text) = metric_error(store.declare(&second).unwrap_err());
+            let MetricError::Disagrees {
+                name,
+                what,
+                existing,
+                declared,
+                ..
+            } = error
+            else {
+                panic!("{text}");
+            };
+            assert_eq!((name.as_str(), what), (first.name(), differs));
+            assert_eq!([existing, declared], says);
+            assert!(says.iter().all(|says| text.contains(says)), "{text}");
+            store.declare(&first).unwrap();
+        }
+        assert_eq!(tree(folder.path()), before, "{differs}");
+        drop((store, other));
+        let again = quiet().open(folder.path()).unwrap();
+        again.declare(&first).unwrap();
+        metric_error(again.declare(&second).unwrap_err());
+        let view = again.view().unwrap();
+        let family = view.family(first.name()).unwrap();
+        assert!(family.is_declared());
+        assert_eq!(
+            (family.shape(), family.unit(), family.help()),
+            (first.shape(), first.unit(), first.help())
+        );
+        assert_eq!(
+            (family.labels(), family.limit()),
+            (first.labels(), first.limit())
+        );
+    }
+}
+
+#[test]
+fn saying_the_same_again_takes_no_lock_and_no_space() {
+    let folder = folder();
+    let families = || disagreeing().into_iter().map(|(first, ..)| first);
+    let store = quiet().lock_deadline(Duration::from_millis(20));
+    let store = store.open(folder.path()).unwrap();
+    let mut declared = Vec::new();
+    for family in families() {
+        if store.declare(&family).is_ok() {
+            declared.push(family);
+        }
+    }
+    assert!(declared.len() >= 3);
+    let before = tree(folder.path());
+    let lock = fs::File::open(folder.path().join("live/lock")).unwrap();
+    lock.lock().unwrap();
+    for family in &declared {
+        store.declare(family).unwrap();
+    }
+    assert!(store.declare(&Family::gauge("new")).is_err());
+    // The order in which labels are named does not matter.
+    lock.unlock().unwrap();
+    let ordered = |labels: [&str; 2]| Family::gauge("ordered").with_labels(labels);
+    store.declare(&ordered(["a", "b"])).unwrap();
+    lock.lock().unwrap();
+    store.declare(&ordered(["b", "a"])).unwrap();
+    lock.unlock().unwrap();
+    assert_ne!(tree(folder.path()), before);
+}
+
+#[test]
+fn a_family_in_use_can_be_declared_when_its_series_fit() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    for code in ["200", "404", "500"] {
+        let counter = store.counter_with("requests_total", &[("code", code)]);
+        counter.unwrap().add(2);
+    }
+    let labels = Family::counter("requests_total").with_labels(["code"]);
+    let before = tree(folder.path());
+    for wrong in [
+        Family::counter("requests_total").with_labels(["code", "path"]),
+        Family::counter("requests_total").with_labels::<&str>([]),
+    ] {
+        let (error, text) = metric_error(store.declare(&wrong).unwrap_err());
+        assert!(matches!(error, MetricError::Labels { .. }), "{text}");
+    }
+    let (error, text) = metric_error(store.declare(&Family::gauge("requests_total")).unwrap_err());
+    assert!(matches!(error, MetricError::Kind { .. }), "{text}");
+    assert!(text.contains("counter") && text.contains("gauge"), "{text}");
+    assert_eq!(tree(folder.path()), before);
+
+    let family = labels.with_help("What was asked for.");
+    store.declare(&family).unwrap();
+    let view = store.view().unwrap();
+    assert_eq!(view.family("requests_total"), Some(&family));
+    assert_eq!(view.value("requests_total", &[("code", "404")]), Some(2));
+    let image = Image::read(folder.path(), 0);
+    let both = image.families_of("requests_total");
+    let states: Vec<u64> = both.iter().map(|entry| entry.state).collect();
+    assert_eq!(states, [1 << 63 | 3, 3]);
+    assert_eq!(
+        both[1].declaration,
+        Some(serde_json::json!({
+            "type": "counter", "help": "What was asked for.", "labels": ["code"], "declared": true
+        }))
+    );
+    // From now on the labels are those.
+    for labels in [&[][..], &[("code", "1"), ("path", "/")], &[("path", "/")]] {
+        let (error, text) = metric_error(store.counter_with("requests_total", labels).unwrap_err());
+        assert!(matches!(error, MetricError::Labels { .. }), "{text}");
+    }
+    store
+        .counter_with("requests_total", &[("code", "302")])
+        .unwrap()
+        .inc();
+    assert_eq!(store.health().unwrap().series, 8);
+}
+
+#[test]
+fn a_histogram_in_use_cannot_be_declared_with_other_buckets() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    store.histogram("work_seconds").unwrap().observe(0.5);
+    let other = Family::histogram("work_seconds", Buckets::classic([1.0]).unwrap());
+    let (_, text) = metric_error(store.declare(&other).unwrap_err());
+    assert!(
+        text.contains("native") && text.contains("classic"),
+        "{text}"
+    );
+    let same = Family::histogram("work_seconds", Buckets::seconds()).with_unit("seconds");
+    store.declare(&same).unwrap();
+    let view = store.view().unwrap();
+    let found = view.sample("work_seconds", &[]).unwrap();
+    assert_eq!(found.value.histogram().unwrap().count(), 1);
+}
+
+#[test]
+fn what_cannot_be_a_family_is_refused_and_leaves_nothing() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let before = tree(folder.path());
+    let many = (0..33).map(|index| format!("l{index}"));
+    let wrong = [
+        Family::counter("a-b"),
+        Family::counter("a_total").with_unit("bytes"),
+        Family::counter("bytes_total").with_unit("bytes"),
+        Family::gauge("a").with_help("x".repeat(1025)),
+        Family::gauge("a").with_labels(["b", "b"]),
+        Family::gauge("a").with_labels(["b:c"]),
+        Family::gauge("a").with_labels(["__b"]),
+        Family::gauge("a").with_labels(many),
+        Family::histogram("a", Buckets::seconds()).with_labels(["le"]),
+        Family::info("a_seconds").with_unit("seconds"),
+    ];
+    for family in wrong {
+        metric_error(store.declare(&family).unwrap_err());
+    }
+    let le = store.histogram_with("a", &[("le", "1")]);
+    metric_error(le.unwrap_err());
+    assert_eq!(tree(folder.path()), before);
+    let longest = Family::histogram("a_seconds", Buckets::seconds())
+        .with_unit("seconds")
+        .with_help("\u{1}".repeat(1024))
+        .with_labels((0..32).map(|index| format!("{}{index:02}", "l".repeat(253))));
+    store.declare(&longest).unwrap();
+    let again = quiet().open(folder.path()).unwrap();
+    assert_eq!(again.view().unwrap().family("a_seconds"), Some(&longest));
+}
+
+#[test]
+fn processes_that_declare_the_same_at_once_share_one_declaration() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let said = roles::race(&["declare same"; 3], folder.path()).concat();
+    assert_eq!(said, vec!["declared"; 600]);
+    let image = Image::read(folder.path(), 0);
+    for number in 0..200 {
+        let name = format!("family_{number}_total");
+        assert_eq!(image.families_of(&name).len(), 1);
+        assert_eq!(store.view().unwrap().family(&name).unwrap().help(), "same");
+    }
+}
+
+#[test]
+fn of_processes_that_declare_different_things_at_once_one_is_heard_and_the_other_told() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let said = roles::race(&["declare one", "declare two"], folder.path());
+    let view = store.view().unwrap();
+    for number in 0..200 {
+        let family = view.family(&format!("family_{number}_total")).unwrap();
+        for (mine, said) in ["one", "two"].iter().zip(&said) {
+            if family.help() == *mine {
+                assert_eq!(said[number], "declared");
+            } else {
+                let both = said[number].contains("\"one\"") && said[number].contains("\"two\"");
+                assert!(both, "{}", said[number]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_declaration_that_a_kill_cut_short_is_taken_back_or_completed() {
+    let declared = || sent().with_help("one").with_limit(3);
+    let prepare = || {
+        let folder = folder();
+        let store = quiet().open(folder.path()).unwrap();
+        store.counter("sent_bytes_total").unwrap().add(4);
+        drop(store);
+        let before = Image::read(folder.path(), 0);
+        quiet()
+            .open(folder.path())
+            .unwrap()
+            .declare(&declared())
+            .unwrap();
+        (folder, before)
+    };
+    // Killed before the tail: the entry and its slot are there and do not count.
+    let (folder, before) = prepare();
+    let mut image = Image::read(folder.path(), 0);
+    let [first, _] = &image.families_of("sent_bytes_total")[..] else {
+        panic!()
+    };
+    let state = image.block_at(first.block) + 5;
+    image.set(image::TAIL, before.word(image::TAIL));
+    image.set(state, 1);
+    image.write();
+    let store = quiet().open(folder.path()).unwrap();
+    assert!(
+        !store
+            .view()
+            .unwrap()
+            .family("sent_bytes_total")
+            .unwrap()
+            .is_declared()
+    );
+    store.declare(&declared()).unwrap();
+    assert_eq!(
+        store.view().unwrap().family("sent_bytes_total"),
+        Some(&declared())
+    );
+
+    // Killed before the first one was superseded: both stand until somebody declares.
+    let (folder, _) = prepare();
+    image = Image::read(folder.path(), 0);
+    image.set(state, 1);
+    image.write();
+    let store = quiet().open(folder.path()).unwrap();
+    assert_eq!(
+        store_values(&store),
+        expected([0; 4], &[("sent_bytes_total", 4)])
+    );
+    for number in 0..2 {
+        limits::add(&store, "sent_bytes_total", number);
+    }
+    let two = sent().with_help("two").with_limit(3);
+    let heard = [declared(), two]
+        .into_iter()
+        .find(|family| store.declare(family).is_ok());
+    let heard = heard.expect("nobody can declare it any more");
+    let other = quiet().open(folder.path()).unwrap();
+    for store in [&store, &other] {
+        assert_eq!(
+            store.view().unwrap().family("sent_bytes_total"),
+            Some(&heard)
+        );
+        store.declare(&heard).unwrap();
+    }
+    let image = Image::read(folder.path(), 0);
+    let stand = image.families_of("sent_bytes_total").into_iter();
+    let stand: Vec<_> = stand.filter(|entry| entry.state >> 63 == 0).collect();
+    assert_eq!(stand.len(), 1, "{stand:?}");
+    assert_eq!(stand[0].state, 3, "the series that there are already");
+    limits::add(&store, "sent_bytes_total", 9);
+    assert_eq!(
+        store_values(&store)["deespec_overflow_total,family=sent_bytes_total"],
+        1
+    );
+}
+
+#[test]
+fn declarations_outlive_a_reboot_and_a_torn_one_can_be_made_again() {
+    for torn in [false, true] {
+        let folder = folder();
+        let store = quiet().open(folder.path()).unwrap();
+        let buckets = Buckets::classic([1.0, 2.0]).unwrap();
+        let family = Family::histogram("size", buckets).with_help("How large.");
+        store.declare(&family).unwrap();
+        if !torn {
+            store.histogram("size").unwrap().observe(1.5);
+            store.sync().unwrap();
+        }
+        drop(store);
+        let mut image = Image::read(folder.path(), 0);
+        if torn {
+            image.drop_entry(&image.families_of("size")[0].clone());
+        }
+        image.reboot();
+        image.write();
+        let store: Store = quiet().open(folder.path()).unwrap();
+        assert_eq!(store.view().unwrap().family("size").is_none(), torn);
+        store.declare(&family).unwrap();
+        store.histogram("size").unwrap().observe(3.0);
+        let view = store.view().unwrap();
+        assert_eq!(
+            (view.family("size"), view.skipped.len()),
+            (Some(&family), 0)
+        );
+        let found = view
+            .sample("size", &[])
+            .unwrap()
+            .value
+            .histogram()
+            .unwrap()
+            .clone();
+        assert_eq!(found.counts(), [0, u64::from(!torn), 1]);
+    }
+}
+
+#[test]
+fn a_declaration_and_a_first_use_at_once_are_one_family() {
+    let folder = folder();
+    let store = quiet().stripes(2).open(folder.path()).unwrap();
+    let other = quiet().open(folder.path()).unwrap();
+    let barrier = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        let user = scope.spawn(|| {
+            for number in 0..300 {
+                let name = format!("work_{number}");
+                barrier.wait();
+                let histogram = other.histogram(&name).unwrap();
+                histogram.observe(0.5);
+            }
+        });
+        for number in 0..300 {
+            let buckets = Buckets::classic([1.0]).unwrap();
+            let name = format!("work_{number}");
+            barrier.wait();
+            let declared = store.declare(&Family::histogram(&name, buckets));
+            let implicit = declared.is_err();
+            if let Err(error) = declared {
+                let (_, text) = metric_error(error);
+                assert!(text.contains("buckets"), "{text}");
+            }
+            if implicit {
+                assert!(store.histogram(&name).unwrap().buckets().is_native());
+            }
+        }
+        user.join().unwrap();
+    });
+    for sample in store.view().unwrap().series {
+        assert_eq!(sample.value.histogram().unwrap().count(), 1);
+    }
+}
