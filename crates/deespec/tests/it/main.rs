@@ -35,6 +35,8 @@ mod programs;
 mod protobuf;
 mod puppet;
 mod readers;
+#[cfg(feature = "metrics")]
+mod recorder;
 mod registry;
 mod removal;
 mod restore;
