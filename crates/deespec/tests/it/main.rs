@@ -34,6 +34,7 @@ mod oracles;
 mod programs;
 mod protobuf;
 mod puppet;
+mod readers;
 #[cfg(feature = "metrics")]
 mod recorder;
 mod registry;

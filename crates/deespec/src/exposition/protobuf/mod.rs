@@ -15,7 +15,7 @@ mod wire;
 
 use std::time::Duration;
 
-use crate::metric::{Distribution, Kind};
+use crate::metric::{Buckets, Distribution, Kind};
 use crate::snapshot::View;
 
 use super::family::{Family, Series, Shown, families};
@@ -41,13 +41,33 @@ pub const CONTENT_TYPE: &str =
 #[must_use]
 pub fn encode(view: &View) -> Vec<u8> {
     let mut bytes = Vec::new();
+    let mut bounds = Bounds::default();
     for family in families(view) {
-        delimited(&mut bytes, |bytes| push_family(bytes, &family));
+        delimited(&mut bytes, |bytes| {
+            push_family(bytes, &mut bounds, &family);
+        });
     }
     bytes
 }
 
-fn push_family(bytes: &mut Vec<u8>, family: &Family<'_>) {
+/// The bounds of the last histogram's classic buckets: all series of a family have the same.
+#[derive(Default)]
+struct Bounds {
+    buckets: Option<Buckets>,
+    bounds: Vec<(f64, usize)>,
+}
+
+impl Bounds {
+    fn of(&mut self, buckets: &Buckets) -> &[(f64, usize)] {
+        if self.buckets.as_ref() != Some(buckets) {
+            self.buckets = Some(buckets.clone());
+            self.bounds = buckets.text_bounds();
+        }
+        &self.bounds
+    }
+}
+
+fn push_family(bytes: &mut Vec<u8>, bounds: &mut Bounds, family: &Family<'_>) {
     message(bytes, 1, |bytes| {
         bytes.extend_from_slice(family.name.as_bytes());
         bytes.extend_from_slice(suffix(family.kind).as_bytes());
@@ -62,14 +82,14 @@ fn push_family(bytes: &mut Vec<u8>, family: &Family<'_>) {
     };
     uint(bytes, 3, kind);
     for series in &family.series {
-        message(bytes, 4, |bytes| push_series(bytes, series));
+        message(bytes, 4, |bytes| push_series(bytes, bounds, series));
     }
     if !family.unit.is_empty() {
         string(bytes, 5, family.unit);
     }
 }
 
-fn push_series(bytes: &mut Vec<u8>, series: &Series<'_>) {
+fn push_series(bytes: &mut Vec<u8>, bounds: &mut Bounds, series: &Series<'_>) {
     for (name, value) in series.labels() {
         message(bytes, 1, |bytes| {
             string(bytes, 1, name);
@@ -85,7 +105,7 @@ fn push_series(bytes: &mut Vec<u8>, series: &Series<'_>) {
             message(bytes, 3, |bytes| push_time(bytes, created));
         }),
         Shown::Histogram(found) => message(bytes, 7, |bytes| {
-            push_histogram(bytes, found);
+            push_histogram(bytes, bounds.of(found.buckets()), found);
             message(bytes, 15, |bytes| push_time(bytes, created));
         }),
     }
@@ -97,11 +117,11 @@ fn push_time(bytes: &mut Vec<u8>, since: Duration) {
     uint(bytes, 2, u64::from(since.subsec_nanos()));
 }
 
-fn push_histogram(bytes: &mut Vec<u8>, found: &Distribution) {
+fn push_histogram(bytes: &mut Vec<u8>, bounds: &[(f64, usize)], found: &Distribution) {
     uint(bytes, 1, found.count());
     double(bytes, 2, found.sum());
     let (mut below, mut from) = (0_u64, 0);
-    for (bound, cells) in found.buckets().text_bounds() {
+    for &(bound, cells) in bounds {
         let counts = found.counts().get(from..cells).unwrap_or_default();
         below = counts.iter().copied().fold(below, u64::wrapping_add);
         from = cells;

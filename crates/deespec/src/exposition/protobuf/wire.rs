@@ -76,3 +76,53 @@ fn varint(bytes: &mut Vec<u8>, mut value: u64) {
 fn zigzag(value: i64) -> u64 {
     (value << 1 ^ value >> 63).cast_unsigned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_stands_in_front_of_what_it_counts_whatever_its_size() {
+        for (length, prefix) in [
+            (0, &[0][..]),
+            (1, &[1]),
+            (127, &[127]),
+            (128, &[0x80, 1]),
+            (16_383, &[0xff, 0x7f]),
+            (16_384, &[0x80, 0x80, 1]),
+        ] {
+            let content: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+            let mut bytes = vec![b'<'];
+            delimited(&mut bytes, |bytes| bytes.extend_from_slice(&content));
+            assert!(bytes == [b"<", prefix, &content].concat(), "{length}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_the_format_has_them() {
+        let written = |write: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = Vec::new();
+            write(&mut bytes);
+            bytes
+        };
+        assert_eq!(written(&|bytes| uint(bytes, 1, 150)), [0x08, 0x96, 0x01]);
+        assert_eq!(
+            written(&|bytes| uint(bytes, 15, u64::MAX)),
+            [&[0x78][..], &[0xff; 9], &[1]].concat()
+        );
+        assert_eq!(
+            written(&|bytes| string(bytes, 2, "testing"))[..2],
+            [0x12, 7]
+        );
+        assert_eq!(
+            written(&|bytes| double(bytes, 6, 1.0)),
+            [0x31, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]
+        );
+        assert_eq!(
+            written(&|bytes| packed(bytes, 16, &[0, -1, 1, -2])),
+            [0x82, 1, 4, 0, 1, 2, 3]
+        );
+        let widest = written(&|bytes| sint(bytes, 1, i64::MIN));
+        assert_eq!(widest, [&[0x08][..], &[0xff; 9], &[1]].concat());
+    }
+}
