@@ -7,19 +7,21 @@
 //!    rounds' ratios, so a busy machine disturbs both sides alike.
 //! 3. What cannot be measured is named with the reason; no row ever goes missing.
 //!
-//! `rows/` holds one file per group of limits, `peers/` one per peer, `measure.rs` the clock,
-//! `worker.rs` the processes that race, `table.rs` the printing. A missed limit is shown, not
+//! `rows/` holds one file per group of limits, `peers/` one per peer, `samples.rs` what both of them
+//! count, `measure.rs` the clock, `worker.rs` the processes that race or die, `table.rs` the printing. A missed limit is shown, not
 //! punished: the exit code is 0 when everything that could run was measured.
 
 use std::process::ExitCode;
 
 mod args;
 mod cell;
+mod figure;
 mod machine;
 mod measure;
 mod peers;
 mod place;
 mod rows;
+mod samples;
 mod table;
 mod worker;
 
@@ -53,12 +55,16 @@ fn main() -> ExitCode {
 fn measure_all(options: &args::Options) -> Result<bool> {
     let bench = Bench::prepare(options.quick)?;
     let machine = machine::facts(&bench);
-    let limits = rows::all(&bench);
+    let limits = rows::all(&bench, &options.only);
     let peers = if options.peers {
-        peers::all(&bench)
+        peers::all(&bench, &options.only)
     } else {
         Vec::new()
     };
+
+    if limits.is_empty() && peers.is_empty() {
+        return Err(format!("no group and no peer is called `{}`", options.only).into());
+    }
 
     table::say(&machine.text());
     table::print_limits(&limits);

@@ -10,6 +10,8 @@ use crate::rows::increment;
 use crate::table::{self, Figure, PeerLine};
 use crate::worker::Crew;
 
+mod dead_processes;
+mod in_process;
 pub(crate) mod json_file;
 mod prometheus_client;
 mod python;
@@ -30,14 +32,21 @@ pub(crate) enum Outcome {
 const PEERS: &[(&str, Measure)] = &[
     (json_file::NAME, json_file::measure),
     (prometheus_client::NAME, prometheus_client::measure),
+    (dead_processes::NAME, dead_processes::measure),
     (redis::NAME, redis::measure),
     (sqlite::NAME, sqlite::measure),
+    (in_process::metrics::NAME, in_process::metrics::measure),
+    (
+        in_process::prometheus::NAME,
+        in_process::prometheus::measure,
+    ),
+    (in_process::measured::NAME, in_process::measured::measure),
 ];
 
-/// Measures every peer; one that goes wrong becomes a row that says so.
-pub(crate) fn all(bench: &Bench) -> Vec<PeerLine> {
+/// Measures every peer whose name contains `only`; one that goes wrong becomes a row that says so.
+pub(crate) fn all(bench: &Bench, only: &str) -> Vec<PeerLine> {
     let mut lines = Vec::new();
-    for (name, measure) in PEERS {
+    for (name, measure) in PEERS.iter().filter(|(name, _)| name.contains(only)) {
         table::progress(&format!("measuring: {name}"));
         match measure(bench) {
             Ok(Outcome::Measured(measured)) => lines.extend(measured),
@@ -103,7 +112,12 @@ fn race_lines(
 
 /// Nanoseconds of DeeSpec's increment through a held handle, in a process of its own.
 fn our_increment(bench: &Bench) -> Result<f64> {
+    our_own(bench, "deespec")
+}
+
+/// Nanoseconds of what a worker of DeeSpec's does in this role, in a process of its own.
+fn our_own(bench: &Bench, role: &str) -> Result<f64> {
     let folder = bench.on_disk()?;
-    let mut crew = Crew::start("deespec", &folder.path().join("var"), 1)?;
+    let mut crew = Crew::start(role, &folder.path().join("var"), 1)?;
     measure::alone(bench.effort, |n| crew.one(0, n).map(drop))
 }

@@ -94,16 +94,36 @@ pub(crate) fn counted(path: &Path, name: &str) -> Result<u64> {
         .ok_or_else(|| format!("no {name} in the view").into())
 }
 
-/// What a folder takes from the disk, in bytes: allocated blocks, which is what fills a disk up.
-pub(crate) fn allocated(folder: &Path) -> Result<u64> {
-    let mut sum = fs::metadata(folder)?.blocks() * 512;
+/// What a folder takes from the disk, with everything below it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Extent {
+    pub(crate) files: u64,
+    /// Bytes in allocated blocks, the folders' own among them: what fills a disk up.
+    pub(crate) allocated: u64,
+    /// Bytes by the files' lengths, which is more where files have holes.
+    pub(crate) apparent: u64,
+}
+
+pub(crate) fn extent(folder: &Path) -> Result<Extent> {
+    let mut sum = Extent {
+        allocated: fs::metadata(folder)?.blocks() * 512,
+        ..Extent::default()
+    };
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        sum += if entry.file_type()?.is_dir() {
-            allocated(&entry.path())?
+        let more = if entry.file_type()?.is_dir() {
+            extent(&entry.path())?
         } else {
-            entry.metadata()?.blocks() * 512
+            let metadata = entry.metadata()?;
+            Extent {
+                files: 1,
+                allocated: metadata.blocks() * 512,
+                apparent: metadata.len(),
+            }
         };
+        sum.files += more.files;
+        sum.allocated += more.allocated;
+        sum.apparent += more.apparent;
     }
     Ok(sum)
 }

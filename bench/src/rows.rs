@@ -4,36 +4,42 @@ use crate::Result;
 use crate::place::Bench;
 use crate::table::{self, Line};
 
-pub(crate) mod disk;
+pub(crate) mod dead;
+mod disk;
 mod gate;
+pub(crate) mod gauge;
 pub(crate) mod increment;
 mod lock;
-mod lookup;
+pub(crate) mod lookup;
+pub(crate) mod observe;
 mod open;
 mod process;
 mod register;
+pub(crate) mod scrape;
 mod snapshot;
-mod view;
 
 type Measure = fn(&Bench) -> Result<Vec<Line>>;
 
 const GROUPS: &[(&str, Measure)] = &[
     ("increment", increment::measure),
     ("labelled lookup", lookup::measure),
+    ("observe", observe::measure),
+    ("gauge", gauge::measure),
     ("open", open::measure),
     ("register", register::measure),
     ("a whole process", process::measure),
-    ("read and render", view::measure),
+    ("scrape", scrape::measure),
     ("lock", lock::measure),
     ("snapshot", snapshot::measure),
     ("threshold check", gate::measure),
     ("disk", disk::measure),
+    ("dead processes", dead::measure),
 ];
 
-/// Measures every group; one that goes wrong becomes a row that says so.
-pub(crate) fn all(bench: &Bench) -> Vec<Line> {
+/// Measures every group whose name contains `only`; one that goes wrong becomes a row that says so.
+pub(crate) fn all(bench: &Bench, only: &str) -> Vec<Line> {
     let mut lines = Vec::new();
-    for (name, measure) in GROUPS {
+    for (name, measure) in GROUPS.iter().filter(|(name, _)| name.contains(only)) {
         table::progress(&format!("measuring: {name}"));
         match measure(bench) {
             Ok(measured) => lines.extend(measured),

@@ -11,20 +11,9 @@ use std::fmt;
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
+pub(crate) use crate::figure::Figure;
 use crate::machine::Machine;
-
-/// A number with its unit.
-#[derive(Clone, Copy)]
-pub(crate) enum Figure {
-    Nanoseconds(f64),
-    Bytes(f64),
-    PerSecond(f64),
-    /// What is left of a number of increments that all returned.
-    Kept {
-        kept: u64,
-        of: u64,
-    },
-}
+use crate::measure::Pair;
 
 /// One row of the first table.
 pub(crate) struct Line {
@@ -95,6 +84,14 @@ impl Line {
         }
     }
 
+    /// A figure of its own, which helps to judge those beside it.
+    pub(crate) fn alone(what: impl Into<String>, reached: Figure) -> Self {
+        Self {
+            reached: Some(reached),
+            ..Self::without_figures(what.into(), Verdict::Control)
+        }
+    }
+
     /// A figure beside another, without a limit.
     pub(crate) fn control(
         what: impl Into<String>,
@@ -147,11 +144,19 @@ impl Line {
     }
 }
 
+/// What was measured of DeeSpec and of a peer.
+struct Figures {
+    ours: Figure,
+    theirs: Figure,
+    /// The peer's figure by ours, where ours is not zero.
+    ratio: Option<f64>,
+}
+
 /// One row of the second table.
 pub(crate) struct PeerLine {
     peer: &'static str,
     what: String,
-    figures: Result<(Figure, Figure), String>,
+    figures: Result<Figures, String>,
     possible: bool,
 }
 
@@ -163,10 +168,32 @@ impl PeerLine {
         ours: Figure,
         theirs: Figure,
     ) -> Self {
+        let ratio = (ours.value() > 0.0).then(|| theirs.value() / ours.value());
+        Self::with_ratio(peer, what, ours, theirs, ratio)
+    }
+
+    /// The same work in nanoseconds, measured in turns.
+    pub(crate) fn pair(peer: &'static str, what: impl Into<String>, pair: &Pair) -> Self {
+        let [ours, theirs] = [pair.ours, pair.theirs].map(Figure::Nanoseconds);
+        Self::with_ratio(peer, what, ours, theirs, Some(1.0 / pair.ratio))
+    }
+
+    fn with_ratio(
+        peer: &'static str,
+        what: impl Into<String>,
+        ours: Figure,
+        theirs: Figure,
+        ratio: Option<f64>,
+    ) -> Self {
+        let figures = Figures {
+            ours,
+            theirs,
+            ratio,
+        };
         Self {
             peer,
             what: what.into(),
-            figures: Ok((ours, theirs)),
+            figures: Ok(figures),
             possible: true,
         }
     }
@@ -199,12 +226,13 @@ impl PeerLine {
 
     fn document(&self) -> Value {
         match &self.figures {
-            Ok((ours, theirs)) => {
+            Ok(figures) => {
                 json!({
                     "peer": self.peer,
                     "what": self.what,
-                    "deespec": ours.document(),
-                    "reached": theirs.document(),
+                    "deespec": figures.ours.document(),
+                    "reached": figures.theirs.document(),
+                    "ratio": figures.ratio,
                 })
             }
             Err(reason) => json!({ "peer": self.peer, "not_measured": reason }),
@@ -250,15 +278,34 @@ pub(crate) fn print_limits(lines: &[Line]) {
 pub(crate) fn print_peers(lines: &[PeerLine]) {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["peer", "the same work", "deespec", "the peer"]);
+    table.set_header([
+        "peer",
+        "the same work",
+        "deespec",
+        "the peer",
+        "peer : deespec",
+    ]);
     for line in lines {
-        let (ours, theirs) = match &line.figures {
-            Ok((ours, theirs)) => (ours.to_string(), theirs.to_string()),
-            Err(reason) => (String::new(), reason.clone()),
+        let [ours, theirs, ratio] = match &line.figures {
+            Ok(figures) => [
+                figures.ours.to_string(),
+                figures.theirs.to_string(),
+                figures.ratio.map_or_else(String::new, in_short),
+            ],
+            Err(reason) => [String::new(), reason.clone(), String::new()],
         };
-        table.add_row([line.peer.to_owned(), line.what.clone(), ours, theirs]);
+        table.add_row([line.peer.into(), line.what.clone(), ours, theirs, ratio]);
     }
     println!("\n{table}");
+}
+
+/// A ratio with as many digits as are worth reading.
+fn in_short(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio < 0.1 => format!("{ratio:.4}"),
+        ratio if ratio < 100.0 => format!("{ratio:.2}"),
+        ratio => format!("{ratio:.0}"),
+    }
 }
 
 /// Everything again, for a program to read.
@@ -279,50 +326,6 @@ pub(crate) fn say(text: &str) {
 /// Text for who waits for them.
 pub(crate) fn progress(text: &str) {
     eprintln!("{text}");
-}
-
-impl Figure {
-    fn value(self) -> f64 {
-        match self {
-            Self::Nanoseconds(value) | Self::Bytes(value) | Self::PerSecond(value) => value,
-            Self::Kept { kept, .. } => kept as f64,
-        }
-    }
-
-    fn document(self) -> Value {
-        let unit = match self {
-            Self::Nanoseconds(_) => "ns",
-            Self::Bytes(_) => "bytes",
-            Self::PerSecond(_) => "per second",
-            Self::Kept { kept, of } => {
-                return json!({ "value": kept, "of": of, "unit": "increments" });
-            }
-        };
-        json!({ "value": self.value(), "unit": unit })
-    }
-}
-
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MIB: f64 = 1024.0 * 1024.0;
-        match *self {
-            Self::Nanoseconds(ns) if ns < 1e3 => write!(f, "{ns:.2} ns"),
-            Self::Nanoseconds(ns) if ns < 1e6 => write!(f, "{:.2} us", ns / 1e3),
-            Self::Nanoseconds(ns) if ns < 1e9 => write!(f, "{:.2} ms", ns / 1e6),
-            Self::Nanoseconds(ns) => write!(f, "{:.2} s", ns / 1e9),
-            Self::Bytes(bytes) if bytes.abs() < 1024.0 => write!(f, "{bytes} bytes"),
-            Self::Bytes(bytes) if bytes.abs() < MIB => write!(f, "{:.1} KiB", bytes / 1024.0),
-            Self::Bytes(bytes) => write!(f, "{:.1} MiB", bytes / MIB),
-            Self::PerSecond(rate) => write!(f, "{rate:.0}/s"),
-            Self::Kept { kept, of } => {
-                write!(
-                    f,
-                    "{kept} of {of} ({:.1} %)",
-                    100.0 * kept as f64 / of as f64
-                )
-            }
-        }
-    }
 }
 
 impl fmt::Display for Verdict {

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{Result, peers, rows, table};
+use crate::rows::{self, dead};
+use crate::{Result, peers, table};
 
 /// What a worker does when it is told a number.
 pub(crate) type Work = Box<dyn FnMut(u64) -> Result<()>>;
@@ -122,7 +123,12 @@ pub(crate) fn serve(role: &str, place: &Path) -> ExitCode {
         std::thread::sleep(DEADLINE);
         std::process::exit(3);
     });
-    match prepare(role, place).and_then(obey) {
+    let done = match role {
+        dead::ENDS => dead::short_life(place, false),
+        dead::IS_KILLED => dead::short_life(place, true),
+        _ => prepare(role, place).and_then(obey),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             table::progress(&format!("worker `{role}`: {error}"));
@@ -144,6 +150,10 @@ fn prepare(role: &str, place: &Path) -> Result<Work> {
     }
     match role {
         "deespec" => rows::increment::worker(place),
+        "deespec labels" => rows::lookup::worker(place),
+        "deespec observe" => rows::observe::worker(place),
+        "deespec gauge" => rows::gauge::worker(place),
+        "deespec process gauge" => rows::gauge::process_worker(place),
         "bare cell" => rows::increment::bare_worker(place),
         "json file" => peers::json_file::worker(place),
         "redis" => peers::redis::worker(place),

@@ -15,18 +15,25 @@ pub(crate) fn run() -> Result<(), Failure> {
 
 fn all(steps: &mut Steps) -> Result<(), Failure> {
     steps.run("format", &mut workspace::cargo(["fmt", "--all", "--check"]))?;
-    steps.run(
-        "lints",
-        &mut workspace::cargo([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ]),
-    )?;
+    // A feature only adds: with none of them the library must build as well.
+    for (name, features) in [
+        ("lints", "--all-features"),
+        ("lints, no features", "--no-default-features"),
+    ] {
+        steps.run(
+            name,
+            &mut workspace::cargo([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                features,
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ]),
+        )?;
+    }
     steps.run("docs", &mut docs::command())?;
     // Whatever version a contributor has installed will do.
     let deny = workspace::cargo(["deny", "--version"]).output();

@@ -15,7 +15,13 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 pub(crate) fn command() -> Command {
-    let mut command = workspace::cargo(["doc", "--workspace", "--no-deps", "--locked"]);
+    let mut command = workspace::cargo([
+        "doc",
+        "--workspace",
+        "--all-features",
+        "--no-deps",
+        "--locked",
+    ]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     command
 }

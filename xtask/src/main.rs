@@ -35,7 +35,7 @@ Commands:
                          --skip-missing  go on without system packages that are not installed
                                          (ignored where CI=true)
   bench [ARGS]           speed and size against the promised limits and against peers
-                         --quick  --no-peers  --json FILE
+                         --quick  --no-peers  --json FILE  --only TEXT
   torture [ARGS]         processes that race and are killed; every count is checked
   docs                   the library's documentation, warnings denied
   help                   this text

@@ -19,10 +19,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         Ok(()) => {}
     }
     // One failing binary must not hide what the others have to say. Doc tests are part of this;
-    // the tests of the command line build the binary they call.
+    // the tests of the command line build the binary they call. With all features, since those
+    // without are a part of them.
     step::run(&mut workspace::cargo([
         "test",
         "--workspace",
+        "--all-features",
         "--locked",
         "--no-fail-fast",
     ]))

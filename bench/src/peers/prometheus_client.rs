@@ -1,74 +1,100 @@
-//! The Python client of Prometheus in multiprocess mode, the usual answer for pre-forked servers.
-//!
-//! Each process that ever counted leaves its files behind, and every scrape reads them all.
+//! The Python client of Prometheus in multiprocess mode, the usual answer for pre-forked servers: what
+//! one process of it does. What its dead processes cost is in `dead_processes.rs`.
 
 use std::process::Command;
 
-use super::{Outcome, our_increment, python};
+use super::{Outcome, our_own, python};
 use crate::Result;
-use crate::measure::{self, Effort};
-use crate::place::{self, Bench, allocated};
-use crate::rows::disk::one_shot_processes;
-use crate::table::Figure::{Bytes, Nanoseconds};
+use crate::measure;
+use crate::place::{self, Bench};
+use crate::rows::{names, register, scrape};
+use crate::samples::{BOUNDS, OUTCOMES, QUEUES, Values};
+use crate::table::Figure::Nanoseconds;
 use crate::table::PeerLine;
 
 pub(crate) const NAME: &str = "prometheus_client, multiprocess mode";
 const SCRIPT: &str = include_str!("prometheus_client.py");
+const SECONDS: u32 = 180;
+
+/// What both do: its name in the script, in the table, and the role of our worker.
+const OPERATIONS: [(&str, &str, &str); 5] = [
+    ("increment", "one increment, handle held", "deespec"),
+    (
+        "labels",
+        "one increment through two labels",
+        "deespec labels",
+    ),
+    (
+        "observe",
+        "one observation, 11 bounds, handle held",
+        "deespec observe",
+    ),
+    (
+        "set_shared",
+        "set a gauge whose last value counts (theirs: mostrecent)",
+        "deespec gauge",
+    ),
+    (
+        "set_own",
+        "set a process' share of a gauge (theirs: livesum)",
+        "deespec process gauge",
+    ),
+];
 
 pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
     let Some(interpreter) = python::of_venv(bench) else {
-        let reason =
-            "no target/bench-venv, which `cargo xtask bench` makes where python3 is installed";
-        return Ok(Outcome::Skipped(reason.to_owned()));
+        return Ok(Outcome::Skipped(python::NO_VENV.to_owned()));
     };
-    let dead: &[usize] = if bench.quick {
-        &[1, 100]
-    } else {
-        &[1, 100, 1000]
+    let script = |what: &str, more: Vec<String>| {
+        let folder = bench.on_disk()?;
+        let mut command = Command::new(&interpreter);
+        command.env("PROMETHEUS_MULTIPROC_DIR", folder.path());
+        let mut args = vec![what.to_owned()];
+        args.extend(more);
+        python::run(command, SCRIPT, &args, SECONDS)
     };
-    let folder = bench.on_disk()?;
-    let mut command = Command::new(interpreter);
-    command.env("PROMETHEUS_MULTIPROC_DIR", folder.path());
-    let args: Vec<_> = dead.iter().map(usize::to_string).collect();
-    let answer = python::run(command, SCRIPT, &args, 180)?;
 
-    let theirs = python::number(&answer["inc_ns"])?;
-    let ours = our_increment(bench)?;
-    let mut lines = vec![PeerLine::new(
-        NAME,
-        "one increment, handle held",
-        Nanoseconds(ours),
-        Nanoseconds(theirs),
-    )];
-
-    let folder = bench.on_disk()?;
-    let store = folder.path().join("var");
-    let mut so_far = 0;
-    for (index, &dead) in dead.iter().enumerate() {
-        one_shot_processes(bench, &store, dead - so_far)?;
-        so_far = dead;
-        let theirs = &answer["scrapes"][index];
+    let calls = if bench.quick { 20_000 } else { 100_000 };
+    let counted = serde_json::json!({
+        "calls": calls,
+        "queues": QUEUES,
+        "outcomes": OUTCOMES,
+        "bounds": BOUNDS,
+        "values": Values::new().take(1024).collect::<Vec<_>>(),
+    });
+    let theirs = script("operations", vec![counted.to_string()])?;
+    let mut lines = Vec::new();
+    for (name, what, role) in OPERATIONS {
         lines.push(PeerLine::new(
             NAME,
-            format!("read everything after {dead} dead processes"),
-            Nanoseconds(our_scrape(bench.effort, &store)?),
-            Nanoseconds(python::number(&theirs["ns"])?),
+            what,
+            Nanoseconds(our_own(bench, role)?),
+            Nanoseconds(python::number(&theirs[name])?),
         ));
+    }
+
+    let sizes = scrape::SERIES.iter().map(usize::to_string).collect();
+    let theirs = script("scrapes", sizes)?;
+    for (index, series) in scrape::SERIES.into_iter().enumerate() {
         lines.push(PeerLine::new(
             NAME,
-            format!("disk after {dead} dead processes"),
-            Bytes(allocated(&store)? as f64),
-            Bytes(python::number(&theirs["bytes"])?),
+            format!("scrape of {series} series of one process"),
+            Nanoseconds(our_scrape(bench, series)?),
+            Nanoseconds(python::number(&theirs[index])?),
         ));
     }
     Ok(Outcome::Measured(lines))
 }
 
-/// As the peer's scrape does, from nothing: open the store, read it, render it.
-fn our_scrape(effort: Effort, store: &std::path::Path) -> Result<f64> {
-    measure::alone(effort, |n| {
+/// As the peer's scrape does, from nothing: open the store, read it, render it as text.
+fn our_scrape(bench: &Bench, series: usize) -> Result<f64> {
+    let folder = bench.on_disk()?;
+    let path = folder.path().join("var");
+    register(&place::open(&path)?, &names(series))?;
+    measure::alone(bench.effort, |n| {
         for _ in 0..n {
-            std::hint::black_box(place::open(store)?.view()?.to_json());
+            let view = place::open(&path)?.view()?;
+            std::hint::black_box(deespec::exposition::prometheus::encode(&view));
         }
         Ok(())
     })

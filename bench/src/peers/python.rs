@@ -8,6 +8,10 @@ use serde_json::Value;
 use crate::Result;
 use crate::place::Bench;
 
+/// Why a Python peer is skipped.
+pub(crate) const NO_VENV: &str =
+    "no target/bench-venv, which `cargo xtask bench` makes where python3 is installed";
+
 /// The interpreter of `target/bench-venv`, which `cargo xtask bench` fills with the Python peers.
 pub(crate) fn of_venv(bench: &Bench) -> Option<PathBuf> {
     let python = bench.target.join("bench-venv/bin/python");

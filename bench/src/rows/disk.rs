@@ -3,22 +3,22 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::place::{self, Bench, allocated};
+use crate::place::{self, Bench, extent};
 use crate::table::Figure::Bytes;
 use crate::table::Line;
 
 const MIB: f64 = 1024.0 * 1024.0;
-pub(crate) const NAME: &str = "bench_dead_processes_total";
+const NAME: &str = "bench_dead_processes_total";
 
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
     let folder = bench.on_disk()?;
     let store = folder.path().join("var");
     one_shot_processes(bench, &store, 1)?;
-    let before = allocated(&store)?;
+    let before = extent(&store)?.allocated;
 
     let dead = if bench.quick { 500 } else { 5_000 };
     one_shot_processes(bench, &store, dead)?;
-    let more = allocated(&store)? as f64 - before as f64;
+    let more = extent(&store)?.allocated as f64 - before as f64;
 
     // Cheap disk would be no feat if the counts were gone.
     let expected = dead as u64 + 1;
@@ -31,14 +31,14 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
     Ok(vec![
         Line::limit("disk for one series", Bytes(before as f64), Bytes(MIB)),
         Line::nothing(
-            format!("disk for {dead} dead processes more (all counted)"),
+            format!("disk for {dead} processes of `deespec inc` more (all counted)"),
             Bytes(more),
         ),
     ])
 }
 
 /// Processes that count once and die, as many at a time as there are cores.
-pub(crate) fn one_shot_processes(bench: &Bench, store: &Path, count: usize) -> Result<()> {
+fn one_shot_processes(bench: &Bench, store: &Path, count: usize) -> Result<()> {
     let mut left = count;
     while left > 0 {
         let batch = left.min(bench.cores);

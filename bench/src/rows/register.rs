@@ -22,7 +22,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
         Ok(nanoseconds(start.elapsed()) / SERIES as f64)
     })?;
     Ok(vec![Line::limit(
-        "register a new series, 10,000 in a row, each",
+        "register a new series, 10,000 in a row in 10 families, each",
         Nanoseconds(time),
         Nanoseconds(10e3),
     )])

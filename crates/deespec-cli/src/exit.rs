@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use deespec::MetricError;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -73,7 +75,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 impl From<deespec::Error> for Failure {
     fn from(error: deespec::Error) -> Self {
-        use deespec::{DocumentError as D, Error, MetricError as M, StoreError as S};
+        use deespec::{DocumentError as D, Error, StoreError as S};
         let hint = match &error {
             Error::Unfinished { .. } => {
                 "do not do it again: put right what is said above, and `deespec sync` writes the rest"
@@ -101,9 +103,7 @@ impl From<deespec::Error> for Failure {
             Error::Store(S::Replaced { .. }) => {
                 "start the program again so that it uses the new file"
             }
-            Error::Store(S::Metric(M::Name { .. } | M::LabelName { .. })) => {
-                "write - and . as _, and put what varies into the value of a label: -l KEY=VALUE"
-            }
+            Error::Store(S::Metric(error)) => metric_hint(error),
             Error::Store(S::WrongFileType { .. }) => {
                 "nothing was changed; move away what stands there"
             }
@@ -121,7 +121,8 @@ impl From<deespec::Error> for Failure {
             Error::Document(D::OtherStore { .. }) => {
                 "use `deespec import FILE` to add its values, or --any-store to restore it all the same"
             }
-            Error::Document(D::Syntax { .. } | D::Content { .. }) => {
+            Error::Store(S::InUse { .. }) => "end the programs that use it, then try again",
+            Error::Document(D::Syntax { .. } | D::Content { .. } | D::Text { .. }) => {
                 "nothing was changed; mend the file or move it away"
             }
             _ => "",
@@ -132,6 +133,44 @@ impl From<deespec::Error> for Failure {
         } else {
             failure.hint(hint)
         }
+    }
+}
+
+impl From<MetricError> for Failure {
+    fn from(error: MetricError) -> Self {
+        deespec::Error::from(deespec::StoreError::from(error)).into()
+    }
+}
+
+/// What to do about a metric that cannot be stored or used like this; empty where that is said already.
+fn metric_hint(error: &MetricError) -> &'static str {
+    use MetricError as M;
+    match error {
+        M::Name { .. } | M::LabelName { .. } => {
+            "write - and . as _, and put what varies into the value of a label: -l KEY=VALUE"
+        }
+        M::LabelValue { .. } => "give a shorter value, such as a name instead of a whole text",
+        M::DuplicateLabel { .. } => "give each label once",
+        M::TooManyLabels { .. } => "leave out the labels that nobody will ask for",
+        M::Kind { existing, .. } => match *existing {
+            "counter" => "count it with `deespec inc`, or choose another name",
+            "gauge" => "set it with `deespec set`, or choose another name",
+            "histogram" => "count a value with `deespec observe`, or choose another name",
+            "per-process gauge" => {
+                "each process that lives has a share of its own, which only a program can set: \
+                 declare it with --per-process, or choose another name for what commands set"
+            }
+            "info" => "say it with `deespec set NAME 1` and its labels, or choose another name",
+            _ => "choose another name",
+        },
+        M::Disagrees { .. } => {
+            "say the same as the first declaration, or leave it out, or choose another name"
+        }
+        M::Labels { .. } => "give exactly the declared labels, each with -l KEY=VALUE",
+        M::Declaration { .. } => "nothing was counted or declared; mend that and try again",
+        M::Buckets { .. } => "nothing was counted or declared; give other buckets",
+        M::BuiltIn { .. } => "`deespec rotate` begins an epoch in which it is 0",
+        _ => "",
     }
 }
 

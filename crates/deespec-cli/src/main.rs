@@ -4,7 +4,9 @@ mod args;
 mod command;
 mod exit;
 mod location;
+mod series;
 mod ui;
+mod values;
 
 use std::process::ExitCode;
 

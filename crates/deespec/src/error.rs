@@ -15,6 +15,10 @@ pub enum Error {
     /// A JSON document.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// The recorder of the `metrics` facade.
+    #[cfg(feature = "metrics")]
+    #[error(transparent)]
+    Recorder(#[from] crate::recorder::RecorderError),
     /// A rotation or restore is done, but what belongs to it is not all written. The next operation
     /// on the store writes it; doing the same again would begin one more epoch.
     #[error("epoch {closed} is closed, but what belongs to its closing is not all written yet")]

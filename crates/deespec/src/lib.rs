@@ -24,9 +24,13 @@
 //!
 //! Modules import one way: [`Store`] and its handles → `snapshot` (documents) → `store` (cells,
 //! epochs, durability) → `metric` (names) → `sync` (atomics); [`gate`] and [`exposition`] are pure functions over a view.
+//! With the feature `metrics`, the module `recorder` stands above the handles: a recorder for programs that count
+//! through the [`metrics`](https://docs.rs/metrics) facade.
 
 pub mod exposition;
 pub mod gate;
+#[cfg(feature = "metrics")]
+pub mod recorder;
 
 mod error;
 mod handle;

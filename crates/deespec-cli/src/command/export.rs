@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use deespec::exposition::{openmetrics, prometheus};
-use deespec::{LabelSet, Store, View};
+use deespec::{Kind, LabelSet, Store, Value, View};
 use serde::Serialize;
 
 use crate::args::Cli;
@@ -16,6 +16,7 @@ use crate::command::show::transactions;
 use crate::exit::{Code, Failure};
 use crate::location;
 use crate::ui::Ui;
+use crate::values::{exact, number};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -56,9 +57,10 @@ Example:
 
 Formats:
   json         the object of metrics.json
-  jsonl        one line a series, each a JSON object: name, labels, value
-  csv          a header and one line a series: name, labels as JSON, value
-               (RFC 4180)
+  jsonl        one line a series, each a JSON object as in metrics.json: name,
+               type, labels, value
+  csv          a header and one line a series: name, type, labels as JSON,
+               value (RFC 4180); a histogram has two, NAME_count and NAME_sum
   prometheus   Prometheus text 0.0.4, also for node_exporter's textfiles
   openmetrics  OpenMetrics 1.0 text
 
@@ -160,42 +162,54 @@ fn write(path: &Path, text: &str, scraped: bool) -> io::Result<()> {
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a str,
-    labels: LabelSet,
-    value: u64,
+    #[serde(rename = "type")]
+    kind: Kind,
+    labels: &'a LabelSet,
+    value: &'a Value,
 }
 
-fn rows(view: &View) -> impl Iterator<Item = Row<'_>> {
-    let four = transactions(view).into_iter().map(|(name, value)| Row {
-        name,
-        labels: LabelSet::default(),
-        value,
-    });
-    let others = view.series.iter().map(|series| Row {
-        name: &series.name,
-        labels: series.labels.clone(),
-        value: series.value,
-    });
-    four.chain(others)
+/// Writes a line for each series, the four built-in ones first.
+fn lines(
+    view: &View,
+    line: impl Fn(&Row) -> serde_json::Result<String>,
+) -> serde_json::Result<String> {
+    let mut text = String::new();
+    let none = LabelSet::default();
+    let row = |name, labels, value: &Value| {
+        line(&Row {
+            name,
+            kind: value.kind(),
+            labels,
+            value,
+        })
+    };
+    for (name, count) in transactions(view) {
+        text.push_str(&row(name, &none, &Value::Counter(count))?);
+    }
+    for series in &view.series {
+        text.push_str(&row(&series.name, &series.labels, &series.value)?);
+    }
+    Ok(text)
 }
 
 fn jsonl(view: &View) -> serde_json::Result<String> {
-    rows(view)
-        .map(|row| Ok(serde_json::to_string(&row)? + "\n"))
-        .collect()
+    lines(view, |row| Ok(serde_json::to_string(row)? + "\n"))
 }
 
 fn csv(view: &View) -> serde_json::Result<String> {
-    let lines = rows(view).map(
-        |Row {
-             name,
-             labels,
-             value,
-         }| {
-            let labels = serde_json::to_string(&labels)?.replace('"', "\"\"");
-            Ok(format!("{name},\"{labels}\",{value}\r\n"))
-        },
-    );
-    std::iter::once(Ok("name,labels,value\r\n".to_owned()))
-        .chain(lines)
-        .collect()
+    let rows = lines(view, |row| {
+        let labels = serde_json::to_string(row.labels)?.replace('"', "\"\"");
+        let kind = row.kind.as_str();
+        let line = |suffix: &str, value: &str| {
+            format!("{}{suffix},{kind},\"{labels}\",{value}\r\n", row.name)
+        };
+        Ok(match row.value {
+            // One number a line: the two that have a meaning without the others.
+            Value::Histogram(found) => {
+                line("_count", &found.count().to_string()) + &line("_sum", &number(found.sum()))
+            }
+            value => line("", &exact(value, "")),
+        })
+    })?;
+    Ok("name,type,labels,value\r\n".to_owned() + &rows)
 }

@@ -14,10 +14,13 @@ use crate::ui::{self, Ui, count};
 const AFTER_HELP: &str = "\
 Example:
   deespec import old-metrics.json
+  curl -s localhost:9100/metrics > scrape.txt && deespec import scrape.txt
 
-The file is known by its content from then on: importing it again adds nothing.";
+The file is a metrics.json, a snapshot, OpenMetrics text or Prometheus text. Its
+counts are added, and gauges that this store does not have are set. The file is
+known by its content from then on: importing it again adds nothing.";
 
-/// Add the counts of a metrics.json or snapshot from elsewhere, once
+/// Add the counts of a file from elsewhere, once
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Import {
@@ -39,6 +42,7 @@ struct Imported<'a> {
     series: usize,
     counts: u64,
     imported_before: Option<&'a str>,
+    passed_over: &'a [String],
 }
 
 impl Import {
@@ -58,9 +62,17 @@ impl Import {
             ));
             return Ok(Code::Done);
         }
+        let mut passed_over: &[String] = &[];
         let (added, series, counts, before) = match &outcome {
             Outcome::Own => (false, 0, 0, None),
-            Outcome::Added { series, counts } => (true, *series, *counts, None),
+            Outcome::Added {
+                series,
+                counts,
+                passed_over: left_out,
+            } => {
+                passed_over = left_out;
+                (true, *series, *counts, None)
+            }
             Outcome::Already { at } => (false, 0, 0, Some(at.clone())),
             other => {
                 return Err(Failure::new(format!(
@@ -68,6 +80,10 @@ impl Import {
                 )));
             }
         };
+        for reason in passed_over {
+            let reason = vec![("reason", reason.clone())];
+            ui.warn("A part of the file cannot be imported", reason);
+        }
         if self.json.json {
             ui.json(&Imported {
                 file: ui::path(&self.file),
@@ -75,6 +91,7 @@ impl Import {
                 series,
                 counts,
                 imported_before: before.as_deref(),
+                passed_over,
             })?;
             return Ok(Code::Done);
         }

@@ -5,6 +5,7 @@ use clap::Args;
 use crate::args::Cli;
 use crate::exit::{Code, Failure};
 use crate::location;
+use crate::series::Labels;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
@@ -29,9 +30,8 @@ pub(crate) struct Inc {
     #[arg(allow_hyphen_values = true)]
     by: u64,
 
-    /// A label; may be repeated
-    #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
-    labels: Vec<(String, String)>,
+    #[command(flatten)]
+    labels: Labels,
 
     /// Return only when the count is on the disk
     #[arg(long)]
@@ -43,24 +43,9 @@ fn parse_count(text: &str) -> Result<u64, String> {
         .map_err(|_| format!("a count is a whole number from 0 to {}", u64::MAX))
 }
 
-fn parse_label(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Err("a label has the form KEY=VALUE".to_owned()),
-    }
-}
-
 impl Inc {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let labels: Vec<(&str, &str)> = self
-            .labels
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        // Before a store is made for a name that cannot be counted.
-        deespec::check_series(&self.name, &labels).map_err(|error| {
-            Failure::from(deespec::Error::from(deespec::StoreError::from(error)))
-        })?;
+        let labels = self.labels.of(&self.name)?;
         let store = location::open(cli, ui, "inc")?;
         store.counter_with(&self.name, &labels)?.add(self.by);
         if self.sync {

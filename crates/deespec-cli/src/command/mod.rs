@@ -1,6 +1,7 @@
 //! One file per command: what it takes, what it does with the library, what it prints.
 
 pub(crate) mod completions;
+pub(crate) mod declare;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod export;
@@ -8,9 +9,12 @@ pub(crate) mod import;
 pub(crate) mod inc;
 pub(crate) mod init;
 pub(crate) mod man;
+pub(crate) mod observe;
+pub(crate) mod remove;
 pub(crate) mod restore;
 pub(crate) mod rotate;
 pub(crate) mod run;
+pub(crate) mod set;
 pub(crate) mod show;
 pub(crate) mod snapshot;
 pub(crate) mod snapshots;
@@ -26,8 +30,12 @@ pub(crate) fn run(cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
     match &cli.command {
         Command::Init(command) => command.run(cli, ui),
         Command::Inc(command) => command.run(cli, ui),
+        Command::Set(command) => command.run(cli, ui),
+        Command::Observe(command) => command.run(cli, ui),
         Command::Run(command) => command.run(cli, ui),
         Command::Show(command) => command.run(cli, ui),
+        Command::Declare(command) => command.run(cli, ui),
+        Command::Remove(command) => command.run(cli, ui),
         Command::Sync(command) => command.run(cli, ui),
         Command::Doctor(command) => command.run(cli, ui),
         Command::Snapshot(command) => command.run(cli, ui),

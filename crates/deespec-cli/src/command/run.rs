@@ -8,7 +8,9 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use deespec::{Counter, Store};
+use deespec::{
+    Aggregation, Buckets, Error, Family, Histogram, MetricError, ProcessGauge, Store, StoreError,
+};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::SignalsInfo;
@@ -30,7 +32,8 @@ a signal killed counts as a failure and gives 128 + the signal's number; one
 that cannot be started counts as a failure too and gives 127 (not found) or 126.
 
 Counts commit_success, commit_failed or cas_conflicts, which the gate judges,
-and for each job runs_total{job,outcome} and run_microseconds_total{job}.
+and for each job runs_total{job,outcome} and the histogram run_seconds{job}.
+While it runs, it is in the gauge runs_in_flight{job}, whatever becomes of it.
 Publishes metrics.json at the end.";
 
 /// Run a command and count its outcome and duration
@@ -84,9 +87,9 @@ impl Run {
                 (Outcome::Failure, code)
             }
         };
-        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let duration = begun.elapsed();
         // The command has run: its exit code stands, whatever became of the count.
-        if let Err(error) = counts.count(outcome, micros) {
+        if let Err(error) = counts.count(outcome, duration) {
             let reason = vec![("reason", chain(&error))];
             ui.warn(
                 "The command's outcome is counted, but not in runs_total",
@@ -131,17 +134,28 @@ impl Run {
 struct Counts<'a> {
     store: &'a Store,
     job: String,
-    micros: Counter,
+    seconds: Histogram,
+    in_flight: ProcessGauge,
 }
 
 impl<'a> Counts<'a> {
     /// Fails, before the command is started, where a job of this name cannot be counted.
     fn new(store: &'a Store, job: String) -> Result<Self, deespec::Error> {
-        let micros = store.counter_with("run_microseconds_total", &[("job", &job)])?;
-        Ok(Self { store, job, micros })
+        declare(store)?;
+        let labels = [("job", job.as_str())];
+        let seconds = store.histogram_with("run_seconds", &labels)?;
+        // This process' share goes with it, also when it is killed.
+        let in_flight = store.process_gauge_with("runs_in_flight", &labels)?;
+        in_flight.set(1.0)?;
+        Ok(Self {
+            store,
+            job,
+            seconds,
+            in_flight,
+        })
     }
 
-    fn count(&self, outcome: Outcome, micros: u64) -> Result<(), deespec::Error> {
+    fn count(&self, outcome: Outcome, duration: Duration) -> Result<(), deespec::Error> {
         let transactions = self.store.transactions();
         let (counter, word) = match outcome {
             Outcome::Success => (&transactions.success, "success"),
@@ -149,11 +163,32 @@ impl<'a> Counts<'a> {
             Outcome::Conflict => (&transactions.conflicts, "conflict"),
         };
         counter.inc();
-        self.micros.add(micros);
+        self.seconds.observe_duration(duration);
         let labels = [("job", self.job.as_str()), ("outcome", word)];
         self.store.counter_with("runs_total", &labels)?.inc();
-        Ok(())
+        // Before metrics.json is published, which would show it for long.
+        self.in_flight.set(0.0)
     }
+}
+
+/// Declares the families of all runs. What somebody else declared about them, such as another version
+/// with other words, stands: that is no reason not to run.
+fn declare(store: &Store) -> Result<(), deespec::Error> {
+    let families = [
+        Family::counter("runs_total").with_help("Commands that ran, by how they ended."),
+        Family::histogram("run_seconds", Buckets::seconds())
+            .with_unit("seconds")
+            .with_help("How long commands ran."),
+        Family::process_gauge("runs_in_flight", Aggregation::Sum)
+            .with_help("Commands that are running now."),
+    ];
+    for family in families {
+        match store.declare(&family) {
+            Err(Error::Store(StoreError::Metric(MetricError::Disagrees { .. }))) => {}
+            declared => declared?,
+        }
+    }
+    Ok(())
 }
 
 /// Why a command could not be started, and the exit code that shells give for it.

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use deespec::{Diff, Document, DocumentError, Error, Retention, SnapshotName, Store};
+use deespec::{
+    Change, Diff, Document, DocumentError, Error, Retention, SnapshotName, Store, Value,
+};
 use jiff::{SpanRelativeTo, Timestamp};
 use serde::Serialize;
 
 use crate::args::{Cli, Json};
-use crate::command::show::labels;
 use crate::exit::{Code, Failure};
 use crate::location;
 use crate::ui::{self, Ui, columns};
+use crate::values::{self, are_mixed, exact, labels};
 
 /// List, show, compare and remove snapshots
 #[derive(Debug, Args)]
@@ -224,20 +226,42 @@ fn print_diff(diff: &Diff, json: Json, ui: &Ui) -> Result<Code, Failure> {
         ui.info("Nothing differs", Vec::new());
         return Ok(Code::Done);
     }
-    let cell = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+    let is_there = |change: &Change| [change.before.clone(), change.after.clone()];
+    let values: Vec<Value> = diff.changes.iter().flat_map(is_there).flatten().collect();
+    let mixed = are_mixed(values.iter());
+    let cell = |value: &Option<Value>| match value {
+        Some(value) => exact(value, ""),
+        None => "-".to_owned(),
+    };
     let rows = diff.changes.iter().map(|change| {
-        vec![
+        let mut row = vec![
             change.name.clone(),
-            cell(change.before),
-            cell(change.after),
-            format!("{:+}", change.delta),
-            labels(change.labels.iter()),
-        ]
+            cell(&change.before),
+            cell(&change.after),
+            delta(change),
+        ];
+        let kind = change.after.as_ref().or(change.before.as_ref());
+        row.extend(kind.filter(|_| mixed).map(values::kind));
+        row.push(labels(change.labels.iter()));
+        row
     });
-    ui.print(&columns(
-        &["COUNTER", "BEFORE", "AFTER", "DELTA", "LABELS"],
-        &[1, 2, 3],
-        rows.collect(),
-    ));
+    let header: &[&str] = if mixed {
+        &["METRIC", "BEFORE", "AFTER", "DELTA", "TYPE", "LABELS"]
+    } else {
+        &["COUNTER", "BEFORE", "AFTER", "DELTA", "LABELS"]
+    };
+    ui.print(&columns(header, &[1, 2, 3], rows.collect()));
     Ok(Code::Done)
+}
+
+/// After minus before; of gauges too, where both are there.
+fn delta(change: &Change) -> String {
+    if let Some(delta) = change.delta {
+        return format!("{delta:+}");
+    }
+    let gauge = |value: &Option<Value>| value.as_ref().and_then(Value::gauge);
+    match (gauge(&change.before), gauge(&change.after)) {
+        (Some(before), Some(after)) => values::signed(after - before),
+        _ => String::new(),
+    }
 }

@@ -1,27 +1,30 @@
 //! `deespec watch`: live changes, redrawn in place on a terminal, one JSON line a change in a pipe.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use deespec::{LabelSet, Store, View};
+use deespec::{Distribution, Kind, LabelSet, Store, Value, View};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::Cli;
-use crate::command::show::{labels, transactions};
+use crate::command::show::transactions;
 use crate::exit::{Code, Failure};
 use crate::location;
 use crate::ui::{Ui, columns, printable};
+use crate::values::{self, are_mixed, exact, labels, signed};
 
 const AFTER_HELP: &str = "\
 Example:
   deespec watch
   deespec watch --json | jq -c 'select(.name == \"commit_failed\")'
 
-In a pipe, or with --json, each change is one line: at, epoch, name, labels,
-value, delta. A line with \"event\": \"epoch\" says that a new epoch began; what
-came after the last look at the epoch before is in its snapshot.";
+In a pipe, or with --json, each change is one line: at, epoch, name, type,
+labels, value, delta. Of a histogram the value is its count and sum, and the
+delta that of the count. A line with \"event\": \"epoch\" says that a new epoch
+began; what came after the last look at the epoch before is in its snapshot.";
 
 /// Show changes as they happen
 #[derive(Debug, Args)]
@@ -60,33 +63,100 @@ struct ChangeLine<'a> {
     at: &'a str,
     epoch: u64,
     name: &'a str,
+    #[serde(rename = "type")]
+    kind: Kind,
     labels: &'a LabelSet,
-    value: u64,
-    delta: u64,
+    value: Shown<'a>,
+    delta: Delta,
+}
+
+/// The value of a series that changed: as in documents, but without the buckets of a histogram.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    Histogram { count: u64, sum: f64 },
+    Other(&'a Value),
+}
+
+impl<'a> From<&'a Value> for Shown<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Histogram(found) => Self::Histogram {
+                count: found.count(),
+                sum: found.sum(),
+            },
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// By how much a series changed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+enum Delta {
+    /// What was counted or observed.
+    Count(u64),
+    /// By how much a gauge moved; `null` in JSON where that is no finite number.
+    Moved(f64),
+}
+
+impl fmt::Display for Delta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "+{count}"),
+            Self::Moved(by) => f.write_str(&signed(*by)),
+        }
+    }
+}
+
+impl Delta {
+    /// `None` where nothing changed. An info metric never changes.
+    fn between(before: Option<&Value>, after: &Value) -> Option<Self> {
+        let grown = |after: u64, before: Option<u64>| {
+            let delta = after.wrapping_sub(before.unwrap_or(0));
+            (delta != 0).then_some(Self::Count(delta))
+        };
+        match after {
+            Value::Counter(count) => grown(*count, before.and_then(Value::counter)),
+            Value::Histogram(found) => {
+                let count = |value: &Value| value.histogram().map(Distribution::count);
+                grown(found.count(), before.and_then(count))
+            }
+            after => {
+                let now = after.gauge()?;
+                match before.and_then(Value::gauge) {
+                    Some(before) if before.total_cmp(&now).is_eq() => None,
+                    before => Some(Self::Moved(now - before.unwrap_or(0.0))),
+                }
+            }
+        }
+    }
 }
 
 /// What was seen last.
 struct Seen {
     epoch: u64,
-    values: BTreeMap<Key, u64>,
+    values: BTreeMap<Key, Value>,
 }
 
 /// One series that changed.
 struct Change {
     key: Key,
-    value: u64,
-    delta: u64,
+    value: Value,
+    delta: Delta,
 }
 
 impl Seen {
     fn of(view: &View, filter: Option<&str>) -> Self {
-        let four =
-            transactions(view).map(|(name, value)| ((name.to_owned(), LabelSet::default()), value));
+        let four = transactions(view).map(|(name, count)| {
+            let key = (name.to_owned(), LabelSet::default());
+            (key, Value::Counter(count))
+        });
         let others = view
             .series
             .iter()
-            .map(|s| ((s.name.clone(), s.labels.clone()), s.value));
-        let wanted = |((name, labels), _): &(Key, u64)| {
+            .map(|s| ((s.name.clone(), s.labels.clone()), s.value.clone()));
+        let wanted = |((name, labels), _): &(Key, Value)| {
             filter
                 .is_none_or(|text| name.contains(text) || labels.values().any(|v| v.contains(text)))
         };
@@ -97,24 +167,19 @@ impl Seen {
         }
     }
 
-    /// What grew since `before`; in a new epoch, what it counts so far.
+    /// What changed since `before`. In a new epoch, what counts has begun again at 0.
     fn changes_since(&self, before: &Self) -> Vec<Change> {
-        let base = |key: &Key| {
-            if self.epoch == before.epoch {
-                before.values.get(key).copied().unwrap_or(0)
-            } else {
-                0
-            }
-        };
-        self.values
-            .iter()
-            .map(|(key, &value)| Change {
+        let is_same_epoch = self.epoch == before.epoch;
+        let changed = self.values.iter().filter_map(|(key, value)| {
+            let goes_on = is_same_epoch || value.kind() == Kind::Gauge;
+            let base = before.values.get(key).filter(|_| goes_on);
+            Some(Change {
                 key: key.clone(),
-                value,
-                delta: value.wrapping_sub(base(key)),
+                value: value.clone(),
+                delta: Delta::between(base, value)?,
             })
-            .filter(|change| change.delta != 0)
-            .collect()
+        });
+        changed.collect()
     }
 }
 
@@ -157,8 +222,9 @@ impl Watch {
                         at: &at,
                         epoch: now.epoch,
                         name: &change.key.0,
+                        kind: change.value.kind(),
                         labels: &change.key.1,
-                        value: change.value,
+                        value: (&change.value).into(),
                         delta: change.delta,
                     })?;
                 }
@@ -174,7 +240,7 @@ struct Screen {
     lines: usize,
     begun: Instant,
     /// When each series changed last, and by how much.
-    recent: BTreeMap<Key, (Instant, u64)>,
+    recent: BTreeMap<Key, (Instant, Delta)>,
 }
 
 impl Screen {
@@ -194,36 +260,34 @@ impl Screen {
         }
         self.recent
             .retain(|_, (at, _)| at.elapsed() < Duration::from_secs(2));
-        let moved = |key: &Key, value: u64| {
-            first.values.get(key) != Some(&value) || now.epoch != first.epoch
+        let moved = |key: &Key, value: &Value| {
+            let first_seen = first.values.get(key);
+            now.epoch != first.epoch || Delta::between(first_seen, value).is_some()
         };
-        let shown: Vec<(&Key, u64)> = now
+        let shown: Vec<(&Key, &Value)> = now
             .values
             .iter()
-            .map(|(key, &value)| (key, value))
             .filter(|(key, value)| {
-                deespec::TRANSACTIONS.contains(&key.0.as_str()) || moved(key, *value)
+                deespec::TRANSACTIONS.contains(&key.0.as_str()) || moved(key, value)
             })
             .collect();
         // The heading takes four lines, the last line and the cursor two more.
         let room = height().saturating_sub(6).max(1);
+        let mixed = are_mixed(shown.iter().map(|(_, value)| *value));
         let rows = shown.iter().take(room).map(|(key, value)| {
-            let delta = self
-                .recent
-                .get(key)
-                .map_or_else(String::new, |(_, delta)| format!("+{delta}"));
-            vec![
-                key.0.clone(),
-                value.to_string(),
-                delta,
-                labels(key.1.iter()),
-            ]
+            let recent = self.recent.get(key);
+            let delta = recent.map_or_else(String::new, |(_, delta)| delta.to_string());
+            let mut row = vec![key.0.clone(), exact(value, ""), delta];
+            row.extend(mixed.then(|| values::kind(value)));
+            row.push(labels(key.1.iter()));
+            row
         });
-        let table = columns(
-            &["COUNTER", "VALUE", "CHANGE", "LABELS"],
-            &[1, 2],
-            rows.collect(),
-        );
+        let header: &[&str] = if mixed {
+            &["METRIC", "VALUE", "CHANGE", "TYPE", "LABELS"]
+        } else {
+            &["COUNTER", "VALUE", "CHANGE", "LABELS"]
+        };
+        let table = columns(header, &[1, 2], rows.collect());
         let mut text = format!(
             "epoch {}, {} series, {} shown, watching for {} s (Ctrl-C ends)\n{}\n\n{table}",
             now.epoch,

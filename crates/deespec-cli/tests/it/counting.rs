@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::support::{Sandbox, value};
+use super::support::{PROGRAM, Sandbox, series, value};
 
 const PROCESSES: u64 = 8;
 const EACH: u64 = 500;
@@ -146,4 +146,57 @@ fn what_is_counted_is_published_by_sync_and_taken_over_by_a_new_store() {
         value(&taken_over, "jobs_total", &json!({ "job": "backup" })),
         1
     );
+}
+
+#[test]
+fn observations_and_additions_of_many_processes_are_all_there() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["init"]);
+    std::thread::scope(|scope| {
+        for _ in 0..PROCESSES {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    sandbox.ok(&["observe", "wait_seconds", "0.1", "0.2", "--unit", "seconds"]);
+                    sandbox.ok(&["set", "balance", "--add", "3"]);
+                    sandbox.ok(&["set", "balance", "--add", "-2"]);
+                }
+            });
+        }
+    });
+    let now = sandbox.json(&["show", "--json"]);
+    let waits = series(&now, "wait_seconds", &json!({}));
+    assert_eq!(waits["value"]["count"], PROCESSES * 100);
+    assert_eq!(waits["value"]["sum"], 120.0);
+    assert_eq!(series(&now, "balance", &json!({}))["value"], 400.0);
+}
+
+#[test]
+fn of_observations_with_a_wrong_one_none_is_counted_and_no_store_is_made() {
+    let sandbox = Sandbox::new();
+    let script = format!("seq 1 1000 | sed '$s/.*/x/' | {PROGRAM} observe size -");
+    let output = sandbox.command("sh").args(["-c", &script]).output();
+    assert_eq!(output.unwrap().status.code(), Some(3));
+    for wrong in [
+        &["observe", "size", "1", "NaN"][..],
+        &["observe", "a b", "1"],
+        &[
+            "observe",
+            "size",
+            "1",
+            "--native",
+            "1e-9..1e9:6",
+            "--negative",
+        ],
+        &["set", "depth", "deep"],
+        &["set", "depth", "1", "-l", "a=1", "-l", "a=2"],
+        &["declare", "gauge", "depth", "--buckets", "1"],
+        &["remove", "a b"],
+    ] {
+        assert_eq!(sandbox.output(wrong).status.code(), Some(3), "{wrong:?}");
+    }
+    assert!(!sandbox.path("store").exists());
+    // A process that feeds it and is endless without a line is not waited for.
+    let script = format!("head -c 100000000 /dev/zero | {PROGRAM} observe size -");
+    let output = sandbox.command("sh").args(["-c", &script]).output();
+    assert_eq!(output.unwrap().status.code(), Some(3));
 }

@@ -23,7 +23,7 @@ fn the_json_of_the_doctor_has_its_keys_in_the_order_of_the_report() {
     let text = sandbox.ok(&["doctor", "--json", "--check-thresholds"]);
     assert_eq!(
         keys(&text, 2),
-        ["metrics", "store", "problems", "thresholds"]
+        ["metrics", "store", "histograms", "problems", "thresholds"]
     );
     let inner = keys(&text, 4);
     for part in [
@@ -208,7 +208,7 @@ fn nothing_in_a_label_is_obeyed_by_a_terminal_or_looks_like_something_else() {
         assert!(row["value"].is_u64() && row["labels"].is_object(), "{line}");
     }
     let table = sandbox.ok(&["export", "csv"]);
-    let quoted = r#"odd_total,"{""a"":""1"",""text"":""say \""hi\""""}",1"#;
+    let quoted = r#"odd_total,counter,"{""a"":""1"",""text"":""say \""hi\""""}",1"#;
     assert!(table.split("\r\n").any(|line| line == quoted), "{table}");
     assert_eq!(table.split("\r\n").count(), 1 + 4 + 13 + 1);
 }
@@ -322,7 +322,7 @@ fn a_manual_page_is_written_for_every_command_of_the_help() {
         .map(|line| line.split_whitespace().next().unwrap())
         .filter(|name| *name != "help")
         .collect();
-    assert_eq!(commands.len(), 16);
+    assert_eq!(commands.len(), 20);
     sandbox.ok(&["man", "--output", "pages"]);
     for command in commands {
         let page = std::fs::read_to_string(sandbox.path(format!("pages/deespec-{command}.1")));

@@ -88,7 +88,7 @@ fn an_export_goes_through_a_pipe_and_does_not_replace_it() {
             .unwrap();
         let read = std::fs::read_to_string(sandbox.path("pipe")).unwrap();
         assert!(
-            read.starts_with(r#"{"name":"commit_success","labels":{},"value":1}"#),
+            read.starts_with(r#"{"name":"commit_success","type":"counter","labels":{},"value":1}"#),
             "{read}"
         );
         assert!(process.wait().unwrap().success());

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::support::{Sandbox, code, stderr, value};
+use super::support::{Sandbox, code, ends, series, stderr, value};
 
 /// Runs a script under `deespec run` and gives the exit code.
 fn run(sandbox: &Sandbox, options: &[&str], script: &str) -> i32 {
@@ -149,12 +149,12 @@ fn the_store_is_published_when_the_command_has_ended() {
     let published = std::fs::read(sandbox.path("store/metrics.json")).unwrap();
     let published: Value = serde_json::from_slice(&published).unwrap();
     assert_eq!(published["commit_failed"], 1);
-    let micros = value(
-        &published,
-        "run_microseconds_total",
-        &json!({ "job": "job" }),
-    );
-    assert!(micros > 0, "{published}");
+    let seconds = series(&published, "run_seconds", &json!({ "job": "job" }));
+    assert_eq!(seconds["type"], "histogram");
+    assert_eq!(seconds["value"]["count"], 1);
+    assert!(seconds["value"]["sum"].as_f64().unwrap() > 0.0);
+    let in_flight = series(&published, "runs_in_flight", &json!({ "job": "job" }));
+    assert_eq!(in_flight["value"]["sum"], 0.0);
 }
 
 #[test]
@@ -181,4 +181,62 @@ fn the_command_may_count_and_rotate_the_same_store_itself() {
     assert_eq!(run(&sandbox, &[], &script), 0);
     assert_eq!(outcomes(&sandbox), [1, 0, 0]);
     assert_eq!(sandbox.value("a", &json!({})), 1);
+}
+
+/// How many processes run a job, and what the gauge of running jobs shows.
+fn in_flight(sandbox: &Sandbox) -> (u64, f64) {
+    let now = sandbox.json(&["show", "--json"]);
+    let gauge = series(&now, "runs_in_flight", &json!({ "job": "job" }));
+    let shares = &gauge["value"];
+    let processes = shares["processes"].as_u64();
+    (
+        processes.unwrap_or(0),
+        shares["sum"].as_f64().unwrap_or(0.0),
+    )
+}
+
+#[test]
+fn a_run_is_in_flight_until_it_ends_even_if_it_is_killed() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["init"]);
+    let start = || {
+        let mut run = sandbox.deespec(&["run", "--name", "job", "--", "cat"]);
+        run.stdin(Stdio::piped()).spawn().unwrap()
+    };
+    let (mut one, mut other) = (start(), start());
+    ends("both are in flight", || {
+        (in_flight(&sandbox) == (2, 2.0)).then_some(())
+    });
+    one.kill().unwrap();
+    one.wait().unwrap();
+    assert_eq!(in_flight(&sandbox), (1, 1.0));
+    assert!(sandbox.ok(&["show"]).contains("1  gauge, 1 process"));
+    drop(other.stdin.take());
+    assert!(other.wait().unwrap().success());
+    assert_eq!(in_flight(&sandbox), (0, 0.0));
+    assert!(!sandbox.ok(&["show"]).contains("runs_in_flight"));
+    // What was killed was not counted: how it would have ended, nobody knows.
+    assert_eq!(outcomes(&sandbox), [1, 0, 0]);
+}
+
+#[test]
+fn what_others_declared_about_the_metrics_of_runs_is_no_reason_not_to_run() {
+    let sandbox = Sandbox::new();
+    let buckets = ["--buckets", "1,60", "--help-text", "Ours."];
+    let mut declare = vec!["declare", "histogram", "run_seconds"];
+    declare.extend_from_slice(&buckets);
+    sandbox.ok(&declare);
+    sandbox.ok(&["declare", "counter", "runs_total", "--help-text", "Ours."]);
+    assert_eq!(run(&sandbox, &[], "exit 0"), 0);
+    assert_eq!(outcomes(&sandbox), [1, 0, 0]);
+    let now = sandbox.json(&["show", "--json"]);
+    let seconds = series(&now, "run_seconds", &json!({ "job": "job" }));
+    assert_eq!(seconds["value"]["buckets"], json!([[null, 1.0, 1]]));
+
+    // As another kind it cannot be counted, so nothing is started.
+    let other = Sandbox::new();
+    other.ok(&["inc", "run_seconds"]);
+    let output = other.output(&["run", "--", "touch", "started"]);
+    assert_eq!(code(&output), 3);
+    assert!(!other.path("started").exists());
 }

@@ -73,11 +73,18 @@ pub(crate) fn value(document: &Value, name: &str, labels: &Value) -> u64 {
     if let Some(value) = document.get(name) {
         return value.as_u64().unwrap();
     }
+    series(document, name, labels)["value"]
+        .as_u64()
+        .unwrap_or(0)
+}
+
+/// A series of a document; `null` where it does not exist.
+pub(crate) fn series(document: &Value, name: &str, labels: &Value) -> Value {
     let series = document["series"].as_array().unwrap();
     let found = series
         .iter()
         .find(|s| s["name"] == name && s["labels"] == *labels);
-    found.map_or(0, |series| series["value"].as_u64().unwrap())
+    found.cloned().unwrap_or_default()
 }
 
 pub(crate) fn code(output: &Output) -> i32 {

@@ -258,6 +258,54 @@ fn a_watch_of_more_series_than_lines_says_how_many_are_not_shown() {
 }
 
 #[test]
+fn a_table_that_is_wider_than_the_terminal_stands_under_the_names_of_its_families() {
+    let sandbox = Sandbox::new();
+    for n in 0..3 {
+        let path = format!("path=/a/rather/long/path/of/a/resource/that/fills/lines/{n}");
+        sandbox.ok(&[
+            "inc",
+            "http_requests_total",
+            "-l",
+            "method=GET",
+            "-l",
+            &path,
+        ]);
+        sandbox.ok(&[
+            "observe",
+            "answer_seconds",
+            "0.25",
+            "--unit",
+            "seconds",
+            "-l",
+            &path,
+        ]);
+    }
+    sandbox.ok(&["set", "depth", "12345"]);
+    let lines_at = |width: u16| {
+        let mut terminal = Terminal::start(sandbox.deespec(&["show"]), width, 60);
+        let text = String::from_utf8(terminal.drain()).unwrap();
+        assert!(terminal.process.wait().unwrap().success());
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for width in [80, 66] {
+        let lines = lines_at(width);
+        let longest = lines.iter().map(|line| line.chars().count()).max();
+        assert!(longest.unwrap() <= usize::from(width), "{lines:#?}");
+        for title in ["http_requests_total  counter", "answer_seconds  histogram"] {
+            let found = lines.iter().filter(|line| **line == title);
+            assert_eq!(found.count(), 1, "{lines:#?}");
+        }
+    }
+    // Wide enough, and in a pipe, each line is complete in itself.
+    let wide = lines_at(200).join("\n");
+    assert_eq!(wide.matches("http_requests_total").count(), 3, "{wide}");
+    assert_eq!(
+        sandbox.ok(&["show"]).matches("http_requests_total").count(),
+        3
+    );
+}
+
+#[test]
 fn a_watch_ends_when_its_terminal_goes() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["init"]);

@@ -52,6 +52,7 @@ fn each_change_is_a_line_and_so_is_a_new_epoch() {
         "\"at\"",
         "\"epoch\"",
         "\"name\"",
+        "\"type\"",
         "\"labels\"",
         "\"value\"",
         "\"delta\"",
@@ -139,6 +140,40 @@ fn the_changes_of_an_epoch_add_up_to_what_was_counted() {
         }
     }
     assert_eq!(sum, 55);
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+#[test]
+fn a_gauge_moves_both_ways_and_stays_over_an_epoch_and_a_histogram_is_told_in_short() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["set", "depth", "5"]);
+    let mut process = start(&sandbox, &[]);
+    let lines = lines(process.stdout.take().unwrap());
+    wake(&sandbox, &lines);
+    let told = |change: &Value| {
+        let of = |key: &str| change[key].clone();
+        (of("type"), of("value"), of("delta"))
+    };
+
+    sandbox.ok(&["set", "depth", "-2.5"]);
+    let change = parse(&next(&lines));
+    assert_eq!(told(&change), (json!("gauge"), json!(-2.5), json!(-7.5)));
+    sandbox.ok(&["set", "depth", "NaN"]);
+    let change = parse(&next(&lines));
+    assert_eq!(told(&change), (json!("gauge"), json!("NaN"), Value::Null));
+
+    sandbox.ok(&["observe", "size", "1", "4", "--buckets", "2"]);
+    let change = parse(&next(&lines));
+    let value = json!({ "count": 2, "sum": 5.0 });
+    assert_eq!(told(&change), (json!("histogram"), value, json!(2)));
+
+    sandbox.ok(&["rotate"]);
+    assert_eq!(parse(&next(&lines))["event"], "epoch");
+    sandbox.ok(&["observe", "size", "7"]);
+    let change = parse(&next(&lines));
+    let value = json!({ "count": 1, "sum": 7.0 });
+    assert_eq!(told(&change), (json!("histogram"), value, json!(1)));
     process.kill().unwrap();
     process.wait().unwrap();
 }

@@ -1,18 +1,19 @@
 //! OpenMetrics 1.0 text.
 //!
 //! The rules are those of the specification, <https://prometheus.io/docs/specs/om/open_metrics_spec/>:
-//! metadata in the order TYPE, HELP; the samples of a series beside each other; `_total` and
-//! `_created` behind the family's name; `# EOF` at the end. No sample has a timestamp, as the
-//! specification advises, and there are no exemplars.
+//! metadata in the order TYPE, UNIT, HELP; the samples of a series beside each other; `# EOF` at the
+//! end. No sample has a timestamp, as the specification advises, and there are no exemplars.
+//!
+//! A histogram has no `_sum`, and then no `_count` either, where the sum could go down: with a bound
+//! below zero, or once the sum is negative. The specification forbids it there. The count is still
+//! that of the bucket `+Inf`.
 
-use std::fmt::Write as _;
-use std::time::UNIX_EPOCH;
-
-use crate::metric::Kind;
 use crate::snapshot::View;
 
-use super::family::{Family, Series, families};
-use super::text::{push_escaped, push_labels};
+use super::family::{Family, Shown, families};
+use super::number::push_time;
+use super::samples::{Samples, Sums, push_name};
+use super::text::push_escaped;
 
 /// What an HTTP answer with this text says of it.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -36,12 +37,18 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 #[must_use]
 pub fn encode(view: &View) -> String {
     let mut text = String::new();
+    let mut samples = Samples::new(Sums::Growing);
     for family in families(view) {
         push_metadata(&mut text, &family);
         for series in &family.series {
-            match family.kind {
-                Kind::Counter => push_counter(&mut text, &family.name, series),
-                _ => {}
+            samples.push(&mut text, &family, series);
+            match series.shown {
+                Shown::Counter(_) | Shown::Histogram(_) => {
+                    push_name(&mut text, &family, "_created", series);
+                    push_time(&mut text, series.created());
+                    text.push('\n');
+                }
+                Shown::Gauge(_) | Shown::Info => {}
             }
         }
     }
@@ -50,27 +57,17 @@ pub fn encode(view: &View) -> String {
 }
 
 fn push_metadata(text: &mut String, family: &Family<'_>) {
-    let _ = writeln!(text, "# TYPE {} {}", family.name, family.kind.as_str());
-    if let Some(help) = &family.help {
-        let _ = write!(text, "# HELP {} ", family.name);
-        push_escaped(text, help, true);
-        text.push('\n');
+    for (word, content) in [
+        ("# TYPE ", family.kind.as_str()),
+        ("# UNIT ", family.unit),
+        ("# HELP ", &family.help),
+    ] {
+        if !content.is_empty() {
+            text.push_str(word);
+            text.push_str(&family.name);
+            text.push(' ');
+            push_escaped(text, content, true);
+            text.push('\n');
+        }
     }
-}
-
-fn push_counter(text: &mut String, family: &str, series: &Series<'_>) {
-    text.push_str(family);
-    text.push_str("_total");
-    let begin = text.len();
-    push_labels(text, series);
-    let labels = begin..text.len();
-    let _ = writeln!(text, " {}", series.total);
-    text.push_str(family);
-    text.push_str("_created");
-    text.extend_from_within(labels);
-    let since = series
-        .created
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let _ = writeln!(text, " {}.{:09}", since.as_secs(), since.subsec_nanos());
 }

@@ -2,17 +2,17 @@
 //!
 //! The rules are those of
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>: a family has
-//! the name of its samples, `_total` included, and there is no `# EOF`. The format has no word for the
-//! time of creation, so it is left out; OpenMetrics has it.
-
-use std::fmt::Write as _;
+//! the name of its samples, `_total` included, and there is no `# EOF`. The format has no words for
+//! the time of creation and the unit, so they are left out; OpenMetrics has them. An info metric is a
+//! gauge.
 
 use crate::metric::Kind;
 use crate::snapshot::View;
 
 use super::family::families;
 use super::naming::suffix;
-use super::text::{push_escaped, push_labels};
+use super::samples::{Samples, Sums};
+use super::text::push_escaped;
 
 /// What an HTTP answer with this text says of it.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,23 +32,24 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[must_use]
 pub fn encode(view: &View) -> String {
     let mut text = String::new();
+    let mut samples = Samples::new(Sums::All);
     for family in families(view) {
-        let name = format!("{}{}", family.name, suffix(family.kind));
-        if let Some(help) = &family.help {
-            let _ = write!(text, "# HELP {name} ");
-            push_escaped(&mut text, help, false);
-            text.push('\n');
-        }
-        let _ = writeln!(text, "# TYPE {name} {}", family.kind.as_str());
-        for series in &family.series {
-            match family.kind {
-                Kind::Counter => {
-                    text.push_str(&name);
-                    push_labels(&mut text, series);
-                    let _ = writeln!(text, " {}", series.total);
-                }
-                _ => {}
+        let kind = match family.kind {
+            Kind::Info => Kind::Gauge,
+            kind @ (Kind::Counter | Kind::Gauge | Kind::Histogram) => kind,
+        };
+        for (word, content) in [("# HELP ", &*family.help), ("# TYPE ", kind.as_str())] {
+            if !content.is_empty() {
+                text.push_str(word);
+                text.push_str(&family.name);
+                text.push_str(suffix(family.kind));
+                text.push(' ');
+                push_escaped(&mut text, content, false);
+                text.push('\n');
             }
+        }
+        for series in &family.series {
+            samples.push(&mut text, &family, series);
         }
     }
     text

@@ -4,6 +4,14 @@ use super::family::Series;
 
 /// Writes `{name="value",…}`, or nothing where there are no labels.
 pub(super) fn push_labels(text: &mut String, series: &Series<'_>) {
+    if push_open_labels(text, series) {
+        text.push('}');
+    }
+}
+
+/// Writes `{name="value",…` without the end, or nothing where there are no labels; gives whether
+/// there are any.
+pub(super) fn push_open_labels(text: &mut String, series: &Series<'_>) -> bool {
     let mut before = '{';
     for (name, value) in series.labels() {
         text.push(before);
@@ -13,16 +21,15 @@ pub(super) fn push_labels(text: &mut String, series: &Series<'_>) {
         text.push('"');
         before = ',';
     }
-    if before == ',' {
-        text.push('}');
-    }
+    before == ','
 }
 
 /// Writes a text in which backslash and newline are escaped, and quotes where that is asked for.
 pub(super) fn push_escaped(text: &mut String, value: &str, quotes: bool) {
     let mut rest = value;
-    let is_special = |c: char| matches!(c, '\\' | '\n') || (quotes && c == '"');
-    while let Some(at) = rest.find(is_special) {
+    // Over bytes, which is faster: no byte of a longer character is one of the three.
+    let is_special = |b: &u8| matches!(b, b'\\' | b'\n') || (quotes && *b == b'"');
+    while let Some(at) = rest.as_bytes().iter().position(is_special) {
         text.push_str(&rest[..at]);
         text.push_str(match rest.as_bytes()[at] {
             b'\n' => "\\n",

@@ -26,6 +26,22 @@ impl Histogram {
     /// Counts one observation. What is not a number is no observation and changes nothing.
     #[inline]
     pub fn observe(&self, value: f64) {
+        self.observe_many(value, 1);
+    }
+
+    /// Counts the same observation `count` times, at the price of one.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// store.histogram("wait_seconds")?.observe_many(0.25, 1000);
+    /// let view = store.view()?;
+    /// let waits = view.sample("wait_seconds", &[]).and_then(|sample| sample.value.histogram());
+    /// assert_eq!(waits.map(|waits| (waits.count(), waits.sum())), Some((1000, 250.0)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn observe_many(&self, value: f64, count: u64) {
         if value.is_nan() {
             return;
         }
@@ -33,10 +49,11 @@ impl Histogram {
         let steps = self.buckets.to_steps(value).cast_unsigned();
         let bucket = self.buckets.index_of(value);
         if let [sum, counts @ ..] = self.cells.all_mine()
-            && let Some(count) = counts.get(bucket)
+            && let Some(cell) = counts.get(bucket)
         {
-            sum.fetch_add(steps, Ordering::Relaxed);
-            count.fetch_add(1, Ordering::Relaxed);
+            // Wraps as so many additions would.
+            sum.fetch_add(steps.wrapping_mul(count), Ordering::Relaxed);
+            cell.fetch_add(count, Ordering::Relaxed);
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::metric::{Aggregation, Family, Shape, TRANSACTIONS};
+use crate::metric::{Aggregation, Buckets, Family, Shape, TRANSACTIONS};
 use crate::snapshot::{
     self, Import, Restoration, Retention, Rotate, Rotation, Snapshot, SnapshotName, View,
 };
@@ -202,7 +202,17 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn process_gauge_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<ProcessGauge> {
-        let shape = Shape::ProcessGauge(Aggregation::default());
+        self.process_gauge_as(name, labels, Aggregation::default())
+    }
+
+    /// As [`Store::process_gauge_with`], with the aggregation of a gauge that is new.
+    pub(crate) fn process_gauge_as(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        aggregation: Aggregation,
+    ) -> Result<ProcessGauge> {
+        let shape = Shape::ProcessGauge(aggregation);
         let cells = self.core().series(name, labels, &shape)?;
         Ok(ProcessGauge {
             share: OwnShare::new(self.core(), cells)?,
@@ -234,7 +244,17 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn histogram_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Histogram> {
-        let (cells, buckets) = self.core().histogram(name, labels)?;
+        self.histogram_as(name, labels, &Buckets::default())
+    }
+
+    /// As [`Store::histogram_with`], with the buckets of a histogram that is new.
+    pub(crate) fn histogram_as(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        buckets: &Buckets,
+    ) -> Result<Histogram> {
+        let (cells, buckets) = self.core().histogram(name, labels, buckets)?;
         Ok(Histogram {
             cells,
             buckets,
@@ -279,6 +299,21 @@ impl Store {
     /// ```
     pub fn declare(&self, family: &Family) -> Result<()> {
         Ok(self.core().declare(family)?)
+    }
+
+    /// What is declared about the series of this name; `None` while this process knows of none.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// store.counter("jobs_total")?;
+    /// let family = store.family("jobs_total");
+    /// assert_eq!(family.map(|family| family.kind()), Some(deespec::Kind::Counter));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn family(&self, name: &str) -> Option<Family> {
+        Some(Family::clone(&*self.core().family(name)?))
     }
 
     /// Removes a series from every view, until it is counted again: then it comes back with all that

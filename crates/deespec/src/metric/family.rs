@@ -9,7 +9,7 @@ use super::name::{LABELS_MAX, MetricError, check_label_name, check_metric_name};
 /// Label sets that a family may have unless it is declared otherwise.
 pub(crate) const DEFAULT_LIMIT: u32 = 2000;
 /// Longest help text, in bytes.
-const HELP_MAX: usize = 1024;
+pub(crate) const HELP_MAX: usize = 1024;
 /// Longest unit, in bytes.
 const UNIT_MAX: usize = 63;
 /// The label of the series that takes what is beyond the limit; its value is `true`.
@@ -91,7 +91,8 @@ impl Family {
         }
     }
 
-    fn declare(name: impl Into<String>, shape: Shape) -> Self {
+    /// A declared family of any shape.
+    pub(crate) fn declare(name: impl Into<String>, shape: Shape) -> Self {
         Self {
             declared: true,
             ..Self::implicit(&name.into(), shape)

@@ -21,6 +21,11 @@ pub(crate) use family::OVERFLOW_LABEL;
 pub(crate) use key::Key;
 pub(crate) use name::{check_label_set, check_metric_name};
 
+#[cfg(feature = "metrics")]
+pub(crate) use family::HELP_MAX;
+#[cfg(feature = "metrics")]
+pub(crate) use name::VALUE_MAX;
+
 /// The built-in *transactions* family of every store: commits that succeeded, commits that failed,
 /// compare-and-swap conflicts and recoveries.
 pub const TRANSACTIONS: [&str; 4] = [

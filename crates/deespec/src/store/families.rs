@@ -90,15 +90,17 @@ impl Core {
         self.exclusive()?.declare(family)
     }
 
-    /// The cells of a histogram and how observations are sorted into them.
+    /// The cells of a histogram and how observations are sorted into them; `buckets` are those of a
+    /// family which is new.
     pub(crate) fn histogram(
         &self,
         name: &str,
         labels: &[(&str, &str)],
+        buckets: &Buckets,
     ) -> Result<(Cells, Buckets), StoreError> {
-        let wanted = Shape::Histogram(Buckets::default());
-        // The series first: somebody else may declare the family meanwhile, and then has been heard.
+        let wanted = Shape::Histogram(buckets.clone());
         let cells = self.series(name, labels, &wanted)?;
+        // Only now: another process may have made the family meanwhile, with other buckets.
         let shape = match self.family(name) {
             Some(family) => family.shape().clone(),
             None => wanted,

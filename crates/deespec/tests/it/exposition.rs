@@ -7,18 +7,18 @@ use tempfile::TempDir;
 use crate::support::{folder, moment, quiet};
 
 /// A store whose clock stands still.
-fn store() -> (TempDir, Store) {
+pub(crate) fn store() -> (TempDir, Store) {
     let folder = folder();
     let store = still(0).open(folder.path()).unwrap();
     (folder, store)
 }
 
-fn still(seconds: u64) -> Options {
+pub(crate) fn still(seconds: u64) -> Options {
     quiet().fixed_clock(moment(seconds))
 }
 
 /// The lines of a text that are not about the four built-in counters.
-fn others(text: &str) -> Vec<&str> {
+pub(crate) fn others(text: &str) -> Vec<&str> {
     let built_in = |line: &&str| {
         deespec::TRANSACTIONS
             .iter()

@@ -1,25 +1,23 @@
 //! Others read what we expose: Prometheus' own tool, Python's two parsers, and the encoder of the
 //! crate `prometheus-client`.
-//!
-//! `cargo xtask test` installs the first two; a test that does not find them fails and says so.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::collections::BTreeMap;
 
-use deespec::exposition::{openmetrics, prometheus};
-use deespec::{Store, View};
+use deespec::exposition::openmetrics;
+use deespec::{Aggregation, Buckets, Family as Declared, Store, View};
 use prometheus_client::encoding::text::encode_registry;
-use prometheus_client::metrics::{counter::Counter, family::Family};
+use prometheus_client::metrics::{
+    counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info,
+};
 use prometheus_client::registry::Registry;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::every_kind::of_every_kind;
+use crate::programs::{both, promtool};
 use crate::support::{folder, quiet};
-
-const ADVICE: &str = "run `cargo xtask test`, which installs it";
 
 /// Names that try the rules: clashes, reserved suffixes, colons, underscores.
 const NAMES: [&str; 16] = [
@@ -60,32 +58,6 @@ fn plain(names: &[&str]) -> (TempDir, Store) {
     filled(names, &["mail".to_owned(), "print".to_owned()])
 }
 
-/// What a program answers to a text.
-fn ask(command: &mut Command, text: &str) -> (Option<i32>, String) {
-    let child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}; {ADVICE}"));
-    let mut stdin = child.stdin.take().unwrap();
-    // A program that does not read to the end says why on stderr, which tells more.
-    std::thread::scope(|scope| {
-        scope.spawn(move || drop(stdin.write_all(text.as_bytes())));
-        let output = child.wait_with_output().unwrap();
-        let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-        said.push_str(&String::from_utf8_lossy(&output.stderr));
-        (output.status.code(), said)
-    })
-}
-
-fn promtool(view: &View) -> (Option<i32>, String) {
-    ask(
-        Command::new("promtool").args(["check", "metrics"]),
-        &prometheus::encode(view),
-    )
-}
-
 #[test]
 fn promtool_has_nothing_to_say_about_the_four_built_in_counters() {
     let (_folder, store) = plain(&["commit_success"]);
@@ -109,49 +81,6 @@ fn promtool_finds_nothing_invalid_whatever_the_names() {
         .any(|advice| line.contains(advice))
     };
     assert_eq!(said.lines().filter(ours).collect::<Vec<_>>(), [""; 0]);
-}
-
-/// Reads a text with the parser of a Python module and prints its families as JSON.
-const PARSE: &str = "
-import importlib, io, json, sys
-module = importlib.import_module(sys.argv[1])
-text = io.TextIOWrapper(sys.stdin.buffer, encoding='utf-8', newline='\\n').read()
-json.dump([
-    {'name': f.name, 'type': f.type, 'help': f.documentation,
-     'samples': [[s.name, s.labels, s.value] for s in f.samples]}
-    for f in module.text_string_to_metric_families(text)
-], sys.stdout)
-";
-
-/// Where `cargo xtask test` puts it, beside the folder that cargo gives to tests.
-fn python() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let python = target.join("test-venv/bin/python");
-    assert!(
-        python.is_file(),
-        "there is no {} with Python's prometheus_client; {ADVICE}",
-        python.display()
-    );
-    python
-}
-
-/// What Python's parser finds: the families, each with its samples.
-fn parse(module: &str, text: &str) -> Vec<Value> {
-    let mut command = Command::new(python());
-    command.args(["-c", PARSE, module]).env("PYTHONUTF8", "1");
-    let (code, said) = ask(&mut command, text);
-    assert_eq!(code, Some(0), "{module}: {said}\n{text}");
-    serde_json::from_str(&said).unwrap()
-}
-
-fn both(view: &View) -> [Vec<Value>; 2] {
-    [
-        parse(
-            "prometheus_client.openmetrics.parser",
-            &openmetrics::encode(view),
-        ),
-        parse("prometheus_client.parser", &prometheus::encode(view)),
-    ]
 }
 
 /// The samples with this suffix: name, value of the label `queue`, value.
@@ -265,4 +194,240 @@ fn the_crate_prometheus_client_writes_the_same_samples() {
     };
     assert_eq!(lines(&ours), lines(&theirs));
     assert_eq!(lines(&ours).len(), 1 + queues.len());
+}
+
+/// Families of all kinds whose names clash, or look as if they did.
+fn clashing() -> (TempDir, Store) {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let classic = || Buckets::classic([-1.0, 1.0]).unwrap();
+    for family in [
+        Declared::histogram("t", classic()),
+        Declared::gauge("t_count"),
+        Declared::gauge("t_sum"),
+        Declared::counter("t_bucket_total"),
+        Declared::histogram("t_created", Buckets::seconds()),
+        Declared::info("t_info"),
+        Declared::counter("jobs"),
+        Declared::gauge("jobs_total"),
+        Declared::histogram("jobs_total_seconds", classic()).with_unit("seconds"),
+        Declared::gauge("jobs_info"),
+        Declared::info("jobs"),
+        Declared::process_gauge("_share", Aggregation::Count),
+        Declared::info("_info"),
+    ] {
+        // A name has one kind: the second `jobs` is refused.
+        let declared = store.declare(&family);
+        assert_eq!(
+            declared.is_err(),
+            family == Declared::info("jobs"),
+            "{declared:?}"
+        );
+        let labels = [("queue", "mail")];
+        match (declared.is_ok(), family.kind()) {
+            (true, deespec::Kind::Counter) => {
+                store.counter_with(family.name(), &labels).unwrap().inc()
+            }
+            (true, deespec::Kind::Gauge) if family.name() == "_share" => {}
+            (true, deespec::Kind::Gauge) => store.gauge_with(family.name(), &labels).unwrap().inc(),
+            (true, deespec::Kind::Histogram) => {
+                store
+                    .histogram_with(family.name(), &labels)
+                    .unwrap()
+                    .observe(1.0);
+            }
+            (true, deespec::Kind::Info) => store.info(family.name(), &labels).unwrap(),
+            _ => {}
+        }
+    }
+    drop(
+        store
+            .process_gauge_with("_share", &[("queue", "mail")])
+            .unwrap(),
+    );
+    (folder, store)
+}
+
+#[test]
+fn promtool_finds_nothing_invalid_in_any_kind() {
+    for (_folder, store) in [of_every_kind(), clashing()] {
+        let (code, said) = promtool(&store.view().unwrap());
+        // Advice about what users named so, or gave no help text.
+        assert!(matches!(code, Some(0 | 3)), "{said}");
+        assert!(
+            !said.contains("error") && !said.contains("duplicate"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn python_finds_no_clash_between_kinds() {
+    let (_folder, store) = clashing();
+    let [strict, lax] = both(&store.view().unwrap());
+    let names = |families: &[Value]| {
+        families
+            .iter()
+            .map(|family| family["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    for name in [
+        "t",
+        "t_count_2",
+        "t_sum_2",
+        "t_bucket_2",
+        "t_created_2",
+        "jobs",
+        "jobs_total_2",
+    ] {
+        assert!(
+            names(&strict).iter().any(|one| one == name),
+            "{name}: {:?}",
+            names(&strict)
+        );
+    }
+    assert_eq!(strict.len(), 12 + 4);
+    assert_eq!(lax.len(), strict.len());
+}
+
+/// What a view says, in the words of Prometheus text: name, labels, value.
+fn expected(view: &View) -> BTreeMap<(String, String), f64> {
+    let mut all = BTreeMap::new();
+    for sample in view.samples() {
+        let name = sample.name.strip_suffix("_total").unwrap_or(&sample.name);
+        let mut add = |suffix: &str, le: Option<f64>, value: f64| {
+            let mut labels = BTreeMap::from_iter(
+                sample
+                    .labels
+                    .clone()
+                    .iter()
+                    .map(|(k, v)| (k.clone(), v.clone())),
+            );
+            labels.extend(le.map(|le| ("le".to_owned(), format!("{le:?}"))));
+            all.insert((format!("{name}{suffix}"), format!("{labels:?}")), value);
+        };
+        match &sample.total {
+            deespec::Value::Counter(total) => add("_total", None, *total as f64),
+            deespec::Value::Histogram(found) => {
+                for (le, cells) in found.buckets().text_bounds() {
+                    add(
+                        "_bucket",
+                        Some(le),
+                        found.counts()[..cells].iter().sum::<u64>() as f64,
+                    );
+                }
+                add("_bucket", Some(f64::INFINITY), found.count() as f64);
+                add("_count", None, found.count() as f64);
+                add("_sum", None, found.sum());
+            }
+            deespec::Value::Info => add("", None, 1.0),
+            gauge => add("", None, gauge.gauge().unwrap()),
+        }
+    }
+    all
+}
+
+#[test]
+fn python_reads_the_value_of_every_sample_of_every_kind() {
+    let (_folder, store) = of_every_kind();
+    store
+        .declare(&Declared::histogram("wide", Buckets::seconds()))
+        .unwrap();
+    let wide = store.histogram_with("wide", &[("queue", "}{,=")]).unwrap();
+    for power in -30..20 {
+        wide.observe(1.3 * f64::from(power).exp2());
+    }
+    store
+        .process_gauge("oldest_seconds")
+        .unwrap()
+        .set(1e-7)
+        .unwrap();
+    let view = store.view().unwrap();
+    let expected = expected(&view);
+    for families in both(&view) {
+        let mut found = BTreeMap::new();
+        for sample in families
+            .iter()
+            .flat_map(|family| family["samples"].as_array().unwrap())
+        {
+            let mut labels: BTreeMap<String, String> =
+                serde_json::from_value(sample[1].clone()).unwrap();
+            if let Some(le) = labels.get_mut("le") {
+                *le = format!("{:?}", le.parse::<f64>().unwrap());
+            }
+            let value = match &sample[2] {
+                Value::String(text) => text.parse().unwrap(),
+                number => number.as_f64().unwrap(),
+            };
+            let name = sample[0].as_str().unwrap();
+            if !name.ends_with("_created") {
+                assert_eq!(
+                    found.insert((name.to_owned(), format!("{labels:?}")), value),
+                    None
+                );
+            }
+        }
+        // NaN equals nothing; as text it does.
+        assert_eq!(format!("{found:#?}"), format!("{expected:#?}"));
+    }
+    let [strict, _] = both(&view);
+    let units: Vec<_> = strict
+        .iter()
+        .filter(|family| family["unit"] != "")
+        .map(|family| {
+            (
+                family["name"].as_str().unwrap(),
+                family["unit"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        units,
+        [
+            ("oldest_seconds", "seconds"),
+            ("sent_bytes", "bytes"),
+            ("wait_seconds", "seconds")
+        ]
+    );
+}
+
+#[test]
+fn the_crate_prometheus_client_writes_the_same_lines_of_other_kinds() {
+    let mut registry = Registry::default();
+    let depth = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+    depth.set(-2.25);
+    registry.register("depth", "d", depth);
+    let wait = Histogram::new([0.1, 1.0, 10.0]);
+    registry.register("wait", "w", wait.clone());
+    registry.register("build", "b", Info::new([("version", "1.4.0")]));
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let buckets = Buckets::classic([0.1, 1.0, 10.0]).unwrap();
+    store
+        .declare(&Declared::histogram("wait", buckets))
+        .unwrap();
+    store.gauge("depth").unwrap().set(-2.25);
+    store.info("build_info", &[("version", "1.4.0")]).unwrap();
+    for value in [0.0625, 0.1, 0.5, 7.0, 70.0] {
+        wait.observe(value);
+        store.histogram("wait").unwrap().observe(value);
+    }
+    let mut theirs = String::new();
+    encode_registry(&mut theirs, &registry).unwrap();
+    let ours = openmetrics::encode(&store.view().unwrap());
+    let lines = |text: &str| {
+        let about = |line: &&str| {
+            let name = line.strip_prefix("# TYPE ").unwrap_or(line);
+            ["depth", "wait", "build"]
+                .iter()
+                .any(|one| name.starts_with(one))
+        };
+        // Only we write this one.
+        let shared = |line: &&str| about(line) && !line.starts_with("wait_created");
+        let mut lines: Vec<_> = text.lines().filter(shared).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(lines(&ours), lines(&theirs));
+    assert_eq!(lines(&ours).len(), 3 + 1 + 6 + 1);
 }

@@ -170,6 +170,29 @@ fn role() {
             store.snapshot().unwrap();
             store.rotate(deespec::Rotate::Reset).unwrap();
         }
+        #[cfg(feature = "metrics")]
+        "record" => {
+            let store = quiet().open(&store).unwrap();
+            wait_for_release();
+            crate::recorder::record(&store, argument);
+        }
+        #[cfg(feature = "metrics")]
+        "gauge" => {
+            let store = quiet().open(&store).unwrap();
+            let recorder = deespec::recorder::Recorder::new(&store);
+            metrics::with_local_recorder(&recorder, || {
+                metrics::gauge!("in_flight").set(argument.parse::<f64>().unwrap());
+            });
+            wait_for_release();
+        }
+        #[cfg(feature = "metrics")]
+        "install" => {
+            let store = quiet().open(&store).unwrap();
+            let install = || deespec::recorder::Recorder::new(&store).install();
+            install().unwrap();
+            metrics::counter!("installed_total").increment(1);
+            say(&install().unwrap_err().to_string());
+        }
         "open" => match quiet().open(&store) {
             Ok(_) => say("opened"),
             Err(error) => say(&error.to_string()),

@@ -103,6 +103,7 @@ pub(super) fn render(demo: &Demo, outcome: &Outcome, folder: &Path) -> Result<St
         examined: &examined,
         path: ui::path(&shown(outcome.store.path())),
         judgement: Some(&judgement),
+        width: None,
     };
     text.push_str("The doctor on the current epoch:\n\n");
     text.push_str(&report.to_text());

@@ -1,6 +1,7 @@
 //! `deespec doctor`: the health of the store, the metrics, and the verdict of the gate.
 
 mod configuration;
+mod histograms;
 mod report;
 
 use std::path::PathBuf;
@@ -24,6 +25,9 @@ Example:
 The thresholds are those of --config, else DEESPEC_CONFIG, else thresholds.json
 in the .deespec/ that holds the store (or in the store's own folder where it
 lies elsewhere), else the defaults, which `deespec init --thresholds` writes.
+
+Of each histogram it tells between which bounds the quantiles surely are; with
+--json also an estimate, and null for no bound.
 
 Exit codes: 0 the gate passed, 1 it failed, 2 it warns, 3 it could not be
 judged. Without --check-thresholds: 0 healthy, 2 something needs attention.";
@@ -64,6 +68,7 @@ impl Doctor {
             examined: &examined,
             path: ui::path(store.path()),
             judgement: judgement.as_ref(),
+            width: ui.width(),
         };
         match &judgement {
             Some(judgement) => judgement.log_lines().iter().for_each(|line| ui.log(line)),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::command::show::transactions;
 use crate::ui::{columns, count, printable};
 
+use super::histograms::{self, Histogram};
 use super::{Examination, published};
 
 /// Everything that the doctor says.
@@ -15,6 +16,8 @@ pub(crate) struct Report<'a> {
     /// The store's folder.
     pub(crate) path: String,
     pub(crate) judgement: Option<&'a Judgement>,
+    /// How many characters a line of the terminal has; none where the text goes elsewhere.
+    pub(crate) width: Option<usize>,
 }
 
 /// The report as scripts read it. The fields stand in the order in which a reader needs them.
@@ -22,6 +25,7 @@ pub(crate) struct Report<'a> {
 pub(crate) struct Json<'a> {
     metrics: Metrics,
     store: Store<'a>,
+    histograms: Vec<Histogram<'a>>,
     problems: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     thresholds: Option<&'a Judgement>,
@@ -93,6 +97,7 @@ impl Report<'_> {
                 metrics_json: published(self.examined),
                 files_skipped: &view.skipped,
             },
+            histograms: histograms::to_json(view),
             problems,
             thresholds: self.judgement,
         }
@@ -118,6 +123,10 @@ impl Report<'_> {
         let rate = rate.map_or_else(|| "n/a".to_owned(), |rate| format!("{rate:.2}%"));
         rows.push(vec!["success_rate".into(), rate]);
         let mut text = columns(&["METRIC", "VALUE"], &[1], rows);
+        if let Some(histograms) = histograms::to_text(view, self.width) {
+            text.push('\n');
+            text.push_str(&histograms);
+        }
 
         let facts = [
             ("path", self.path.clone()),

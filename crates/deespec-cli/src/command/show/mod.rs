@@ -1,13 +1,15 @@
 //! `deespec show`: the current epoch.
 
+mod table;
+
 use clap::{Args, ValueEnum};
-use deespec::{TRANSACTIONS, View};
+use deespec::{TRANSACTIONS, Value, View};
 
 use crate::args::Cli;
 use crate::command::export::{Exposition, make_durable};
 use crate::exit::{Code, Failure};
-use crate::ui::{Ui, columns};
-use crate::{location, ui};
+use crate::location;
+use crate::ui::Ui;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -17,12 +19,20 @@ enum Format {
     Openmetrics,
 }
 
+const AFTER_HELP: &str = "\
+Example:
+  deespec show --filter jobs_
+  deespec show --json | jq .commit_success
+  deespec show --format openmetrics
+
+Of a histogram the table has the number of observations, their mean, and
+estimates of the quantiles; `deespec doctor` tells between which bounds those
+surely are. A gauge is what it is now, whatever the epoch; one that is kept per
+process is in the table while some process has a share in it.";
+
 /// Show the counts of the current epoch
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  deespec show --filter jobs_\n  deespec show --json | jq .commit_success\n  \
-                  deespec show --format openmetrics"
-)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Show {
     /// Columns for people, the object of metrics.json, or what Prometheus
     /// scrapes: everything ever counted, whatever the epoch
@@ -74,6 +84,10 @@ impl Show {
             ui.print(&view.to_json());
             return Ok(Code::Done);
         }
+        // A share that went with its process is nothing to look at, and each job ever run would have one.
+        view.series.retain(
+            |series| !matches!(&series.value, Value::Processes(shares) if shares.count == 0),
+        );
         if let Some(filter) = &self.filter
             && view.series.is_empty()
             && !TRANSACTIONS.iter().any(|name| name.contains(filter))
@@ -83,24 +97,9 @@ impl Show {
         }
         let started = jiff::Timestamp::try_from(view.epoch_started).unwrap_or_default();
         ui.line(&format!("epoch {} since {started:.0}\n", view.epoch));
-        ui.print(&table(&view, self.filter.as_deref()));
+        ui.print(&table::render(&view, self.filter.as_deref(), ui.width()));
         Ok(Code::Done)
     }
-}
-
-/// The series of a view, the four built-in ones first.
-fn table(view: &View, filter: Option<&str>) -> String {
-    let mut rows = Vec::new();
-    for (name, value) in transactions(view) {
-        if filter.is_none_or(|filter| name.contains(filter)) {
-            rows.push(vec![name.to_owned(), value.to_string(), String::new()]);
-        }
-    }
-    for series in &view.series {
-        let labels = labels(series.labels.iter());
-        rows.push(vec![series.name.clone(), series.value.to_string(), labels]);
-    }
-    columns(&["COUNTER", "VALUE", "LABELS"], &[1], rows)
 }
 
 /// The four built-in counters with their names.
@@ -108,24 +107,4 @@ pub(crate) fn transactions(view: &View) -> [(&'static str, u64); 4] {
     let four = &view.transactions;
     let values = [four.success, four.failed, four.conflicts, four.recoveries];
     std::array::from_fn(|index| (TRANSACTIONS[index], values[index]))
-}
-
-/// Labels as people read them: `branch=main job=tests`.
-pub(crate) fn labels<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> String {
-    let pairs: Vec<String> = labels
-        .map(|(name, value)| format!("{name}={}", quoted(value)))
-        .collect();
-    pairs.join(" ")
-}
-
-/// A label value, in quotes where it would be hard to tell from its neighbours.
-fn quoted(value: &str) -> String {
-    let needs_quotes =
-        |c: char| c.is_whitespace() || matches!(c, '"' | '=' | '\\') || ui::is_obeyed(c);
-    if !value.is_empty() && !value.chars().any(needs_quotes) {
-        return value.to_owned();
-    }
-    // In quotes an escape cannot be taken for text that looks like one.
-    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
-    format!("\"{}\"", ui::printable(&escaped))
 }

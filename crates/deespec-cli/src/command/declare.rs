@@ -1,0 +1,132 @@
+//! `deespec declare`: say what all series of one name have in common.
+
+use clap::{Args, ValueEnum};
+use deespec::Family;
+
+use crate::args::Cli;
+use crate::exit::{Code, Failure};
+use crate::location;
+use crate::series::{BucketArgs, Description};
+use crate::ui::Ui;
+
+const AFTER_HELP: &str = "\
+Example:
+  deespec declare counter sent_bytes_total --unit bytes --help-text Sent.
+  deespec declare histogram commit_seconds --native 0.001..60 --labels branch
+  deespec declare gauge workers_busy --per-process sum
+
+Saying the same again changes nothing, so a script can do it each time; saying
+something else is an error. What is not declared has no unit and no help text,
+any labels, and native buckets for durations in seconds.";
+
+/// Declare a metric: its kind, unit, help text, labels and buckets
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Declare {
+    /// What kind of metric it is
+    kind: Kind,
+
+    /// The metric's name
+    name: String,
+
+    #[command(flatten)]
+    description: Description,
+
+    /// The labels that each series must have, no more and no less: a,b
+    #[arg(long, value_name = "NAMES", value_parser = parse_names)]
+    labels: Option<Names>,
+
+    /// How many label sets it may have; more go to one overflow series
+    /// [default: 2000]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    limit: Option<u32>,
+
+    #[command(flatten)]
+    buckets: BucketArgs,
+
+    /// A gauge of which each live process has a share: show their sum,
+    /// the smallest, the largest, or how many there are
+    #[arg(long, value_name = "HOW")]
+    per_process: Option<Aggregation>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Aggregation {
+    Sum,
+    Min,
+    Max,
+    Count,
+}
+
+impl From<Aggregation> for deespec::Aggregation {
+    fn from(how: Aggregation) -> Self {
+        match how {
+            Aggregation::Sum => Self::Sum,
+            Aggregation::Min => Self::Min,
+            Aggregation::Max => Self::Max,
+            Aggregation::Count => Self::Count,
+        }
+    }
+}
+
+/// Label names; a type of its own, since clap takes an option with a `Vec` for one that repeats.
+#[derive(Debug, Clone)]
+struct Names(Vec<String>);
+
+fn parse_names(text: &str) -> Result<Names, std::convert::Infallible> {
+    let names = text.split(',').map(str::trim);
+    Ok(Names(if text.is_empty() {
+        Vec::new()
+    } else {
+        names.map(str::to_owned).collect()
+    }))
+}
+
+impl Declare {
+    pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        let family = self.family()?;
+        location::open(cli, ui, "declare")?.declare(&family)?;
+        Ok(Code::Done)
+    }
+
+    fn family(&self) -> Result<Family, Failure> {
+        let names: &[String] = self.labels.as_ref().map_or(&[], |names| &names.0);
+        let labels: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+        // Before a store is made for a name that it cannot hold.
+        deespec::check_series(&self.name, &labels)?;
+        let buckets = self.buckets.given()?;
+        if buckets.is_some() && self.kind != Kind::Histogram {
+            return Err(Failure::new("only a histogram has buckets")
+                .hint("declare a histogram, or leave out --buckets and --native"));
+        }
+        if self.per_process.is_some() && self.kind != Kind::Gauge {
+            return Err(Failure::new("only a gauge can be kept per process")
+                .hint("declare a gauge, or leave out --per-process"));
+        }
+        let mut family = match self.kind {
+            Kind::Counter => Family::counter(&self.name),
+            Kind::Gauge => match self.per_process {
+                None => Family::gauge(&self.name),
+                Some(how) => Family::process_gauge(&self.name, how.into()),
+            },
+            Kind::Histogram => Family::histogram(&self.name, buckets.unwrap_or_default()),
+            Kind::Info => Family::info(&self.name),
+        };
+        family = self.description.describe(family);
+        if self.labels.is_some() {
+            family = family.with_labels(names);
+        }
+        if let Some(limit) = self.limit {
+            family = family.with_limit(limit);
+        }
+        Ok(family)
+    }
+}
