@@ -434,7 +434,9 @@ fn a_declaration_and_a_first_use_at_once_are_one_family() {
             if let Err(error) = store.declare(&Family::histogram(&name, buckets)) {
                 // The first use was first.
                 let text = error.to_string();
-                if !text.contains("buckets") || !store.histogram(&name).unwrap().buckets().is_native() {
+                if !text.contains("buckets")
+                    || !store.histogram(&name).unwrap().buckets().is_native()
+                {
                     failed.lock().unwrap().push(text);
                 }
             }

@@ -6,8 +6,8 @@ use deespec::exposition::{prometheus, protobuf};
 use deespec::{Buckets, Distribution, Family, Store, Value, View};
 use prost::Message;
 
-use crate::exposition::store;
 use crate::every_kind::of_every_kind;
+use crate::exposition::store;
 
 /// The messages of `io.prometheus.client`, by the field numbers of its `metrics.proto`.
 mod client {
