@@ -344,7 +344,9 @@ impl Run {
                 // What is restored is back before the epoch is closed.
                 let named = values.keys();
                 let named = named.map(|key| key.split('|').next().unwrap_or(key));
-                named.for_each(|name| drop(model.hidden.remove(name)));
+                for name in named {
+                    model.hidden.remove(name);
+                }
                 model.close(closing, &values);
             }
             Step::Import(amounts) => self.import(amounts),

@@ -205,7 +205,7 @@ fn a_removed_series_comes_back_when_something_is_added() {
     segment.cell(1, place.cell).store(5, Ordering::Relaxed);
     let removed = || is_removed(&segment, place.block, place.cell, place.cells);
     assert!(!removed());
-    let mark = removal(&segment, place.cell, place.cells);
+    let mark = removal(&segment, place.block, place.cell, place.cells);
     state(&segment, place.block).store(mark, Ordering::Relaxed);
     assert!(removed());
     assert_eq!(names(&segment).0, ["a"], "its entry stays whole");
