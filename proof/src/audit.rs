@@ -327,9 +327,11 @@ fn totals(line: &Value) -> Values {
             .map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned()))
             .collect();
         let key = key(total["name"].as_str().unwrap_or_default(), &labels);
-        match serde_json::from_value::<Distribution>(total["total"].clone()) {
-            Ok(found) => buckets(&key, &found),
-            Err(_) => vec![(key, total["total"].as_u64().unwrap_or(0))],
+        let total = &total["total"];
+        match total.as_u64() {
+            Some(count) => vec![(key, count)],
+            None => serde_json::from_value(total.clone())
+                .map_or_else(|_| Vec::new(), |found| buckets(&key, &found)),
         }
     };
     line["totals"]
