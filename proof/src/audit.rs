@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
-use deespec::{Document, DocumentKind, Options, Store, View};
+use deespec::Value as Metric;
+use deespec::{Buckets, Distribution, Document, DocumentKind, Options, Store, View};
 use serde_json::Value;
 
 use crate::{Result, ui};
@@ -39,6 +40,8 @@ pub(crate) struct Audit {
     pub(crate) closed: BTreeMap<u64, Values>,
     /// What was counted in all epochs together.
     pub(crate) counted: Values,
+    /// Count and sum, in steps, of everything that each histogram ever observed.
+    pub(crate) observed: BTreeMap<String, (u64, i64)>,
     pub(crate) violations: Vec<String>,
 }
 
@@ -76,12 +79,40 @@ pub(crate) fn values(document: &Document, violations: &mut Vec<String>) -> Value
     let mut values: Values = names.into_iter().zip(amounts).collect();
     for series in &document.series {
         let key = key(&series.name, &series.labels);
-        let count = series.value.counter().unwrap_or_default();
+        if let Some(found) = series.value.histogram() {
+            values.extend(buckets(&key, found));
+        }
+        let Some(count) = series.value.counter() else {
+            continue;
+        };
         if values.insert(key.clone(), count).is_some() {
             violations.push(format!("{key} stands twice in one document"));
         }
     }
     values
+}
+
+/// What a histogram counts, bucket by bucket, of those that are not empty.
+fn buckets(key: &str, found: &Distribution) -> Vec<(String, u64)> {
+    let counts = found.counts().iter().copied().zip(0..);
+    counts
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, index)| (bucket_key(key, index), count))
+        .collect()
+}
+
+fn bucket_key(key: &str, index: usize) -> String {
+    format!("{key} bucket {index}")
+}
+
+/// The key of what was observed with this value, in a histogram of seconds without labels.
+pub(crate) fn observed(name: &str, value: f64) -> String {
+    let buckets = Buckets::seconds();
+    let holds = |index: &usize| {
+        let (lower, upper) = buckets.bounds(*index);
+        lower < value && value <= upper
+    };
+    bucket_key(name, (0..buckets.len()).find(holds).unwrap_or_default())
 }
 
 impl Audit {
@@ -154,7 +185,8 @@ impl Audit {
     fn leftovers(&mut self, live: &Path) -> Result<()> {
         for entry in std::fs::read_dir(live)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            let lawful = ["lock", "epochs.jsonl", "imports.jsonl"].contains(&name.as_str())
+            let lawful = ["lock", "open", "processes", "epochs.jsonl", "imports.jsonl"]
+                .contains(&name.as_str())
                 || name.starts_with("segment-");
             if !lawful {
                 self.violations.push(format!("live/{name} is left over"));
@@ -170,8 +202,24 @@ impl Audit {
         let document = view.to_document();
         self.epoch = view.epoch;
         self.current = values(&document, &mut self.violations);
+        for sample in view.samples() {
+            match &sample.total {
+                Metric::Processes(shares) if shares.count > 0 => {
+                    let (count, name) = (shares.count, &sample.name);
+                    self.violations
+                        .push(format!("{count} dead processes have shares in {name}"));
+                }
+                Metric::Histogram(found) => {
+                    let key = key(&sample.name, &sample.labels);
+                    self.observed.insert(key, (found.count(), found.steps()));
+                }
+                _ => {}
+            }
+        }
         let published = Document::read(&root.join("metrics.json"))?;
-        if published != document {
+        // As text: the smallest share of none is no number, which equals nothing.
+        let values = |document: &Document| document.to_json();
+        if values(&published) != values(&document) {
             self.violations
                 .push("metrics.json is not the view that was published".into());
         }
@@ -278,14 +326,19 @@ fn totals(line: &Value) -> Values {
             .into_iter()
             .map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned()))
             .collect();
-        let name = total["name"].as_str().unwrap_or_default();
-        (key(name, &labels), total["total"].as_u64().unwrap_or(0))
+        let key = key(total["name"].as_str().unwrap_or_default(), &labels);
+        let total = &total["total"];
+        match total.as_u64() {
+            Some(count) => vec![(key, count)],
+            None => serde_json::from_value(total.clone())
+                .map_or_else(|_| Vec::new(), |found| buckets(&key, &found)),
+        }
     };
     line["totals"]
         .as_array()
         .into_iter()
         .flatten()
-        .map(one)
+        .flat_map(one)
         .collect()
 }
 

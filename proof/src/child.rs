@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Result, holders, kills, race, reader, steps, writer};
+use crate::{Result, holders, kills, race, reader, shares, steps, writer};
 
 /// A command that starts this program in a role, with all three streams as pipes.
 pub(crate) fn role(name: &str) -> Result<Command> {
@@ -33,6 +33,7 @@ pub(crate) fn play(arguments: &[String]) -> Result<()> {
         "step" => steps::role(rest),
         "racer" => race::racer(rest),
         "bystander" => race::bystander(rest),
+        "sharer" => shares::role(rest),
         "holder" => holders::role(rest),
         other => Err(format!("unknown role {other}").into()),
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
 use crate::random::Random;
-use crate::{Result, errors, holders, kills, race, steps, ui};
+use crate::{Result, errors, holders, kills, race, shares, steps, ui};
 
 /// Most violations that are printed for one harness.
 const SHOWN: usize = 100;
@@ -60,6 +60,11 @@ pub(crate) const HARNESSES: &[Harness] = &[
         name: "race",
         about: "exact sums of racing processes, and names that all of them register at once",
         run: race::run,
+    },
+    Harness {
+        name: "shares",
+        about: "processes with shares in a gauge come and go, and leave nothing",
+        run: shares::run,
     },
     Harness {
         name: "holders",

@@ -1,13 +1,14 @@
 //! Random kill -9.
 //!
 //! Eight writers (six long-lived ones, some with two threads, and two that are started anew for
-//! each increment), a rotator, a snapshotter, a reader and a registrar of new label sets use one
+//! each increment), which also observe and hold a share of a per-process gauge, a rotator, a snapshotter, a reader and a registrar of new label sets use one
 //! store. Each increment is acknowledged through a pipe after it returned. Processes chosen at
 //! random are killed at random moments and replaced at once. A store takes a thousand kills, then
 //! everything is counted again and the next store begins, with the race of its making.
 //!
 //! Violations: a series that counts less, over all epochs, than was acknowledged, or more than one
-//! on top for each thread that was killed; whatever `audit.rs` finds (an epoch that is missing or
+//! on top for each thread that was killed; a histogram whose sum does not fit its count; a share of a
+//! dead process, or more shares than writers; whatever `audit.rs` finds (an epoch that is missing or
 //! doubled, a file that is left, a lock that is held, totals that do not add up); whatever
 //! `reader.rs` sees; a view that shows more of an epoch than the epoch counted in the end; a
 //! process that ends in any other way than it should.
@@ -24,11 +25,11 @@ use deespec::{Options, Rotate};
 use rustix::process::Pid;
 
 use crate::Result;
-use crate::audit::{History, Values, audit, labelled, sum};
+use crate::audit::{History, Values, audit, labelled, observed, sum};
 use crate::child::{self, argument, output};
 use crate::harness::{Bench, Outcome};
 use crate::random::Random;
-use crate::writer::{OWN, OWN_NAME, REGISTERED, SHARED};
+use crate::writer::{OBSERVED, OWN, OWN_NAME, REGISTERED, SHARED, WORK};
 
 const KILLS_PER_STORE: u64 = 1000;
 /// Label sets that the registrar chooses from: more than the first segment holds.
@@ -282,7 +283,8 @@ impl Tally {
         match role {
             Role::Writer { .. } | Role::OneShot => {
                 let own = labelled(OWN_NAME, "writer", &index.to_string());
-                for (byte, key) in [(SHARED, "commit_success"), (OWN, &own)] {
+                let work = observed(WORK.0, WORK.1);
+                for (byte, key) in [(SHARED, "commit_success"), (OWN, &own), (OBSERVED, &work)] {
                     let heard = bytes.iter().filter(|heard| **heard == byte).count() as u64;
                     *self.acknowledged.entry(key.to_owned()).or_default() += heard;
                 }
@@ -359,6 +361,15 @@ fn judge(root: &Path, tallies: &[Tally], done: &mut Done) -> Result<Vec<String>>
             violations.push(format!(
                 "{key} counts {counted}, {heard} were acknowledged and {slack} may be on top"
             ));
+        }
+    }
+    if let Some((count, steps)) = audit.observed.get(WORK.0) {
+        // A thread that is killed between the two additions leaves a sum without a count.
+        let all: u64 = tallies.iter().map(|tally| tally.threads_killed).sum();
+        let step = (WORK.1 * 1e9) as i64;
+        let summed = u64::try_from(steps / step).unwrap_or(u64::MAX);
+        if steps % step != 0 || summed < *count || summed > count + all {
+            violations.push(format!("{count} observations sum up to {steps} steps"));
         }
     }
     let counted = sum(&audit.counted);

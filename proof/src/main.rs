@@ -20,6 +20,7 @@ mod race;
 mod random;
 mod reader;
 mod scenario;
+mod shares;
 mod steps;
 mod ui;
 mod writer;

@@ -2,7 +2,7 @@
 //!
 //! Eight processes with two threads each wait until all of them have the store open. Then, go by
 //! go, the parent lets all threads loose at once: each registers the same three new names, counts
-//! each once and counts the shared counter, until all have done so. A rotator, a snapshotter and two readers run beside them
+//! each once, counts the shared counter, observes and sets its share of a gauge, until all have done so. A rotator, a snapshotter and two readers run beside them
 //! until the writers have ended.
 //!
 //! Violations: a sum that is not exact; a name that exists twice or not at all; whatever `audit.rs`
@@ -19,10 +19,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use deespec::{Options, Rotate, Store};
 
 use crate::Result;
-use crate::audit::{History, audit, labelled};
+use crate::audit::{History, audit, labelled, observed};
 use crate::child::{self, argument, output};
 use crate::harness::{Bench, Outcome};
 use crate::reader::Reader;
+use crate::writer::{WORK, WRITERS};
 
 const PROCESSES: u64 = 8;
 const THREADS: u64 = 2;
@@ -30,6 +31,8 @@ const THREADS: u64 = 2;
 const NAMES: u64 = 600;
 /// Names that are registered in one go.
 const AT_ONCE: u64 = 3;
+/// What is observed in turns.
+const VALUES: [f64; 3] = [0.25, 0.5, 4.0];
 const BYSTANDERS: [&str; 4] = ["rotate", "snapshot", "read", "read"];
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
@@ -45,7 +48,13 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
         let writers = PROCESSES * THREADS;
         let names = (0..NAMES).map(|id| (labelled("new_total", "id", &id.to_string()), writers));
         let shared = ("commit_success".to_owned(), writers * counts);
-        for (key, expected) in names.chain([shared]) {
+        let each = writers * NAMES / VALUES.len() as u64;
+        let work = VALUES.map(|value| (observed(WORK.0, value), each));
+        let steps: f64 = VALUES.iter().sum::<f64>() * 1e9 * each as f64;
+        if audit.observed.get(WORK.0) != Some(&(writers * NAMES, steps as i64)) {
+            violations.push(format!("{:?} instead of {steps} steps", audit.observed));
+        }
+        for (key, expected) in names.chain([shared]).chain(work) {
             if audit.count(&key) != expected {
                 violations.push(format!(
                     "{key} counts {} instead of {expected}",
@@ -53,7 +62,8 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
                 ));
             }
         }
-        let (entries, series) = (entries(&root)?, audit.current.len());
+        let (entries, series) = (entries(&root)?, audit.current.keys());
+        let series = series.filter(|key| !key.contains(" bucket ")).count();
         if entries != series {
             violations.push(format!("{entries} registry entries for {series} series"));
         }
@@ -76,7 +86,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     })
 }
 
-/// How many entries stand in the registries. A view takes two of one name together, so it does not
+/// How many entries of counters stand in the registries. A view takes two of one name together, so it does not
 /// tell. An entry begins a block of 64 bytes with a byte that no text holds (see `docs/format.md`).
 fn entries(root: &Path) -> Result<usize> {
     let mut entries = 0;
@@ -84,7 +94,8 @@ fn entries(root: &Path) -> Result<usize> {
         let path = file?.path();
         if path.to_string_lossy().contains("segment-") {
             let bytes = std::fs::read(path)?;
-            let begins = |block: &&[u8]| block.starts_with(b"\xffDSE");
+            // The kind of a counter stands in the eleventh byte.
+            let begins = |block: &&[u8]| block.starts_with(b"\xffDSE") && block[10] == 1;
             entries += bytes.chunks(64).filter(begins).count();
         }
     }
@@ -150,11 +161,15 @@ pub(crate) fn racer(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let counts: u64 = argument(arguments, 1)?;
     let store = Store::open(root)?;
+    let work = store.histogram(WORK.0)?;
+    let share = store.process_gauge(WRITERS)?;
     let mut out = output()?;
     out.write_all(b".")?;
     let mut input = std::io::stdin().lock();
     let run = |ids: Range<u64>| -> Result<()> {
         for id in ids {
+            work.observe(VALUES[id as usize % VALUES.len()]);
+            share.set(1.0)?;
             store
                 .counter_with("new_total", &[("id", &id.to_string())])?
                 .inc();

@@ -3,6 +3,7 @@
 //!
 //! - an epoch that is older than one that was seen before, in views and in documents alike;
 //! - a value that is lower than before in the same epoch, or a series that is gone;
+//! - more shares of a per-process gauge than writers live at once;
 //! - a document that is ahead of the view that was read after it.
 //!
 //! `reader ROOT`: writes a line `EPOCH SUM` for each view, so that the parent can compare across
@@ -12,11 +13,14 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use deespec::{Document, Options};
+use deespec::{Document, Options, Value};
 
 use crate::audit::{Values, sum, values};
 use crate::child::{argument, output};
 use crate::{Result, ui};
+
+/// How many processes hold shares at once, each of at most 1: the writers of `kills` and of `race`.
+const WRITERS_MAX: u64 = 8;
 
 /// What was seen last from one source.
 #[derive(Default)]
@@ -98,7 +102,15 @@ impl Reader {
                 Err(error) => violations.push(ui::chain(&error)),
             }
         }
-        let view = Seen::of(&self.store.view()?.to_document(), &mut violations);
+        let view = self.store.view()?;
+        for sample in &view.series {
+            if let Value::Processes(shares) = &sample.value
+                && (shares.count > WRITERS_MAX || shares.sum > shares.count as f64)
+            {
+                violations.push(format!("{} has shares {shares:?}", sample.name));
+            }
+        }
+        let view = Seen::of(&view.to_document(), &mut violations);
         view.follows(&self.view, "view", &mut violations);
         view.follows(&self.document, "view after metrics.json", &mut violations);
         self.view = view;

@@ -21,6 +21,12 @@ use crate::random::Random;
 pub(crate) const SHARED: u8 = b's';
 /// Acknowledges an increment of the series that is the writer's own.
 pub(crate) const OWN: u8 = b'o';
+/// Acknowledges an observation.
+pub(crate) const OBSERVED: u8 = b'h';
+/// The histogram that all writers share, and what they observe.
+pub(crate) const WORK: (&str, f64) = ("work_seconds", 0.25);
+/// The gauge in which each writer has a share of 1.
+pub(crate) const WRITERS: &str = "writers";
 /// The series of each writer, by the label `writer`.
 pub(crate) const OWN_NAME: &str = "own_total";
 /// The series of the registrar, by the label `id`.
@@ -53,13 +59,23 @@ fn count(store: &Store, slot: &str, counts: u64) -> Result<()> {
     let mut acknowledge = output()?;
     let own = store.counter_with(OWN_NAME, &[("writer", slot)])?;
     let shared = &store.transactions().success;
+    let work = store.histogram(WORK.0)?;
+    let share = store.process_gauge(WRITERS)?;
     for number in 0..counts {
-        if number % 2 == 0 {
-            shared.inc();
-            acknowledge.write_all(&[SHARED])?;
-        } else {
-            own.inc();
-            acknowledge.write_all(&[OWN])?;
+        share.set(1.0)?;
+        match number % 3 {
+            0 => {
+                shared.inc();
+                acknowledge.write_all(&[SHARED])?;
+            }
+            1 => {
+                own.inc();
+                acknowledge.write_all(&[OWN])?;
+            }
+            _ => {
+                work.observe(WORK.1);
+                acknowledge.write_all(&[OBSERVED])?;
+            }
         }
     }
     Ok(())
