@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use deespec::View;
-use deespec::exposition::{openmetrics, prometheus};
+use deespec::exposition::{openmetrics, prometheus, protobuf};
+use deespec::{Store, View};
 
 use crate::Result;
 use crate::measure;
@@ -20,6 +20,7 @@ const FORMATS: &[(&str, Render)] = &[
     ("JSON", |view| view.to_json().len()),
     ("OpenMetrics", |view| openmetrics::encode(view).len()),
     ("Prometheus text", |view| prometheus::encode(view).len()),
+    ("protobuf", |view| protobuf::encode(view).len()),
 ];
 
 /// Series in a store; the last number has the limit.
@@ -32,26 +33,60 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
         let folder = bench.on_disk()?;
         let store = place::open(&folder.path().join("var"))?;
         register(&store, &names(series))?;
-        // A quick answer would be no feat if the overflow of a family had swallowed series.
-        let found = store.view()?.samples().count();
-        if found < series {
-            return Err(format!("{series} series were made, the view has {found}").into());
-        }
-        for (format, render) in FORMATS {
-            let time = measure::alone(bench.effort, |n| {
-                for _ in 0..n {
-                    black_box(render(&store.view()?));
-                }
-                Ok(())
-            })?;
-            let what = format!("read {series} series and render them as {format}");
-            let time = Nanoseconds(time);
-            lines.push(if series == SERIES[SERIES.len() - 1] {
-                Line::limit(what, time, Nanoseconds(LIMIT))
-            } else {
-                Line::alone(what, time)
-            });
+        lines.extend(formats(bench, &store, series, "")?);
+    }
+    let folder = bench.on_disk()?;
+    let store = place::open(&folder.path().join("var"))?;
+    let series = SERIES[SERIES.len() - 1];
+    of_all_kinds(&store, series)?;
+    lines.extend(formats(bench, &store, series, " of all kinds")?);
+    Ok(lines)
+}
+
+/// A row for each format.
+fn formats(bench: &Bench, store: &Store, series: usize, kinds: &str) -> Result<Vec<Line>> {
+    // A quick answer would be no feat if the overflow of a family had swallowed series.
+    let found = store.view()?.samples().count();
+    if found < series {
+        return Err(format!("{series} series were made, the view has {found}").into());
+    }
+    let line = |(format, render): &(&str, Render)| {
+        let time = measure::alone(bench.effort, |n| {
+            for _ in 0..n {
+                black_box(render(&store.view()?));
+            }
+            Ok(())
+        })?;
+        let what = format!("read {series} series{kinds} and render them as {format}");
+        let time = Nanoseconds(time);
+        Ok(if series == SERIES[SERIES.len() - 1] {
+            Line::limit(what, time, Nanoseconds(LIMIT))
+        } else {
+            Line::alone(what, time)
+        })
+    };
+    FORMATS.iter().map(line).collect()
+}
+
+/// Of a hundred series one is a histogram with the default buckets, 19 are shared gauges, 20 are
+/// per-process gauges, and the rest are counters.
+fn of_all_kinds(store: &Store, series: usize) -> Result<()> {
+    for index in 0..series {
+        let shard = format!("shard-{index}");
+        let labels = [("shard", shard.as_str())];
+        let of = index / 1000;
+        match index % 100 {
+            0 => store
+                .histogram_with(&format!("histogram_{of}_seconds"), &labels)?
+                .observe(index as f64 / 1000.0),
+            1..20 => store.gauge_with(&format!("gauge_{of}"), &labels)?.set(0.1),
+            20..40 => store
+                .process_gauge_with(&format!("share_{of}"), &labels)?
+                .set(1.5)?,
+            _ => store
+                .counter_with(&format!("counter_{of}_total"), &labels)?
+                .inc(),
         }
     }
-    Ok(lines)
+    Ok(())
 }
