@@ -14,7 +14,8 @@ use super::store::Inner;
 ///
 /// An observation is two atomic adds: one to its bucket and one to the sum. The count is the sum of
 /// the buckets, so it cannot disagree with them. A process that is killed between the two adds leaves
-/// an observation that is in the sum and not in the count; it had not returned.
+/// an observation that is in the sum and not in the count; it had not returned. A rotation between
+/// the two puts the sum into one epoch and the count into the next.
 #[derive(Clone)]
 pub struct Histogram {
     pub(super) cells: Cells,
@@ -45,7 +46,6 @@ impl Histogram {
         if value.is_nan() {
             return;
         }
-        // The sum first: a count that can be seen is in the sum.
         let steps = self.buckets.to_steps(value).cast_unsigned();
         let bucket = self.buckets.index_of(value);
         if let [sum, counts @ ..] = self.cells.all_mine()

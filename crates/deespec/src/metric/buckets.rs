@@ -46,9 +46,10 @@ const BOUNDS_MAX: usize = 256;
 /// It holds 2^63 steps in either direction, which is 292 years of summed time in steps of 1 ns. One
 /// observation adds at most 2^53 steps (104 days at 1 ns), so that an absurd one cannot wrap the sum.
 ///
-/// The step is 1 when the smallest magnitude of interest is at least 1, 1e-9 when it is at least
-/// 1e-6, and else a thousandth of the power of ten at or below it. That magnitude is `smallest` of
-/// native buckets, and of classic ones the bound nearest to zero, zero excepted.
+/// The step is 1e-9 when the smallest magnitude of interest is below 1 and at least 1e-6, and a
+/// thousandth of the power of ten at or below it when it is smaller. From 1 on the step is 1e-6, or 1
+/// when the largest magnitude is above 1e5. The magnitudes are `smallest` and `largest` of native
+/// buckets, and of classic ones the bounds nearest to zero and farthest from it, zero excepted.
 /// [`Buckets::with_resolution`] sets another step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Buckets {
@@ -117,7 +118,7 @@ impl Buckets {
         }
         Self {
             layout: Layout::Native(Native::new(schema, smallest, largest)),
-            steps_per_one: steps_for(smallest),
+            steps_per_one: steps_for(smallest, largest),
         }
         .checked()
     }
@@ -167,11 +168,17 @@ impl Buckets {
                 "the bound {next:?} follows {one:?}, they must ascend"
             ));
         }
-        let magnitudes = bounds.iter().map(|bound| bound.abs());
-        let smallest = magnitudes.filter(|bound| *bound > 0.0).reduce(f64::min);
+        let magnitudes = || {
+            bounds
+                .iter()
+                .map(|bound| bound.abs())
+                .filter(|bound| *bound > 0.0)
+        };
+        let smallest = magnitudes().reduce(f64::min).unwrap_or(1.0);
+        let largest = magnitudes().fold(smallest, f64::max);
         Ok(Self {
+            steps_per_one: steps_for(smallest, largest),
             layout: Layout::Classic(bounds.into()),
-            steps_per_one: steps_for(smallest.unwrap_or(1.0)),
         })
     }
 

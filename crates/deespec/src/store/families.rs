@@ -1,7 +1,7 @@
 //! Families: their declarations in the registry, and the limit on their label sets.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use crate::metric::{
     Buckets, Family, Key, LabelSet, MetricError, OVERFLOW_LABEL, Shape, TRANSACTIONS,
@@ -19,7 +19,7 @@ const OVERFLOW_TOTAL: &str = "deespec_overflow_total";
 
 /// A family where it stands in the registry.
 pub(crate) struct KnownFamily {
-    family: Family,
+    family: Arc<Family>,
     segment: Arc<Segment>,
     block: u32,
 }
@@ -68,16 +68,29 @@ impl Core {
                 if state & registry::SUPERSEDED != 0 {
                     return None;
                 }
-                match registry::read(segment, place.block)?.content {
-                    Content::Family(family) => Some(KnownFamily {
-                        family,
-                        segment: Arc::clone(segment),
-                        block: place.block,
-                    }),
-                    Content::Series { .. } => None,
-                }
+                Some(KnownFamily {
+                    family: self.declaration(segment, place.block)?,
+                    segment: Arc::clone(segment),
+                    block: place.block,
+                })
             })
         })
+    }
+
+    /// The declaration in the entry at `block`, decoded once in each process.
+    fn declaration(&self, segment: &Segment, block: u32) -> Option<Arc<Family>> {
+        let at = (segment.header().index, block);
+        let families = &self.own.get().families;
+        let mut families = families.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = families.get(&at) {
+            return Some(Arc::clone(known));
+        }
+        match registry::read(segment, block)?.content {
+            Content::Family(family) => {
+                Some(Arc::clone(families.entry(at).or_insert(family.into())))
+            }
+            Content::Series { .. } => None,
+        }
     }
 
     /// Declares a family. Saying the same a second time changes nothing.
@@ -208,7 +221,7 @@ impl Exclusive<'_> {
         let cells = self.append(&entry)?;
         let (segment, block) = cells.into_entry();
         Ok(KnownFamily {
-            family: family.clone(),
+            family: Arc::new(family.clone()),
             segment,
             block,
         })

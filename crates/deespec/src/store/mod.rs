@@ -31,6 +31,7 @@ mod shares;
 mod turn;
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -57,7 +58,7 @@ use raw::ForkLocal;
 use read::Catalog;
 use segment::Segment;
 
-use crate::metric::{LabelSet, Value};
+use crate::metric::{Family, LabelSet, Value};
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -151,6 +152,8 @@ pub(crate) struct Core {
 struct Own {
     catalog: Mutex<Catalog>,
     process: Mutex<Option<Arc<Process>>>,
+    /// Declarations by the segment and the block in which they stand, where they never change.
+    families: Mutex<HashMap<(u32, u32), Arc<Family>>>,
 }
 
 /// A segment after the first.

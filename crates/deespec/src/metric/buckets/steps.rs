@@ -72,10 +72,16 @@ impl Buckets {
     }
 }
 
-/// The steps per one that suit values of this magnitude and above.
-pub(super) fn steps_for(smallest: f64) -> f64 {
+/// The largest bound up to which a millionth of one suits: a sum then has room for 9.2e12, which is
+/// ninety million such values.
+const SMALL: f64 = 1e5;
+
+/// The steps per one that suit values between these magnitudes.
+pub(super) fn steps_for(smallest: f64, largest: f64) -> f64 {
     if smallest >= 1.0 {
-        return 1.0;
+        // Bounds of 1, 5 and 10 may well be seconds, of which a half must count; those of a million
+        // are bytes.
+        return if largest <= SMALL { 1e6 } else { 1.0 };
     }
     if smallest >= 1e-6 {
         return 1e9;
@@ -95,6 +101,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn small_bounds_leave_room_for_fractions_and_large_ones_for_large_sums() {
+        let classic = |bounds: &[f64]| Buckets::classic(bounds.iter().copied()).unwrap();
+        assert_eq!(classic(&[1.0, 5.0, 10.0]).resolution(), 1e-6);
+        assert_eq!(classic(&[1.0, 1e5]).resolution(), 1e-6);
+        assert_eq!(classic(&[1024.0, 1048576.0]).resolution(), 1.0);
+        assert_eq!(Buckets::native(0, 1.0, 64.0).unwrap().resolution(), 1e-6);
+    }
 
     #[test]
     fn the_resolution_follows_the_smallest_magnitude() {
