@@ -115,7 +115,7 @@ impl Scenario {
         store.snapshot()?;
         if self == Self::Grow {
             for index in 0..NEARLY {
-                store.counter(&format!("old_{index}_total"))?;
+                store.counter_with("old", &[("i", &index.to_string())])?;
             }
         }
         Ok(())

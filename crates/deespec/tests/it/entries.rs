@@ -105,7 +105,7 @@ fn each_kind_is_stored_as_its_format_says() {
             "n",
             json!({"type": "histogram", "declared": true, "buckets": {"native":
                    {"schema": 0, "smallest": 1.0, "largest": 8.0, "negative": true},
-                   "steps_per_one": 1.0}}),
+                   "steps_per_one": 1e6}}),
         ),
         ("i", json!({"type": "info", "declared": true})),
         ("implicit_total", json!({"type": "counter"})),
@@ -126,7 +126,7 @@ fn each_kind_is_stored_as_its_format_says() {
     assert_eq!(held["h"], Held::Histogram(5, vec![1, 1, 0]));
     let mut counts = vec![0; 11];
     counts[2] = 1;
-    assert_eq!(held["n"], Held::Histogram(-3, counts));
+    assert_eq!(held["n"], Held::Histogram(-3_000_000, counts));
     let Held::Shares(shares) = &held["p"] else {
         panic!()
     };

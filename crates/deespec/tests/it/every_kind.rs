@@ -248,7 +248,7 @@ fn empty_labels_merge_histograms_and_keep_the_first_gauge() {
             "i_info 1",
             r#"t_bucket{le="1.0"} 2"#,
             r#"t_bucket{le="+Inf"} 2"#,
-            "t_sum 2.0",
+            "t_sum 1.0",
             "t_count 2",
         ]
     );

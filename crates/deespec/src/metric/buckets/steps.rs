@@ -132,9 +132,9 @@ mod tests {
                 .unwrap()
                 .resolution()
         };
-        assert_eq!(classic(&[-8.0, 0.0, 2.0]), 1.0);
+        assert_eq!(classic(&[-8.0, 0.0, 2.0]), 1e-6);
         assert_eq!(classic(&[-0.5, 0.0, 2.0]), 1e-9);
-        assert_eq!(classic(&[0.0]), 1.0);
+        assert_eq!(classic(&[0.0]), 1e-6);
         let chosen = |resolution| Buckets::seconds().with_resolution(resolution).unwrap();
         for resolution in [1e-12, 1e-9, 1e-3, 0.1, 0.25, 0.3, 1.0, 60.0, 1e6] {
             assert_eq!(chosen(resolution).resolution(), resolution);
@@ -160,6 +160,7 @@ mod tests {
             assert_eq!(seconds.to_steps(value), steps, "{value:?}");
         }
         let ones = Buckets::native(0, 1.0, 2.0).unwrap();
+        let ones = ones.with_resolution(1.0).unwrap();
         for value in [
             0.5_f64.next_down(),
             0.5,

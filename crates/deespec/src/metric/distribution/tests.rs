@@ -210,7 +210,7 @@ fn the_form_in_a_document_is_this() {
     let empty = Distribution::empty(Buckets::native(0, 1.0, 2.0).unwrap());
     assert_eq!(
         serde_json::to_string(&empty).unwrap(),
-        r#"{"count":0,"sum":0.0,"steps":0,"buckets":[],"native":{"schema":0,"smallest":1.0,"largest":2.0,"negative":false},"steps_per_one":1}"#
+        r#"{"count":0,"sum":0.0,"steps":0,"buckets":[],"native":{"schema":0,"smallest":1.0,"largest":2.0,"negative":false},"steps_per_one":1000000}"#
     );
 }
 
