@@ -275,7 +275,7 @@ fn the_bytes_are_those_of_the_format() {
     let held = image.held(3);
     assert_eq!(held["queue_depth"], Held::Gauge(4.5));
     assert_eq!(held["imported_depth"], Held::Gauge(f64::NEG_INFINITY));
-    let sizes = Held::Histogram(6000, vec![0, 3, 0]);
+    let sizes = Held::Histogram(6_000_000_000, vec![0, 3, 0]);
     assert_eq!(held["commit_size_bytes,branch=main"], sizes);
     let Held::Histogram(steps, counts) = &held["commit_seconds"] else {
         panic!()
