@@ -149,6 +149,7 @@ pub(crate) enum Command {
     Snapshots(command::snapshots::Snapshots),
     Restore(command::restore::Restore),
     Rotate(command::rotate::Rotate),
+    Compact(command::compact::Compact),
     Import(command::import::Import),
     Export(command::export::Export),
     Watch(command::watch::Watch),
