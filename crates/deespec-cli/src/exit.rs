@@ -166,6 +166,12 @@ fn metric_hint(error: &MetricError) -> &'static str {
             "info" => "say it with `deespec set NAME 1` and its labels, or choose another name",
             _ => "choose another name",
         },
+        M::Disagrees {
+            what: "buckets", ..
+        } => {
+            "say the same as the first declaration, or leave it out, or choose another name; \
+             steps_per_one is 1 divided by --resolution"
+        }
         M::Disagrees { .. } => {
             "say the same as the first declaration, or leave it out, or choose another name"
         }
