@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command;
@@ -96,7 +97,26 @@ impl Cli {
                 },
             });
         }
-        Self::try_parse_from(arguments)
+        Self::try_parse_from(arguments).or_else(|error| {
+            // Clap knows -0.001 for a number, which can be observed, and -1e-3 not.
+            if error.kind() != ErrorKind::UnknownArgument {
+                return Err(error);
+            }
+            match Self::try_parse_from(arguments.iter().map(spelled_out)) {
+                Err(again) if again.kind() == ErrorKind::UnknownArgument => Err(error),
+                outcome => outcome,
+            }
+        })
+    }
+}
+
+/// A negative number in digits, without an exponent; anything else as it is.
+fn spelled_out(argument: &OsString) -> OsString {
+    let text = argument.to_str().filter(|text| text.starts_with('-'));
+    let number = text.and_then(|text| text.parse::<f64>().ok());
+    match number.filter(|number| number.is_finite()) {
+        Some(number) => number.to_string().into(),
+        None => argument.clone(),
     }
 }
 
@@ -149,6 +169,7 @@ pub(crate) enum Command {
     Snapshots(command::snapshots::Snapshots),
     Restore(command::restore::Restore),
     Rotate(command::rotate::Rotate),
+    Compact(command::compact::Compact),
     Import(command::import::Import),
     Export(command::export::Export),
     Watch(command::watch::Watch),
@@ -249,6 +270,26 @@ mod tests {
                 outcome(Cli::try_parse_from(&arguments)),
                 "{line:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_negative_number_is_observed_however_it_is_spelled_and_options_stay_options() {
+        let parsed = |line: &[&str]| outcome(Cli::parse_arguments(&arguments(line)));
+        for (spelled, plain) in [("-1e-3", "-0.001"), ("-2.5E+2", "-250"), ("-.5", "-0.5")] {
+            let line = ["observe", "a", "1", spelled, "--sync", "-l", "k=v"];
+            let expected = parsed(&["observe", "a", "1", plain, "--sync", "-l", "k=v"]);
+            assert!(expected.is_ok());
+            assert_eq!(parsed(&line), expected, "{spelled}");
+        }
+        for others in [
+            &["run", "--", "observe", "-1e-3"][..],
+            &["run", "-1e-3", "--", "observe"],
+            &["inc", "a", "-1e-3"],
+            &["observe", "a", "-x"],
+        ] {
+            let whole = Cli::try_parse_from(arguments(others));
+            assert_eq!(parsed(others), outcome(whole), "{others:?}");
         }
     }
 

@@ -84,12 +84,16 @@ impl From<deespec::Error> for Failure {
                 "put the store elsewhere with --store DIR or DEESPEC_STORE, or, if you know better, \
                  make it with `deespec init --any-file-system`"
             }
+            Error::Store(S::NoStore { .. }) => {
+                "name another folder with --store DIR or DEESPEC_STORE, or make a store with \
+                 `deespec init`"
+            }
             Error::Store(S::LockTimeout { .. }) => {
                 "find the process with `lslocks` or `fuser` on that file"
             }
             Error::Store(S::Degraded { .. }) => {
-                "check the disk, then save the counts with `deespec export json --output FILE` and \
-                 begin a new store with `deespec --store NEW import FILE`"
+                "check the disk, save the counts with `deespec export json --output FILE`, then \
+                 rebuild the store with `deespec compact`"
             }
             Error::Store(S::NewerFormat { .. }) | Error::Document(D::NewerSchema { .. }) => {
                 "update deespec, or use the version that wrote the file"
@@ -121,7 +125,6 @@ impl From<deespec::Error> for Failure {
             Error::Document(D::OtherStore { .. }) => {
                 "use `deespec import FILE` to add its values, or --any-store to restore it all the same"
             }
-            Error::Store(S::InUse { .. }) => "end the programs that use it, then try again",
             Error::Document(D::Syntax { .. } | D::Content { .. } | D::Text { .. }) => {
                 "nothing was changed; mend the file or move it away"
             }
@@ -163,6 +166,12 @@ fn metric_hint(error: &MetricError) -> &'static str {
             "info" => "say it with `deespec set NAME 1` and its labels, or choose another name",
             _ => "choose another name",
         },
+        M::Disagrees {
+            what: "buckets", ..
+        } => {
+            "say the same as the first declaration, or leave it out, or choose another name; \
+             steps_per_one is 1 divided by --resolution"
+        }
         M::Disagrees { .. } => {
             "say the same as the first declaration, or leave it out, or choose another name"
         }

@@ -81,16 +81,30 @@ pub(crate) struct BucketArgs {
     /// Native buckets on the negative side too
     #[arg(long, requires = "native")]
     negative: bool,
+
+    /// The step in which the sum is kept, such as 0.01 for cents [default: by
+    /// the smallest bound, and a nanosecond for durations]
+    #[arg(long, value_name = "STEP", value_parser = parse_resolution)]
+    #[arg(allow_hyphen_values = true)]
+    resolution: Option<f64>,
 }
 
 impl BucketArgs {
-    /// The buckets that are asked for.
-    pub(crate) fn given(&self) -> Result<Option<Buckets>, Failure> {
-        let given = self.buckets.as_ref().or(self.native.as_ref()).cloned();
-        match given {
-            Some(buckets) if self.negative => Ok(Some(buckets.with_negative()?)),
-            given => Ok(given),
+    pub(crate) fn is_given(&self) -> bool {
+        self.buckets.is_some() || self.native.is_some() || self.resolution.is_some()
+    }
+
+    /// The buckets that are asked for; where only their resolution is, or nothing, those of `known`.
+    pub(crate) fn over(&self, known: Buckets) -> Result<Buckets, Failure> {
+        let mut buckets = match self.buckets.as_ref().or(self.native.as_ref()) {
+            Some(given) if self.negative => given.clone().with_negative()?,
+            Some(given) => given.clone(),
+            None => known,
+        };
+        if let Some(step) = self.resolution {
+            buckets = buckets.with_resolution(step)?;
         }
+        Ok(buckets)
     }
 }
 
@@ -110,6 +124,15 @@ fn parse_native(text: &str) -> Result<Buckets, String> {
     let [smallest, largest] = [smallest, largest].map(|bound| parse_number(bound).map_err(drop));
     Buckets::native(schema, smallest.map_err(wrong)?, largest.map_err(wrong)?)
         .map_err(|error| error.to_string())
+}
+
+fn parse_resolution(text: &str) -> Result<f64, String> {
+    let step = parse_number(text)?;
+    match Buckets::default().with_resolution(step) {
+        Ok(_) => Ok(step),
+        Err(_) if step > 0.0 => Err("no sum can be kept in such steps".to_owned()),
+        Err(_) => Err("a step is greater than 0".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +160,10 @@ mod tests {
             let reason = parse_native(bad).unwrap_err();
             assert!(reason.contains("are not valid"), "{bad}: {reason}");
         }
+        for bad in ["0", "-0.1", "NaN", "+Inf", "1e308", "1e-310", "x"] {
+            assert!(parse_resolution(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_resolution("0.01"), Ok(0.01));
         assert!(parse_classic("1,1").unwrap_err().contains("must ascend"));
     }
 }

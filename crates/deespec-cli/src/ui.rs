@@ -1,6 +1,6 @@
 //! The only printer: results go to stdout, log lines and errors to stderr.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -76,11 +76,26 @@ impl Ui {
 
     /// Prints a result as it is.
     pub(crate) fn print(self, text: &str) {
-        let mut stdout = anstream::stdout().lock();
-        let written = stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush());
-        match written {
+        self.bytes_to(anstream::stdout().lock(), text.as_bytes());
+    }
+
+    /// Prints a result to the last byte, as other programs need it. A terminal shows what it would
+    /// otherwise obey.
+    pub(crate) fn bytes(self, bytes: &[u8]) {
+        if self.is_terminal() {
+            let text = String::from_utf8_lossy(bytes);
+            let lines = text.split_inclusive('\n').map(|line| {
+                let end = if line.ends_with('\n') { "\n" } else { "" };
+                printable(line.trim_end_matches('\n')) + end
+            });
+            self.print(&lines.collect::<String>());
+        } else {
+            self.bytes_to(io::stdout().lock(), bytes);
+        }
+    }
+
+    fn bytes_to(self, mut stdout: impl Write, bytes: &[u8]) {
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Ok(()) => {}
             // The reader has seen enough, as in `deespec show | head`.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),

@@ -86,6 +86,11 @@ pub(crate) fn processes(value: &Value) -> Option<String> {
     })
 }
 
+/// Whether this is a per-process gauge in which no process has a share.
+pub(crate) fn is_without_processes(value: &Value) -> bool {
+    matches!(value, Value::Processes(shares) if shares.count == 0)
+}
+
 /// Whether a table needs a column for the kind of its metrics.
 pub(crate) fn are_mixed<'a>(mut values: impl Iterator<Item = &'a Value>) -> bool {
     values.any(|value| value.kind() != Kind::Counter)

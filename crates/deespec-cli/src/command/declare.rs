@@ -1,7 +1,7 @@
 //! `deespec declare`: say what all series of one name have in common.
 
 use clap::{Args, ValueEnum};
-use deespec::Family;
+use deespec::{Buckets, Family};
 
 use crate::args::Cli;
 use crate::exit::{Code, Failure};
@@ -102,10 +102,10 @@ impl Declare {
         let labels: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
         // Before a store is made for a name that it cannot hold.
         deespec::check_series(&self.name, &labels)?;
-        let buckets = self.buckets.given()?;
-        if buckets.is_some() && self.kind != Kind::Histogram {
+        let buckets = self.buckets.over(Buckets::default())?;
+        if self.buckets.is_given() && self.kind != Kind::Histogram {
             return Err(Failure::new("only a histogram has buckets")
-                .hint("declare a histogram, or leave out --buckets and --native"));
+                .hint("declare a histogram, or leave out --buckets, --native and --resolution"));
         }
         if self.per_process.is_some() && self.kind != Kind::Gauge {
             return Err(Failure::new("only a gauge can be kept per process")
@@ -117,7 +117,7 @@ impl Declare {
                 None => Family::gauge(&self.name),
                 Some(how) => Family::process_gauge(&self.name, how.into()),
             },
-            Kind::Histogram => Family::histogram(&self.name, buckets.unwrap_or_default()),
+            Kind::Histogram => Family::histogram(&self.name, buckets),
             Kind::Info => Family::info(&self.name),
         };
         family = self.description.describe(family);

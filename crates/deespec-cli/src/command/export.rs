@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use deespec::exposition::{openmetrics, prometheus};
+use deespec::exposition::Format as Exposition;
 use deespec::{Kind, LabelSet, Store, Value, View};
 use serde::Serialize;
 
@@ -25,29 +25,7 @@ enum Format {
     Csv,
     Prometheus,
     Openmetrics,
-}
-
-/// The two text formats that Prometheus scrapes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exposition {
-    Prometheus,
-    OpenMetrics,
-}
-
-impl Exposition {
-    pub(crate) fn encode(self, view: &View) -> String {
-        match self {
-            Self::Prometheus => prometheus::encode(view),
-            Self::OpenMetrics => openmetrics::encode(view),
-        }
-    }
-}
-
-impl Format {
-    /// Whether another user's program reads the file.
-    fn is_scraped(self) -> bool {
-        matches!(self, Self::Prometheus | Self::Openmetrics)
-    }
+    Protobuf,
 }
 
 const AFTER_HELP: &str = "\
@@ -63,8 +41,10 @@ Formats:
                value (RFC 4180); a histogram has two, NAME_count and NAME_sum
   prometheus   Prometheus text 0.0.4, also for node_exporter's textfiles
   openmetrics  OpenMetrics 1.0 text
+  protobuf     Prometheus' messages io.prometheus.client.MetricFamily, each with
+               its length before it: binary, with native histograms
 
-The last two have everything ever counted, so that a rotation never makes a
+The last three have everything ever counted, so that a rotation never makes a
 counter go down; a new file of theirs can be read by every user. The counts are
 on the disk before they are exported.";
 
@@ -83,20 +63,28 @@ pub(crate) struct Export {
 
 impl Export {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        if self.format == Format::Protobuf && self.output.is_none() && ui.is_terminal() {
+            return Err(
+                Failure::new("protobuf is binary and nothing for a terminal")
+                    .hint("write it to a file with --output FILE, or into a pipe"),
+            );
+        }
         let store = location::open(cli, ui, "export")?;
         let view = store.view()?;
         make_durable(&store, ui);
-        let text = match self.format {
-            Format::Json => Ok(view.to_json()),
-            Format::Jsonl => jsonl(&view),
-            Format::Csv => csv(&view),
-            Format::Prometheus => Ok(Exposition::Prometheus.encode(&view)),
-            Format::Openmetrics => Ok(Exposition::OpenMetrics.encode(&view)),
+        // What another user's program reads, and what is read by whoever exports it.
+        let (content, scraped) = match self.format {
+            Format::Prometheus => (Ok(Exposition::Prometheus.encode(&view)), true),
+            Format::Openmetrics => (Ok(Exposition::OpenMetrics.encode(&view)), true),
+            Format::Protobuf => (Ok(Exposition::Protobuf.encode(&view)), true),
+            Format::Json => (Ok(view.to_json().into_bytes()), false),
+            Format::Jsonl => (jsonl(&view).map(String::into_bytes), false),
+            Format::Csv => (csv(&view).map(String::into_bytes), false),
         };
-        let text = text.map_err(|error| Failure::new(format!("cannot export: {error}")))?;
+        let content = content.map_err(|error| Failure::new(format!("cannot export: {error}")))?;
         match &self.output {
-            None => ui.print(&text),
-            Some(path) => write(path, &text, self.format.is_scraped()).map_err(|error| {
+            None => ui.bytes(&content),
+            Some(path) => write(path, &content, scraped).map_err(|error| {
                 Failure::new(format!("cannot write {}: {error}", path.display()))
                     .hint("give --output a file in a folder that exists and can be written")
             })?,
@@ -121,10 +109,10 @@ pub(crate) fn make_durable(store: &Store, ui: &Ui) {
 ///
 /// A file that is `scraped` is readable for every user, whatever the umask says; one that is already
 /// there keeps the mode that somebody gave it.
-fn write(path: &Path, text: &str, scraped: bool) -> io::Result<()> {
+fn write(path: &Path, content: &[u8], scraped: bool) -> io::Result<()> {
     let through = || {
         let mut file = OpenOptions::new().write(true).open(path)?;
-        file.write_all(text.as_bytes())
+        file.write_all(content)
     };
     let target = match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => path.to_owned(),
@@ -149,7 +137,7 @@ fn write(path: &Path, text: &str, scraped: bool) -> io::Result<()> {
         Ok(())
     };
     let replaced = allowed
-        .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| file.write_all(content))
         .and_then(|()| file.sync_all())
         .and_then(|()| std::fs::rename(&temporary, &target));
     if replaced.is_err() {

@@ -14,11 +14,13 @@ use crate::ui::{self, Ui, count};
 const AFTER_HELP: &str = "\
 Example:
   deespec import old-metrics.json
-  curl -s localhost:9100/metrics > scrape.txt && deespec import scrape.txt
+  curl -s localhost:8000/metrics > scrape.txt && deespec import scrape.txt
 
 The file is a metrics.json, a snapshot, OpenMetrics text or Prometheus text. Its
-counts are added, and gauges that this store does not have are set. The file is
-known by its content from then on: importing it again adds nothing.";
+counts are added, and gauges that this store does not have are set. What a store
+cannot hold, such as a summary, is passed over with a warning; a counter that is
+not a whole number is an error, and nothing is added. The file is known by its
+content from then on: importing it again adds nothing.";
 
 /// Add the counts of a file from elsewhere, once
 #[derive(Debug, Args)]
@@ -52,7 +54,13 @@ impl Import {
             .import(&self.file, self.force)
             .map_err(|error| match error {
                 Error::Document(DocumentError::Missing { .. }) => Failure::new(error.to_string())
-                    .hint("give the path of a metrics.json or of a snapshot"),
+                    .hint("give the path of a metrics.json, of a snapshot, or of a text that Prometheus scrapes"),
+                Error::Document(
+                    DocumentError::Syntax { .. }
+                    | DocumentError::Content { .. }
+                    | DocumentError::Text { .. },
+                ) => Failure::from(error)
+                    .hint("nothing was added; mend that in the file or take it out, and try again"),
                 error => error.into(),
             })?;
         if outcome == Outcome::Own && !self.json.json {
@@ -82,7 +90,7 @@ impl Import {
         };
         for reason in passed_over {
             let reason = vec![("reason", reason.clone())];
-            ui.warn("A part of the file cannot be imported", reason);
+            ui.warn("A part of the file was not imported", reason);
         }
         if self.json.json {
             ui.json(&Imported {

@@ -1,5 +1,6 @@
 //! One file per command: what it takes, what it does with the library, what it prints.
 
+pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod declare;
 pub(crate) mod demo;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         Command::Snapshots(command) => command.run(cli, ui),
         Command::Restore(command) => command.run(cli, ui),
         Command::Rotate(command) => command.run(cli, ui),
+        Command::Compact(command) => command.run(cli, ui),
         Command::Import(command) => command.run(cli, ui),
         Command::Export(command) => command.run(cli, ui),
         Command::Watch(command) => command.run(cli, ui),

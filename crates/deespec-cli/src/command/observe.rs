@@ -79,11 +79,12 @@ fn parse_observation(text: &str) -> Result<f64, String> {
 impl Observe {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let labels = self.labels.of(&self.name)?;
-        let buckets = self.buckets.given()?;
+        // Before a store is made for buckets that cannot be.
+        self.buckets.over(Buckets::default())?;
         let values = self.read()?;
         let store = location::open(cli, ui, "observe")?;
-        if buckets.is_some() || self.description.is_given() {
-            self.declare(buckets, &store)?;
+        if self.buckets.is_given() || self.description.is_given() {
+            self.declare(&store)?;
         }
         let histogram = store.histogram_with(&self.name, &labels)?;
         for value in values {
@@ -108,14 +109,14 @@ impl Observe {
     }
 
     /// Declares the family with what is given here, and for the rest as it is already.
-    fn declare(&self, buckets: Option<Buckets>, store: &Store) -> Result<(), Failure> {
+    fn declare(&self, store: &Store) -> Result<(), Failure> {
         let view = store.view()?;
         let known = view.family(&self.name);
         let known_buckets = known.and_then(|family| match family.shape() {
             Shape::Histogram(buckets) => Some(buckets.clone()),
             _ => None,
         });
-        let buckets = buckets.or(known_buckets).unwrap_or_default();
+        let buckets = self.buckets.over(known_buckets.unwrap_or_default())?;
         let mut family = Family::histogram(&self.name, buckets);
         if let Some(known) = known {
             family = family

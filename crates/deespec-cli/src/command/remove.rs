@@ -17,8 +17,9 @@ Example:
   deespec remove jobs_total -l job=misspelt
 
 The series is gone from all views, exports and further snapshots until it is
-counted again: then it comes back with all that it ever counted. The labels must
-be those of one series, all of them.";
+counted again: then it comes back with all that it ever counted, unless `deespec
+compact` was called meanwhile. The labels must be those of one series, all of
+them.";
 
 /// Hide a series until it is counted again
 #[derive(Debug, Args)]

@@ -14,7 +14,7 @@ use crate::command::show::transactions;
 use crate::exit::{Code, Failure};
 use crate::location;
 use crate::ui::{Ui, columns, printable};
-use crate::values::{self, are_mixed, exact, labels, signed};
+use crate::values::{self, are_mixed, exact, is_without_processes, labels, signed};
 
 const AFTER_HELP: &str = "\
 Example:
@@ -134,9 +134,12 @@ impl Delta {
 }
 
 /// What was seen last.
+#[derive(Clone)]
 struct Seen {
     epoch: u64,
     values: BTreeMap<Key, Value>,
+    /// Of the families that have one.
+    units: BTreeMap<String, String>,
 }
 
 /// One series that changed.
@@ -161,9 +164,13 @@ impl Seen {
                 .is_none_or(|text| name.contains(text) || labels.values().any(|v| v.contains(text)))
         };
         let values = four.into_iter().chain(others).filter(wanted).collect();
+        let families = view.families.iter();
+        let units = families.filter(|family| !family.unit().is_empty());
+        let units = units.map(|family| (family.name().to_owned(), family.unit().to_owned()));
         Self {
             epoch: view.epoch,
             values,
+            units: units.collect(),
         }
     }
 
@@ -188,10 +195,7 @@ impl Watch {
         let store = location::open(cli, ui, "watch")?;
         let mut screen = (ui.is_terminal() && !self.json).then(Screen::new);
         let mut seen = Seen::of(&store.view()?, self.filter.as_deref());
-        let first = Seen {
-            epoch: seen.epoch,
-            values: seen.values.clone(),
-        };
+        let first = seen.clone();
         if let Some(screen) = &mut screen {
             screen.draw(&store, &seen, &first, &[], ui);
         }
@@ -267,6 +271,8 @@ impl Screen {
         let shown: Vec<(&Key, &Value)> = now
             .values
             .iter()
+            // As in `deespec show`, what went with its process is nothing to look at.
+            .filter(|(_, value)| !is_without_processes(value))
             .filter(|(key, value)| {
                 deespec::TRANSACTIONS.contains(&key.0.as_str()) || moved(key, value)
             })
@@ -277,7 +283,8 @@ impl Screen {
         let rows = shown.iter().take(room).map(|(key, value)| {
             let recent = self.recent.get(key);
             let delta = recent.map_or_else(String::new, |(_, delta)| delta.to_string());
-            let mut row = vec![key.0.clone(), exact(value, ""), delta];
+            let unit = now.units.get(&key.0).map_or("", String::as_str);
+            let mut row = vec![key.0.clone(), exact(value, unit), delta];
             row.extend(mixed.then(|| values::kind(value)));
             row.push(labels(key.1.iter()));
             row

@@ -8,6 +8,7 @@ fn sessions() {
     let program = Path::new(env!("CARGO_BIN_EXE_deespec"));
     let path = std::env::var("PATH").unwrap_or_default();
     let path = format!("{}:{path}", program.parent().unwrap().display());
+    each_has_a_folder_of_its_own();
     let sessions = trycmd::TestCases::new();
     sessions.case("tests/cmd/*.trycmd");
     for tool in ["cat", "ln", "ls", "rm", "sh"] {
@@ -25,5 +26,18 @@ fn sessions() {
     ];
     for (name, value) in environment {
         sessions.env(name, value);
+    }
+}
+
+/// Without one, which an empty folder in Git is, a session runs in the folder of the crate.
+fn each_has_a_folder_of_its_own() {
+    for file in std::fs::read_dir("tests/cmd").unwrap() {
+        let file = file.unwrap().path();
+        if file.extension().is_some_and(|kind| kind == "trycmd") {
+            for kind in ["in", "out"] {
+                let folder = file.with_extension(kind);
+                assert!(folder.is_dir(), "{} is missing", folder.display());
+            }
+        }
     }
 }

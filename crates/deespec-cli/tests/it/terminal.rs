@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -255,6 +255,51 @@ fn a_watch_of_more_series_than_lines_says_how_many_are_not_shown() {
     let text = terminal.until(|text| text.contains("and 16 more"));
     assert!(text.starts_with("epoch 1, 24 series, 24 shown"), "{text}");
     assert_eq!(text.lines().count(), 13, "{text}");
+}
+
+#[test]
+fn a_watch_shows_units_and_lets_go_of_a_gauge_whose_processes_are_gone() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["declare", "gauge", "age_seconds", "--unit", "seconds"]);
+    let watch = sandbox.deespec(&["watch", "--interval", "10"]);
+    let mut terminal = Terminal::start(watch, 100, 24);
+    terminal.until(|text| text.contains("recovery_count"));
+    sandbox.ok(&["set", "age_seconds", "2.5"]);
+    terminal.until(|text| text.contains(" 2.5 s "));
+    let mut run = sandbox.deespec(&["run", "--name", "job", "--", "cat"]);
+    let mut run = run.stdin(Stdio::piped()).spawn().unwrap();
+    let text = terminal.until(|text| text.contains("runs_in_flight"));
+    assert!(text.contains("gauge, 1 process"), "{text}");
+    drop(run.stdin.take());
+    assert!(run.wait().unwrap().success());
+    let text = terminal.until(|text| !text.contains("runs_in_flight"));
+    assert!(text.contains("runs_total"), "{text}");
+}
+
+#[test]
+fn a_terminal_gets_neither_binary_nor_what_it_would_obey() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["inc", "jobs_total", "-l", "job=\x1b[2Jx"]);
+    let shown = |arguments: &[&str]| {
+        let mut terminal = Terminal::start(sandbox.deespec(arguments), 80, 24);
+        let shown = terminal.drain();
+        (String::from_utf8(shown).unwrap(), terminal.process.wait())
+    };
+    let (text, exit) = shown(&["export", "protobuf"]);
+    assert!(text.starts_with("ERROR: protobuf is binary"), "{text:?}");
+    assert_eq!(exit.unwrap().code(), Some(3));
+    for scraped in [
+        &["show", "--format", "prometheus"][..],
+        &["export", "openmetrics"],
+    ] {
+        let (text, exit) = shown(scraped);
+        assert!(exit.unwrap().success());
+        assert!(text.contains(r#"{job="\u{1b}[2Jx"} 1"#), "{text:?}");
+        assert!(!text.contains('\x1b'), "{text:?}");
+        // Other programs get every byte.
+        let piped = sandbox.ok(scraped);
+        assert!(piped.contains("{job=\"\x1b[2Jx\"} 1\n"), "{piped:?}");
+    }
 }
 
 #[test]

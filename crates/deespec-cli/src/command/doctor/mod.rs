@@ -124,8 +124,9 @@ impl Examination {
         let health = store.health()?;
         if health.degraded {
             let degraded = "The store is degraded: an earlier sync failed, so nothing in it is \
-                            known to be on the disk; check the disk and save the counts with \
-                            `deespec export json --output FILE`";
+                            known to be on the disk; check the disk, save the counts with \
+                            `deespec export json --output FILE`, then rebuild the store with \
+                            `deespec compact`";
             problems.push(degraded.to_owned());
         }
         problems.extend(view.skipped.iter().cloned());

@@ -3,13 +3,15 @@
 mod table;
 
 use clap::{Args, ValueEnum};
-use deespec::{TRANSACTIONS, Value, View};
+use deespec::exposition::Format as Exposition;
+use deespec::{TRANSACTIONS, View};
 
 use crate::args::Cli;
-use crate::command::export::{Exposition, make_durable};
+use crate::command::export::make_durable;
 use crate::exit::{Code, Failure};
 use crate::location;
 use crate::ui::Ui;
+use crate::values::is_without_processes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -72,7 +74,7 @@ impl Show {
         }
         if let Some(format) = scraped {
             make_durable(&store, ui);
-            ui.print(&format.encode(&view));
+            ui.bytes(&format.encode(&view));
             return Ok(Code::Done);
         }
         if let Some(filter) = &self.filter {
@@ -85,9 +87,8 @@ impl Show {
             return Ok(Code::Done);
         }
         // A share that went with its process is nothing to look at, and each job ever run would have one.
-        view.series.retain(
-            |series| !matches!(&series.value, Value::Processes(shares) if shares.count == 0),
-        );
+        view.series
+            .retain(|series| !is_without_processes(&series.value));
         if let Some(filter) = &self.filter
             && view.series.is_empty()
             && !TRANSACTIONS.iter().any(|name| name.contains(filter))
