@@ -95,7 +95,7 @@ fn refused(error: Error) -> Failure {
             "end what has it open, then try again: a program that counts in it, `deespec run`, \
              `deespec watch`; `fuser -v {}` names the processes",
             // Each of them holds a lock on it.
-            path.join("live/open").display()
+            path.join("live/segment-0000").display()
         )),
         Error::Store(StoreError::Damaged { .. }) => Some(
             "nothing was changed; save what can still be read with `deespec export json --output \

@@ -22,7 +22,7 @@ fn a_store_that_another_process_has_open_is_not_rebuilt_and_the_refusal_tells_ho
     assert_eq!(code(&refused), 3);
     let said = stderr(&refused);
     assert!(said.contains("is open in another process"), "{said}");
-    let held = sandbox.path("store/live/open");
+    let held = sandbox.path("store/live/segment-0000");
     let find = format!("`fuser -v {}`", held.display());
     assert!(said.contains(&find) && held.exists(), "{said}");
 
