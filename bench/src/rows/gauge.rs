@@ -5,8 +5,8 @@ use std::hint::black_box;
 use std::path::Path;
 
 use crate::Result;
-use crate::measure;
 use crate::place::{self, Bench};
+use crate::rows::increment;
 use crate::table::Figure::Nanoseconds;
 use crate::table::Line;
 use crate::worker::Work;
@@ -56,17 +56,9 @@ fn beside_increment(
     at_most: f64,
     mut change: impl FnMut(f64) -> Result<()>,
 ) -> Result<Line> {
-    let counter = store.counter("bench_changes_total")?;
-    let pair = measure::against(
-        bench.effort,
-        |n| (0..n).try_for_each(|value| change(value as f64)),
-        |n| {
-            for _ in 0..n {
-                black_box(&counter).inc();
-            }
-            Ok(())
-        },
-    )?;
+    let pair = increment::beside(bench, store, |n| {
+        (0..n).try_for_each(|value| change(value as f64))
+    })?;
     Ok(Line::ratio(
         format!("{what} through a held handle"),
         Nanoseconds(pair.ours),

@@ -59,6 +59,21 @@ fn one_thread(bench: &Bench) -> Result<Line> {
     ))
 }
 
+/// The same number of times `work` and an increment, in turns.
+pub(crate) fn beside(
+    bench: &Bench,
+    store: &deespec::Store,
+    work: impl FnMut(u64) -> Result<()>,
+) -> Result<measure::Pair> {
+    let counter = store.counter(NAME)?;
+    measure::against(bench.effort, work, |n| {
+        for _ in 0..n {
+            black_box(&counter).inc();
+        }
+        Ok(())
+    })
+}
+
 fn all_cores(bench: &Bench) -> Result<Line> {
     let folder = bench.on_disk()?;
     let crew = Crew::start("deespec", &folder.path().join("var"), bench.cores)?;

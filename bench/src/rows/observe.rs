@@ -7,8 +7,8 @@ use std::path::Path;
 use deespec::{Buckets, Family};
 
 use crate::Result;
-use crate::measure;
 use crate::place::{self, Bench};
+use crate::rows::increment;
 use crate::samples::{BOUNDS, Values};
 use crate::table::Figure::Nanoseconds;
 use crate::table::Line;
@@ -36,23 +36,13 @@ fn observe(bench: &Bench, layout: &str, buckets: Buckets) -> Result<Line> {
     let cells = buckets.len();
     store.declare(&Family::histogram(NAME, buckets))?;
     let histogram = store.histogram(NAME)?;
-    let counter = store.counter("bench_observations_total")?;
     let values = Values::new();
-    let pair = measure::against(
-        bench.effort,
-        |n| {
-            for value in values.take(n) {
-                black_box(&histogram).observe(value);
-            }
-            Ok(())
-        },
-        |n| {
-            for _ in 0..n {
-                black_box(&counter).inc();
-            }
-            Ok(())
-        },
-    )?;
+    let pair = increment::beside(bench, &store, |n| {
+        for value in values.take(n) {
+            black_box(&histogram).observe(value);
+        }
+        Ok(())
+    })?;
     Ok(Line::ratio(
         format!("observation through a held handle, {layout} ({cells} cells)"),
         Nanoseconds(pair.ours),

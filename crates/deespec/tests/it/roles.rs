@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::puppet;
 use crate::support::{moment, quiet};
@@ -45,15 +45,7 @@ pub(crate) fn race(roles: &[&str], store: &Path) -> Vec<Vec<String>> {
     let mut racers = Vec::new();
     for role in roles {
         let stdin = Stdio::from(gate.try_clone().unwrap());
-        let mut child = command(role, store).stdin(stdin).spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("role: ready") {
-            line.clear();
-            let read = output.read_line(&mut line).unwrap();
-            assert_ne!(read, 0, "{role} ended before it was ready");
-        }
-        racers.push((child, output));
+        racers.push(start_with(role, store, stdin));
     }
     drop(open);
     let finish = |(mut child, mut output): (Child, BufReader<_>)| {
@@ -70,7 +62,11 @@ pub(crate) fn race(roles: &[&str], store: &Path) -> Vec<Vec<String>> {
 
 /// Starts a process in a role and waits until it is ready; it goes on when its input is closed.
 pub(crate) fn start(role: &str, store: &Path) -> Child {
-    let mut child = command(role, store).stdin(Stdio::piped()).spawn().unwrap();
+    start_with(role, store, Stdio::piped()).0
+}
+
+fn start_with(role: &str, store: &Path, stdin: Stdio) -> (Child, BufReader<ChildStdout>) {
+    let mut child = command(role, store).stdin(stdin).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     while !line.contains("role: ready") {
@@ -78,7 +74,7 @@ pub(crate) fn start(role: &str, store: &Path) -> Child {
         let read = output.read_line(&mut line).unwrap();
         assert_ne!(read, 0, "{role} ended before it was ready");
     }
-    child
+    (child, output)
 }
 
 fn say(text: &str) {
