@@ -85,7 +85,10 @@ impl Cli {
     pub(crate) fn parse_arguments(arguments: &[OsString]) -> Result<Self, clap::Error> {
         // Building the parser of all commands takes longer than an increment. So one that knows
         // little goes first; whatever it does not understand is left to the whole parser.
-        if arguments.iter().any(|a| a == "inc" || a == "demo-worker")
+        let known = ["inc", "set", "observe", "demo-worker"];
+        if arguments
+            .iter()
+            .any(|a| known.iter().any(|known| a == known))
             && let Ok(quick) = Quick::try_parse_from(arguments)
         {
             return Ok(Self {
@@ -93,6 +96,8 @@ impl Cli {
                 log_format: quick.log_format,
                 command: match quick.command {
                     QuickCommand::Inc(inc) => Command::Inc(inc),
+                    QuickCommand::Set(set) => Command::Set(set),
+                    QuickCommand::Observe(observe) => Command::Observe(observe),
                     QuickCommand::DemoWorker(worker) => Command::DemoWorker(worker),
                 },
             });
@@ -133,7 +138,7 @@ pub(crate) fn log_format(arguments: &[OsString]) -> LogFormat {
     }
 }
 
-/// The part of [`Cli`] that `deespec inc` needs, and what only the demo calls.
+/// The part of [`Cli`] that counting needs, and what only the demo calls.
 #[derive(Debug, Parser)]
 #[command(disable_help_flag = true, disable_help_subcommand = true)]
 struct Quick {
@@ -149,6 +154,10 @@ struct Quick {
 enum QuickCommand {
     #[command(disable_help_flag = true)]
     Inc(command::inc::Inc),
+    #[command(disable_help_flag = true)]
+    Set(command::set::Set),
+    #[command(disable_help_flag = true)]
+    Observe(command::observe::Observe),
     #[command(disable_help_flag = true)]
     DemoWorker(command::demo::worker::Worker),
 }
@@ -200,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quick_parser_of_inc_understands_exactly_what_the_whole_parser_does() {
+    fn the_quick_parser_understands_exactly_what_the_whole_parser_does() {
         let lines: &[&[&str]] = &[
             &["inc"],
             &["inc", "a"],
@@ -256,6 +265,40 @@ mod tests {
             &["run", "--", "inc", "a"],
             &["man", "inc"],
             &["set", "inc", "1"],
+            &["set", "a"],
+            &["set", "a", "-1e-3", "--add", "-l", "k=v"],
+            &["set", "a", "-Inf", "--sync"],
+            &["set", "a", "--frob", "1"],
+            &["set", "a", "1", "2"],
+            &["set", "--help"],
+            &["set", "a", "-h"],
+            &["observe", "a"],
+            &["observe", "a", "1", "-2.5", "-", "--sync", "-l", "k=v"],
+            &[
+                "observe",
+                "a",
+                "1",
+                "--buckets",
+                "-1,2",
+                "--resolution",
+                "0.1",
+            ],
+            &["observe", "a", "1", "--buckets", "1", "--native", "1..2"],
+            &["observe", "a", "1", "--negative"],
+            &["observe", "a", "-x"],
+            &[
+                "observe",
+                "a",
+                "--unit",
+                "seconds",
+                "--help-text",
+                "A.",
+                "--",
+                "-3",
+            ],
+            &["observe", "--help"],
+            &["help", "set"],
+            &["help", "observe"],
             &["observe", "inc", "1", "inc"],
             &["declare", "counter", "inc"],
             &["remove", "inc"],

@@ -48,6 +48,10 @@ pub(crate) struct Description {
 }
 
 impl Description {
+    pub(crate) fn has_unit(&self) -> bool {
+        self.unit.is_some()
+    }
+
     pub(crate) fn is_given(&self) -> bool {
         self.unit.is_some() || self.help_text.is_some()
     }

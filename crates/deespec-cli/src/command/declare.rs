@@ -39,6 +39,7 @@ pub(crate) struct Declare {
     /// How many label sets it may have; more go to one overflow series
     /// [default: 2000]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
 
     #[command(flatten)]
@@ -110,6 +111,10 @@ impl Declare {
         if self.per_process.is_some() && self.kind != Kind::Gauge {
             return Err(Failure::new("only a gauge can be kept per process")
                 .hint("declare a gauge, or leave out --per-process"));
+        }
+        if self.description.has_unit() && self.kind == Kind::Info {
+            return Err(Failure::new("an info metric has no unit")
+                .hint("leave out --unit, or declare another kind"));
         }
         let mut family = match self.kind {
             Kind::Counter => Family::counter(&self.name),

@@ -53,11 +53,13 @@ impl Remove {
         let series = series.trim_end();
         if !store.remove(&self.name, &labels)? {
             let name = &self.name;
-            return Err(
-                Failure::new(format!("there is no series {series}")).hint(format!(
-                    "`deespec show --filter {name}` shows those there are"
-                )),
-            );
+            let view = store.view()?;
+            let hint = if view.series.iter().any(|series| series.name == *name) {
+                format!("give all labels of one of those that `deespec show --filter {name}` shows")
+            } else {
+                "`deespec show` has the names that there are".to_owned()
+            };
+            return Err(Failure::new(format!("there is no series {series}")).hint(hint));
         }
         if self.json.json {
             ui.json(&Removed {

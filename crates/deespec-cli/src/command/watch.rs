@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use deespec::{Distribution, Kind, LabelSet, Store, Value, View};
+use deespec::{Distribution, Kind, LabelSet, Store, TRANSACTIONS, Value, View};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -268,17 +268,20 @@ impl Screen {
             let first_seen = first.values.get(key);
             now.epoch != first.epoch || Delta::between(first_seen, value).is_some()
         };
-        let shown: Vec<(&Key, &Value)> = now
+        let is_built_in = |key: &Key| TRANSACTIONS.contains(&key.0.as_str());
+        let mut shown: Vec<(&Key, &Value)> = now
             .values
             .iter()
             // As in `deespec show`, what went with its process is nothing to look at.
             .filter(|(_, value)| !is_without_processes(value))
-            .filter(|(key, value)| {
-                deespec::TRANSACTIONS.contains(&key.0.as_str()) || moved(key, value)
-            })
+            .filter(|(key, value)| is_built_in(key) || moved(key, value))
             .collect();
         // The heading takes four lines, the last line and the cursor two more.
         let room = height().saturating_sub(6).max(1);
+        // Where not all have room, what moves now is what somebody looks for.
+        let are_cut = shown.len() > room;
+        let is_still = |key: &Key| are_cut && !self.recent.contains_key(key);
+        shown.sort_by_cached_key(|(key, _)| (!is_built_in(key), is_still(key)));
         let mixed = are_mixed(shown.iter().map(|(_, value)| *value));
         let rows = shown.iter().take(room).map(|(key, value)| {
             let recent = self.recent.get(key);

@@ -255,6 +255,14 @@ fn a_watch_of_more_series_than_lines_says_how_many_are_not_shown() {
     let text = terminal.until(|text| text.contains("and 16 more"));
     assert!(text.starts_with("epoch 1, 24 series, 24 shown"), "{text}");
     assert_eq!(text.lines().count(), 13, "{text}");
+
+    // What moves now is shown, whatever its name.
+    let text = terminal.until(|text| {
+        sandbox.ok(&["inc", "zz_total"]);
+        text.contains("zz_total")
+    });
+    assert!(text.contains("recovery_count"), "{text}");
+    assert!(text.contains("and 17 more"), "{text}");
 }
 
 #[test]
