@@ -170,7 +170,7 @@ fn metric_hint(error: &MetricError) -> &'static str {
             what: "buckets", ..
         } => {
             "say the same as the first declaration, or leave it out, or choose another name; \
-             steps_per_one is 1 divided by --resolution"
+             the steps are those of --resolution"
         }
         M::Disagrees { .. } => {
             "say the same as the first declaration, or leave it out, or choose another name"

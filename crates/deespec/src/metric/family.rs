@@ -14,6 +14,8 @@ pub(crate) const HELP_MAX: usize = 1024;
 const UNIT_MAX: usize = 63;
 /// The label of the series that takes what is beyond the limit; its value is `true`.
 pub(crate) const OVERFLOW_LABEL: &str = "deespec_overflow";
+/// Counts the lookups of label sets that were beyond a family's limit, for each family.
+pub(crate) const OVERFLOW_TOTAL: &str = "deespec_overflow_total";
 
 /// What is declared about all series of one name: their kind, unit, help text and label names.
 ///
@@ -102,6 +104,14 @@ impl Family {
     /// Somebody's declaration of series of this shape.
     pub(crate) fn of_shape(name: String, shape: Shape) -> Self {
         Self::declare(name, shape)
+    }
+
+    /// The same, said by somebody, wherever it came from.
+    pub(crate) fn into_declared(self) -> Self {
+        Self {
+            declared: true,
+            ..self
+        }
     }
 
     /// Counters.
@@ -217,6 +227,7 @@ impl Family {
     /// Whether this can be stored.
     pub(crate) fn check(&self) -> Result<(), MetricError> {
         check_metric_name(&self.name)?;
+        self.check_reserved_name()?;
         let wrong = |reason: String| MetricError::Declaration {
             name: self.name.clone(),
             reason,
@@ -258,6 +269,20 @@ impl Family {
         Ok(())
     }
 
+    /// Whoever goes beyond a limit must be able to count it.
+    fn check_reserved_name(&self) -> Result<(), MetricError> {
+        let labels = self.labels.as_deref();
+        let fits = self.shape == Shape::Counter && labels.is_none_or(|labels| labels == ["family"]);
+        if self.name == OVERFLOW_TOTAL && !fits {
+            return Err(MetricError::Declaration {
+                name: self.name.clone(),
+                reason: "it is the counter of what is beyond a limit, with the label family"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     /// Histograms have a label `le` of their own in every text format.
     fn check_reserved(&self, label: &str) -> Result<(), MetricError> {
         if label == "le" && self.kind() == Kind::Histogram {
@@ -271,6 +296,7 @@ impl Family {
 
     /// Whether a series with these labels, sorted by name, belongs to the family.
     pub(crate) fn check_series(&self, labels: &[(&str, &str)]) -> Result<(), MetricError> {
+        self.check_reserved_name()?;
         for (label, _) in labels {
             self.check_reserved(label)?;
         }
@@ -303,18 +329,15 @@ impl Family {
     /// same buckets or aggregation.
     pub(crate) fn check_shape(&self, shape: &Shape) -> Result<(), MetricError> {
         self.check_use(shape)?;
-        let (what, [existing, declared]) = match (&self.shape, shape) {
-            (Shape::Histogram(first), Shape::Histogram(second)) => (
-                "buckets",
-                [first, second].map(|buckets| serde_json::to_string(buckets).unwrap_or_default()),
-            ),
-            (Shape::ProcessGauge(first), Shape::ProcessGauge(second)) => (
-                "aggregation",
-                [first, second].map(|aggregation| aggregation.as_str().to_owned()),
-            ),
-            _ => return Ok(()),
-        };
-        self.check_same(what, existing, declared)
+        match (&self.shape, shape) {
+            (Shape::Histogram(first), Shape::Histogram(second)) => {
+                self.check_same("buckets", first, second, ToString::to_string)
+            }
+            (Shape::ProcessGauge(first), Shape::ProcessGauge(second)) => {
+                self.check_same("aggregation", first, second, |it| it.as_str().to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether a second declaration says the same as this one, and else what each of them says.
@@ -323,22 +346,23 @@ impl Family {
         if !self.declared {
             return Ok(());
         }
-        let quoted = |text: &str| format!("{text:?}");
-        let labels = |family: &Self| match &family.labels {
+        let quoted = |text: &String| format!("{text:?}");
+        let labels = |labels: &Option<Vec<String>>| match labels {
             Some(labels) => format!("[{}]", labels.join(", ")),
             None => "any".to_owned(),
         };
-        self.check_same("unit", quoted(&self.unit), quoted(&second.unit))?;
-        self.check_same("help", quoted(&self.help), quoted(&second.help))?;
-        self.check_same("labels", labels(self), labels(second))?;
-        self.check_same("limit", self.limit.to_string(), second.limit.to_string())
+        self.check_same("unit", &self.unit, &second.unit, quoted)?;
+        self.check_same("help", &self.help, &second.help, quoted)?;
+        self.check_same("labels", &self.labels, &second.labels, labels)?;
+        self.check_same("limit", &self.limit, &second.limit, u32::to_string)
     }
 
-    fn check_same(
+    fn check_same<T: PartialEq>(
         &self,
         what: &'static str,
-        existing: String,
-        declared: String,
+        existing: &T,
+        declared: &T,
+        told: impl Fn(&T) -> String,
     ) -> Result<(), MetricError> {
         if existing == declared {
             return Ok(());
@@ -346,8 +370,8 @@ impl Family {
         Err(MetricError::Disagrees {
             name: self.name.clone(),
             what,
-            existing,
-            declared,
+            existing: told(existing),
+            declared: told(declared),
         })
     }
 

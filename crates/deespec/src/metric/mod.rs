@@ -17,12 +17,10 @@ pub use label::LabelSet;
 pub use name::{MetricError, check_series};
 pub use value::{Processes, Value};
 
-pub(crate) use family::OVERFLOW_LABEL;
+pub(crate) use family::{HELP_MAX, OVERFLOW_LABEL, OVERFLOW_TOTAL};
 pub(crate) use key::Key;
 pub(crate) use name::{check_label_set, check_metric_name};
 
-#[cfg(feature = "metrics")]
-pub(crate) use family::HELP_MAX;
 #[cfg(feature = "metrics")]
 pub(crate) use name::VALUE_MAX;
 

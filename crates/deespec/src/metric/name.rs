@@ -52,7 +52,11 @@ pub enum MetricError {
         reason: String,
     },
     /// A family is used as another kind than it has.
-    #[error("metric {name:?} is a {existing} and cannot be used as a {wanted}")]
+    #[error(
+        "metric {name:?} is {} and cannot be used as {}",
+        told(existing),
+        told(wanted)
+    )]
     Kind {
         /// The family's name.
         name: String,
@@ -103,6 +107,14 @@ pub enum MetricError {
         /// What is wrong with them.
         reason: String,
     },
+}
+
+/// A kind as a sentence has it.
+fn told(kind: &str) -> String {
+    match kind {
+        "info" => "an info metric".to_owned(),
+        kind => format!("a {kind}"),
+    }
 }
 
 fn follows_grammar(name: &str, colon: bool) -> bool {

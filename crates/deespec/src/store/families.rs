@@ -4,7 +4,8 @@ use std::ops::Deref;
 use std::sync::{Arc, PoisonError};
 
 use crate::metric::{
-    Buckets, Family, Key, LabelSet, MetricError, OVERFLOW_LABEL, Shape, TRANSACTIONS,
+    Buckets, Family, Key, LabelSet, MetricError, OVERFLOW_LABEL, OVERFLOW_TOTAL, Shape,
+    TRANSACTIONS,
 };
 use crate::sync::Ordering;
 
@@ -13,9 +14,6 @@ use super::register::{Cells, Wanted, borrowed};
 use super::registry::{self, Content, Form, NewEntry};
 use super::segment::Segment;
 use super::{Core, Exclusive};
-
-/// Counts the lookups of label sets that were beyond a family's limit.
-const OVERFLOW_TOTAL: &str = "deespec_overflow_total";
 
 /// A family where it stands in the registry.
 pub(crate) struct KnownFamily {

@@ -1,4 +1,6 @@
-//! Buckets as they stand in a document.
+//! Buckets as they stand in a document, and as a message tells them.
+
+use std::fmt;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -97,6 +99,63 @@ impl<'de> Deserialize<'de> for Buckets {
     }
 }
 
+/// What tells these buckets from others, in a few words: `native, schema 3, 0.000001 to 100000` or
+/// `classic, 0.1, 0.5, 1`.
+impl fmt::Display for Buckets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = match &self.layout {
+            Layout::Native(native) => {
+                let (smallest, largest) = native.range();
+                let (low, high) = (self.short(smallest), self.short(largest));
+                let schema = native.schema();
+                write!(
+                    f,
+                    "native, schema {schema}, {} to {}",
+                    Plain(low),
+                    Plain(high)
+                )?;
+                if native.keeps_negative() {
+                    f.write_str(" and negative")?;
+                }
+                Self::native(schema, low, high)
+            }
+            Layout::Classic(bounds) => {
+                f.write_str("classic")?;
+                for bound in bounds.iter() {
+                    write!(f, ", {}", Plain(*bound))?;
+                }
+                Self::classic(bounds.iter().copied())
+            }
+        };
+        // Only where somebody chose them.
+        if plain.is_ok_and(|plain| plain.steps_per_one != self.steps_per_one) {
+            write!(f, ", in steps of {}", Plain(self.resolution()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Buckets {
+    /// The shortest number that falls into the same bucket: rather what somebody wrote than a bound.
+    fn short(&self, bound: f64) -> f64 {
+        let rounded = (0..17).filter_map(|digits| format!("{bound:.digits$e}").parse().ok());
+        let mut rounded = rounded.filter(|short| self.index_of(*short) == self.index_of(bound));
+        rounded.next().unwrap_or(bound)
+    }
+}
+
+/// A number with its digits, or with an exponent where those would be too many.
+struct Plain(f64);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.abs() {
+            0.0 | 1e-9..1e15 => write!(f, "{}", self.0),
+            _ => write!(f, "{:e}", self.0),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::metric::buckets::tests::{classics, natives};
@@ -127,6 +186,37 @@ mod tests {
             .unwrap(),
             r#"{"classic":[0.5,2.0],"steps_per_one":0.125}"#
         );
+    }
+
+    #[test]
+    fn a_message_tells_buckets_in_few_words_and_no_two_alike() {
+        let classic = |bounds: &[f64]| Buckets::classic(bounds.iter().copied()).unwrap();
+        let native = |schema, low, high| Buckets::native(schema, low, high).unwrap();
+        let celsius = native(3, 0.1, 100.0).with_negative().unwrap();
+        for (buckets, told) in [
+            (Buckets::seconds(), "native, schema 3, 0.000001 to 100000"),
+            (native(0, 1.0, 128.0), "native, schema 0, 1 to 100"),
+            (native(2, 1e-30, 1e30), "native, schema 2, 1e-30 to 1e30"),
+            (celsius, "native, schema 3, 0.1 to 100 and negative"),
+            (classic(&[0.1, 0.5, 1.0]), "classic, 0.1, 0.5, 1"),
+            (classic(&[-5.0, 0.0]), "classic, -5, 0"),
+            (
+                classic(&[1.0]).with_resolution(0.5).unwrap(),
+                "classic, 1, in steps of 0.5",
+            ),
+        ] {
+            assert_eq!(buckets.to_string(), told);
+        }
+        let all: Vec<Buckets> = natives().into_iter().chain(classics()).collect();
+        for one in &all {
+            for other in &all {
+                assert_eq!(
+                    one == other,
+                    one.to_string() == other.to_string(),
+                    "{one} | {other}"
+                );
+            }
+        }
     }
 
     #[test]
