@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Kind, LabelSet, TRANSACTIONS, Value, check_label_set, check_metric_name};
+use crate::metric::{
+    Family, Kind, LabelSet, TRANSACTIONS, Value, check_label_set, check_metric_name,
+};
 use crate::store::{Amount, StoreId};
 
 use super::counts::TransactionCounts;
@@ -277,15 +279,23 @@ fn check_series(sorted: &[Series], path: &Path) -> Result<(), DocumentError> {
             .iter()
             .map(|(k, v)| (k.as_str(), v.as_str()))
             .collect();
+        let family = Family::implicit(&series.name, series.value.shape());
         check_metric_name(&series.name)
             .and_then(|()| check_label_set(&labels))
+            .and_then(|()| family.check_series(&labels))
             .map_err(|error| DocumentError::content(path, error.to_string()))?;
-        if labels.is_empty() && TRANSACTIONS.contains(&series.name.as_str()) {
-            let reason = format!(
-                "{} belongs to the top level, not into `series`",
-                series.name
-            );
-            return Err(DocumentError::content(path, reason));
+        if TRANSACTIONS.contains(&series.name.as_str()) {
+            let name = &series.name;
+            let reason = if labels.is_empty() {
+                format!("{name} belongs to the top level, not into `series`")
+            } else if series.value.kind() != Kind::Counter {
+                format!("{name} is a counter, whatever its labels")
+            } else {
+                String::new()
+            };
+            if !reason.is_empty() {
+                return Err(DocumentError::content(path, reason));
+            }
         }
         let twin = index.checked_sub(1).and_then(|before| sorted.get(before));
         if twin.is_some_and(|twin| (&twin.name, &twin.labels) == (&series.name, &series.labels)) {

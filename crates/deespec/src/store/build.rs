@@ -1,10 +1,11 @@
 //! Building the segments of a store from a list of what it is to hold: a new store and its seed, or
 //! a compacted one. The first segment comes last: with it the store exists.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use crate::metric::{Family, Key, LabelSet, OVERFLOW_LABEL, TRANSACTIONS, Value};
+use crate::metric::{Family, Key, LabelSet, OVERFLOW_LABEL, Shape, TRANSACTIONS, Value};
 use crate::sync::Ordering;
 
 use super::Amount;
@@ -22,8 +23,9 @@ pub(super) struct Item {
     pub(super) name: String,
     pub(super) labels: LabelSet,
     pub(super) created_ns: u64,
-    /// For each cell that is not 0: its total and its baseline.
-    pub(super) cells: Vec<(u32, u64, u64)>,
+    pub(super) shape: Shape,
+    /// For each cell that is not 0: its total, and its baselines of even and of odd epochs.
+    pub(super) cells: Vec<(u32, u64, [u64; 2])>,
     /// What the one cell of a shared gauge holds.
     pub(super) gauge: Option<u64>,
 }
@@ -31,9 +33,9 @@ pub(super) struct Item {
 /// All that a store is to hold.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// Each with the time of its creation.
+    /// Each with the time of its creation. Series whose family is not among them get one.
     pub(super) families: Vec<(Family, u64)>,
-    /// Every series of these families, in any order.
+    /// Every series, in any order.
     pub(super) series: Vec<Item>,
 }
 
@@ -58,11 +60,12 @@ impl Contents {
         }
         let series = amounts.into_iter().map(|amount| Item {
             created_ns: now_ns,
+            shape: amount.value.shape(),
             cells: amount
                 .value
                 .to_cells()
                 .into_iter()
-                .map(|(cell, value)| (cell, value, 0))
+                .map(|(cell, value)| (cell, value, [0, 0]))
                 .collect(),
             gauge: match amount.value {
                 Value::Gauge(value) => Some(value.to_bits()),
@@ -96,17 +99,18 @@ struct Prepared<'a> {
 
 enum What<'a> {
     /// A family and how many series it has.
-    Family(&'a Family, u64),
-    Series(&'a Item, Form, u32),
+    Family(Cow<'a, Family>, u64),
+    Series(&'a Item),
 }
 
 impl Prepared<'_> {
     fn entry(&self) -> NewEntry<'_> {
-        match self.what {
+        match &self.what {
             What::Family(family, _) => {
                 NewEntry::family(&self.key, self.hash, family, self.created_ns)
             }
-            What::Series(_, form, cells) => {
+            What::Series(item) => {
+                let (form, cells) = (Form::of(&item.shape), item.shape.cells());
                 NewEntry::series(&self.key, self.hash, form, cells, self.created_ns)
             }
         }
@@ -116,15 +120,20 @@ impl Prepared<'_> {
     fn write(&self, segment: &Segment, live: &Path) -> Result<(), StoreError> {
         let place = registry::append(segment, &self.entry())?
             .ok_or_else(|| StoreError::damaged(live, "a segment is smaller than was reckoned"))?;
-        match self.what {
+        match &self.what {
             What::Family(_, count) => {
-                registry::state(segment, place.block).store(count, Ordering::Relaxed);
+                registry::state(segment, place.block).store(*count, Ordering::Relaxed);
             }
-            What::Series(item, ..) => {
-                for &(index, total, baseline) in &item.cells {
+            What::Series(item) => {
+                for &(index, total, baselines) in &item.cells {
+                    if index >= place.cells {
+                        // The next cells are those of another series.
+                        let reason = format!("{} has no cell {index}", item.name);
+                        return Err(StoreError::damaged(live, reason));
+                    }
                     let cell = place.cell + index;
                     segment.ledger(cell).store(total, Ordering::Relaxed);
-                    for parity in [0, 1] {
+                    for (parity, baseline) in [0, 1].into_iter().zip(baselines) {
                         segment
                             .baseline(parity, cell)
                             .store(baseline, Ordering::Relaxed);
@@ -157,24 +166,33 @@ impl<'a> Plan<'a> {
             of.entry(&item.name).or_default().push(item);
         }
         let mut all = Vec::new();
-        for (family, created_ns) in &contents.families {
-            let series = of.remove(family.name()).unwrap_or_default();
+        let mut add = |family: Cow<'a, Family>, created_ns, series: Vec<&'a Item>| {
             let key = Key::of_family(family.name());
             all.push(Prepared {
                 hash: key.hash(frame.id.0),
                 key,
-                created_ns: *created_ns,
+                created_ns,
                 what: What::Family(family, count(&series)),
             });
             for item in series {
                 let key = Key::new(&item.name, &borrowed(&item.labels));
-                let (form, cells) = (Form::of(family.shape()), family.shape().cells());
                 all.push(Prepared {
                     hash: key.hash(frame.id.0),
                     key,
                     created_ns: item.created_ns,
-                    what: What::Series(item, form, cells),
+                    what: What::Series(item),
                 });
+            }
+        };
+        for (family, created_ns) in &contents.families {
+            let series = of.remove(family.name()).unwrap_or_default();
+            add(Cow::Borrowed(family), *created_ns, series);
+        }
+        // In the order of the contents: building twice gives the same.
+        for item in &contents.series {
+            if let Some(series) = of.remove(item.name.as_str()) {
+                let family = Family::implicit(&item.name, item.shape.clone());
+                add(Cow::Owned(family), item.created_ns, series);
             }
         }
         let mut shares = vec![Vec::new()];
@@ -186,7 +204,9 @@ impl<'a> Plan<'a> {
             // One that is larger than the next segment goes to a later one, which is larger still.
             loop {
                 let geometry = Geometry::of(shares.len() as u32 - 1, frame.stripes);
-                if blocks + needs <= geometry.blocks() && cells + takes <= geometry.cells {
+                let fits = blocks + needs <= geometry.blocks() && cells + takes <= geometry.cells;
+                // Beyond the last segment nothing is written any more.
+                if fits || shares.len() > MAX_SEGMENTS {
                     break;
                 }
                 (blocks, cells) = (0, 0);
@@ -204,6 +224,12 @@ impl<'a> Plan<'a> {
         self.shares.len()
     }
 
+    fn series(&self) -> usize {
+        let all = self.shares.iter().flatten();
+        all.filter(|one| matches!(one.what, What::Series(_)))
+            .count()
+    }
+
     /// Makes the segments in `live`, the last one first; `control` fills the control page of the
     /// first, which it gives back.
     pub(super) fn write(
@@ -216,7 +242,7 @@ impl<'a> Plan<'a> {
         if self.segments() > MAX_SEGMENTS {
             return Err(StoreError::Full {
                 path: live.to_owned(),
-                series: self.shares.iter().map(Vec::len).sum(),
+                series: self.series(),
             });
         }
         let mut control = Some(control);
@@ -243,5 +269,111 @@ impl<'a> Plan<'a> {
             })?);
         }
         first.ok_or_else(|| StoreError::damaged(live, "no segment was made"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::Buckets;
+    use crate::store::registry::{Content, scan};
+
+    fn item(name: &str, shape: Shape) -> Item {
+        Item {
+            name: name.to_owned(),
+            labels: LabelSet::default(),
+            created_ns: 7,
+            shape,
+            cells: Vec::new(),
+            gauge: None,
+        }
+    }
+
+    fn frame() -> Frame {
+        Frame {
+            id: StoreId([1, 2]),
+            stripes: 1,
+            any_file_system: false,
+            created_ns: 9,
+        }
+    }
+
+    /// Writes the contents into a folder; gives the first segment.
+    fn build(contents: &Contents) -> Result<Segment, StoreError> {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path().to_owned(), None);
+        Plan::new(contents, &frame()).write(&files, folder.path(), &frame(), |_| {})
+    }
+
+    #[test]
+    fn each_baseline_array_keeps_its_parity() {
+        let counter = Item {
+            cells: vec![(0, 9, [4, 5])],
+            ..item("a_total", Shape::Counter)
+        };
+        let contents = Contents {
+            families: Vec::new(),
+            series: vec![counter],
+        };
+        let segment = build(&contents).unwrap();
+        let held = [4, 5, 9];
+        let found = [
+            segment.baseline(0, 0),
+            segment.baseline(1, 0),
+            segment.ledger(0),
+        ];
+        assert_eq!(found.map(|cell| cell.load(Ordering::Relaxed)), held);
+    }
+
+    #[test]
+    fn a_series_without_a_family_gets_one() {
+        let contents = Contents {
+            families: vec![(Family::implicit("a_total", Shape::Counter), 3)],
+            series: vec![item("a_total", Shape::Counter), item("b", Shape::Info)],
+        };
+        let segment = build(&contents).unwrap();
+        let (from, to) = (Default::default(), segment.tail().unwrap().blocks);
+        let entries = scan(&segment, from, to, true).entries.into_iter();
+        let names: Vec<_> = entries
+            .map(|entry| match entry.content {
+                Content::Family(family) => format!("family {}", family.name()),
+                Content::Series { name, .. } => name,
+            })
+            .collect();
+        assert_eq!(names, ["family a_total", "a_total", "family b", "b"]);
+    }
+
+    #[test]
+    fn a_value_for_a_cell_that_the_series_does_not_have_is_refused() {
+        let thief = Item {
+            cells: vec![(1, 9, [0, 0])],
+            ..item("a_total", Shape::Counter)
+        };
+        let contents = Contents {
+            families: Vec::new(),
+            series: vec![thief, item("b_total", Shape::Counter)],
+        };
+        let error = build(&contents).err().unwrap().to_string();
+        assert!(error.ends_with("a_total has no cell 1"), "{error}");
+    }
+
+    #[test]
+    fn what_no_store_holds_is_refused_before_a_file_is_made() {
+        // Two of them do not fit into a segment of 8,192 cells.
+        let buckets = Buckets::native(8, 1.0, 60_000.0).unwrap();
+        let shape = Shape::Histogram(buckets);
+        assert!(shape.cells() > 4000);
+        let names = 0..11_184_640 / shape.cells() + 1;
+        let series = names.map(|number| item(&format!("h{number}"), shape.clone()));
+        let contents = Contents {
+            families: Vec::new(),
+            series: series.collect(),
+        };
+        let error = build(&contents).err().unwrap();
+        let count = contents.series.len();
+        assert!(
+            matches!(error, StoreError::Full { series, .. } if series == count),
+            "{error}"
+        );
     }
 }

@@ -67,7 +67,7 @@ impl Exclusive<'_> {
         }
         let now = core.now_ns();
         let number = epoch::current(&core.first)?;
-        let contents = catalog.contents(number, now);
+        let contents = catalog.contents(now);
         drop(catalog);
         let records =
             [number.wrapping_sub(1), number].map(|epoch| Record::read(&core.first, epoch));
@@ -109,7 +109,7 @@ impl Exclusive<'_> {
 
 impl Catalog {
     /// All that there is, but for removed series and families without any.
-    fn contents(&self, epoch: u32, now_ns: u64) -> Contents {
+    fn contents(&self, now_ns: u64) -> Contents {
         let mut contents = Contents::default();
         for twins in self.distinct() {
             let Some(first) = twins.first().filter(|_| !Self::are_removed(twins)) else {
@@ -118,15 +118,13 @@ impl Catalog {
             let counts = matches!(first.shape, Shape::Counter | Shape::Histogram(_));
             let cells = if counts { first.entry.cells } else { 0 };
             let sum = |index: u32| {
-                twins.iter().fold((index, 0_u64, 0_u64), |sum, known| {
+                twins.iter().fold((index, 0_u64, [0_u64; 2]), |sum, known| {
                     let cell = known.entry.cell + index;
                     let total = known.segment.total(cell);
-                    let baseline = known.baseline(epoch, cell);
-                    (
-                        index,
-                        sum.1.wrapping_add(total),
-                        sum.2.wrapping_add(baseline),
-                    )
+                    // Each array keeps its parity: the epoch before may still have to be closed.
+                    let [even, odd] = [0, 1].map(|parity| known.baseline(parity, cell));
+                    let baselines = [sum.2[0].wrapping_add(even), sum.2[1].wrapping_add(odd)];
+                    (index, sum.1.wrapping_add(total), baselines)
                 })
             };
             let gauge = first.segment.cell(0, first.entry.cell);
@@ -134,9 +132,10 @@ impl Catalog {
                 name: first.name.clone(),
                 labels: first.labels.clone(),
                 created_ns: first.created_ns,
+                shape: first.shape.clone(),
                 cells: (0..cells)
                     .map(sum)
-                    .filter(|(_, total, baseline)| (*total, *baseline) != (0, 0))
+                    .filter(|(_, total, baselines)| (*total, *baselines) != (0, [0, 0]))
                     .collect(),
                 gauge: matches!(first.shape, Shape::Gauge).then(|| gauge.load(Ordering::Relaxed)),
             });

@@ -94,6 +94,37 @@ fn everything_that_counts_is_there_afterwards() {
 }
 
 #[test]
+fn the_epoch_before_can_still_be_closed_afterwards() {
+    for rotations in [1, 2] {
+        let folder = folder();
+        let store = filled(folder.path());
+        let mut last = None;
+        for _ in 1..rotations {
+            last = Some(store.rotate(Rotate::Reset).unwrap());
+        }
+        let names = store.snapshots().unwrap();
+        let closing = store.snapshot_path(*names.last().unwrap());
+        let whole = fs::read(&closing).unwrap();
+        drop((store, last));
+        // A line that was lost makes whoever settles close that epoch again.
+        fs::remove_file(folder.path().join("live/epochs.jsonl")).unwrap();
+        quiet().compact(folder.path()).unwrap();
+        quiet().open(folder.path()).unwrap().sync().unwrap();
+        assert!(folder.path().join("live/epochs.jsonl").exists());
+        let again = deespec::Document::read(&closing).unwrap();
+        let whole = deespec::Document::parse(&whole, &closing).unwrap();
+        assert_eq!(again.transactions, whole.transactions);
+        let counted = |document: &deespec::Document| {
+            let counts = document.series.iter();
+            let counts = counts.filter(|series| series.value.gauge().is_none());
+            let counts: Vec<_> = counts.cloned().collect();
+            counts
+        };
+        assert_eq!(counted(&again), counted(&whole));
+    }
+}
+
+#[test]
 fn a_store_that_grew_and_was_cleared_becomes_small_again() {
     let folder = folder();
     let store = quiet().open(folder.path()).unwrap();

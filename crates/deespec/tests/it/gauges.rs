@@ -197,7 +197,6 @@ fn a_gauge_that_an_import_gives_another_kind_is_refused_and_nothing_is_added() {
 }
 
 #[test]
-#[ignore = "a defect of the document's check: such a series is taken for a counter"]
 fn a_document_that_makes_a_built_in_counter_a_gauge_is_refused() {
     let folder = folder();
     let path = folder.path().join("metrics.json");

@@ -36,6 +36,49 @@ fn document() -> Document {
 }
 
 #[test]
+fn a_series_that_would_disagree_with_what_every_store_has_is_refused() {
+    let classic = r#"{"count":0,"sum":0,"buckets":[],"classic":[1],"steps_per_one":1}"#;
+    for (name, kind, labels, value, part) in [
+        (
+            "commit_failed",
+            "gauge",
+            r#"{"a":"b"}"#,
+            "1",
+            "commit_failed is a counter",
+        ),
+        (
+            "cas_conflicts",
+            "histogram",
+            r#"{"a":"b"}"#,
+            classic,
+            "cas_conflicts is a counter",
+        ),
+        ("commit_failed", "counter", "{}", "1", "top level"),
+        ("a", "histogram", r#"{"le":"1"}"#, classic, "label le"),
+        (
+            "deespec_overflow_total",
+            "gauge",
+            "{}",
+            "1",
+            "beyond a limit",
+        ),
+    ] {
+        let text = format!(
+            r#"{{"commit_success":1,"series":[{{"name":"{name}","type":"{kind}","labels":{labels},"value":{value}}}]}}"#
+        );
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(
+            error.starts_with("m.json") && error.contains(part),
+            "{error}"
+        );
+    }
+    let lawful = r#"{"commit_success":1,"series":[
+        {"name":"commit_failed","type":"counter","labels":{"a":"b"},"value":2},
+        {"name":"a","type":"counter","labels":{"le":"1"},"value":2}]}"#;
+    assert_eq!(parse(lawful).unwrap().series.len(), 2);
+}
+
+#[test]
 fn a_document_has_exactly_this_form() {
     let text = render(&document());
     assert_eq!(
