@@ -301,6 +301,33 @@ impl Store {
         Ok(self.core().declare(family)?)
     }
 
+    /// Declares a family anew: unit, help text, labels and limit are those from now on, whatever was
+    /// declared before. For a program whose next release says more, or other things, of a metric.
+    ///
+    /// Of programs that say different things the last one wins. The place in the store that each new
+    /// declaration takes is given back by a compaction, so let not every start of two releases that
+    /// disagree do this: [`Store::declare`] where nothing is new. Saying the same again takes none.
+    ///
+    /// # Errors
+    ///
+    /// When the declaration is not valid, the kind, the buckets or the aggregation are not those of
+    /// the family, or series that there are have other labels than it says.
+    ///
+    /// ```
+    /// use deespec::Family;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// let sent = || Family::counter("sent_bytes_total").with_unit("bytes");
+    /// store.declare(&sent().with_help("What was sent."))?;
+    /// store.redeclare(&sent().with_help("Bytes that peers have acknowledged."))?;
+    /// let help = store.family("sent_bytes_total").map(|family| family.help().to_owned());
+    /// assert_eq!(help.as_deref(), Some("Bytes that peers have acknowledged."));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn redeclare(&self, family: &Family) -> Result<()> {
+        Ok(self.core().redeclare(family)?)
+    }
+
     /// What is declared about the series of this name; `None` while this process knows of none.
     ///
     /// ```

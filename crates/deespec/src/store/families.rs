@@ -59,11 +59,24 @@ impl Core {
     /// The declaration of a family, where it has one. Takes no lock.
     pub(crate) fn family(&self, name: &str) -> Option<KnownFamily> {
         let wanted = self.wanted(Key::of_family(name));
+        let mut superseded = false;
+        if let Some(family) = self.standing(&wanted, &mut superseded) {
+            return Some(family);
+        }
+        // What has replaced it may be in a segment that is new to this process. That this cannot be
+        // mapped is the same as that it is not there.
+        let further = superseded && self.attach().is_ok();
+        further.then(|| self.standing(&wanted, &mut superseded))?
+    }
+
+    /// The declaration of this key that was not replaced, and whether others were.
+    fn standing(&self, wanted: &Wanted, superseded: &mut bool) -> Option<KnownFamily> {
         self.segments().find_map(|segment| {
             let mut places = registry::find_each(segment, &wanted.key, wanted.hash);
             places.find_map(|place| {
                 let state = registry::state(segment, place.block).load(Ordering::Relaxed);
                 if state & registry::SUPERSEDED != 0 {
+                    *superseded = true;
                     return None;
                 }
                 Some(KnownFamily {
@@ -93,12 +106,19 @@ impl Core {
 
     /// Declares a family. Saying the same a second time changes nothing.
     pub(crate) fn declare(&self, family: &Family) -> Result<(), StoreError> {
+        // It may be what came with a series, with a text that somebody has added.
+        let family = &family.clone().into_declared();
         if let Some(known) = self.family(family.name())
             && known.is_declared()
         {
             return Ok(known.check_agrees(family)?);
         }
         self.exclusive()?.declare(family)
+    }
+
+    /// Declares a family whatever was declared before, but for how its series are stored.
+    pub(crate) fn redeclare(&self, family: &Family) -> Result<(), StoreError> {
+        self.exclusive()?.redeclare(&family.clone().into_declared())
     }
 
     /// The cells of a histogram and how observations are sorted into them; `buckets` are those of a
@@ -182,13 +202,26 @@ impl Exclusive<'_> {
     /// As [`Core::declare`], by the holder of the lock.
     pub(crate) fn declare(&self, family: &Family) -> Result<(), StoreError> {
         family.check()?;
+        self.core.attach()?;
+        if let Some(known) = self.core.family(family.name()) {
+            known.check_agrees(family)?;
+            if known.is_declared() {
+                return Ok(());
+            }
+        }
+        self.redeclare(family)
+    }
+
+    /// As [`Core::redeclare`], by the holder of the lock.
+    pub(crate) fn redeclare(&self, family: &Family) -> Result<(), StoreError> {
+        family.check()?;
         let core = self.core;
         core.attach()?;
         let Some(known) = core.family(family.name()) else {
             return self.append_family(family).map(drop);
         };
-        known.check_agrees(family)?;
-        if known.is_declared() {
+        known.check_shape(family.shape())?;
+        if known.is_declared() && known.check_agrees(family).is_ok() {
             return Ok(());
         }
         for labels in core.catalog()?.label_sets(family.name()) {

@@ -290,6 +290,106 @@ fn of_processes_that_declare_different_things_at_once_one_is_heard_and_the_other
 }
 
 #[test]
+fn a_family_can_be_declared_anew_but_for_how_it_is_stored() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let other = quiet().open(folder.path()).unwrap();
+    let first = sent().with_help("One.").with_labels(["to"]);
+    store.declare(&first).unwrap();
+    for to in ["a", "b"] {
+        let counter = store.counter_with("sent_bytes_total", &[("to", to)]);
+        counter.unwrap().add(3);
+    }
+    let second = sent().with_unit("bytes").with_help("Two.").with_limit(2);
+    other.redeclare(&second).unwrap();
+    for store in [&store, &other, &quiet().open(folder.path()).unwrap()] {
+        assert_eq!(store.family("sent_bytes_total"), Some(second.clone()));
+        assert_eq!(
+            store.view().unwrap().family("sent_bytes_total"),
+            Some(&second)
+        );
+        store.declare(&second).unwrap();
+        let (error, text) = metric_error(store.declare(&first).unwrap_err());
+        assert!(matches!(error, MetricError::Disagrees { .. }), "{text}");
+    }
+    // The series that there are count towards the new limit.
+    let beyond = store.counter_with("sent_bytes_total", &[("to", "c")]);
+    beyond.unwrap().inc();
+    assert_eq!(
+        store_values(&store)["sent_bytes_total,deespec_overflow=true"],
+        1
+    );
+    // Saying the same takes no place, and what cannot be is refused.
+    let before = tree(folder.path());
+    store.redeclare(&second).unwrap();
+    for wrong in [
+        Family::gauge("sent_bytes_total"),
+        sent().with_labels(["from"]),
+        sent().with_unit("seconds"),
+    ] {
+        metric_error(store.redeclare(&wrong).unwrap_err());
+    }
+    assert_eq!(tree(folder.path()), before);
+    let seconds = Family::histogram("wait", Buckets::seconds());
+    store.redeclare(&seconds).unwrap();
+    let classic = Family::histogram("wait", Buckets::classic([1.0]).unwrap());
+    metric_error(store.redeclare(&classic).unwrap_err());
+    // What came with its first series and got a text is declared.
+    store.gauge("depth").unwrap();
+    let implicit = store.family("depth").unwrap();
+    assert!(!implicit.is_declared());
+    store.redeclare(&implicit.with_help("How deep.")).unwrap();
+    let depth = store.family("depth").unwrap();
+    assert_eq!((depth.help(), depth.is_declared()), ("How deep.", true));
+}
+
+#[test]
+fn a_declaration_in_a_segment_that_a_process_has_not_met_is_found() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let other = quiet().open(folder.path()).unwrap();
+    let buckets = Buckets::classic([1.0]).unwrap();
+    let wait = || Family::histogram("wait", buckets.clone());
+    store.declare(&wait()).unwrap();
+    store.histogram("wait").unwrap().observe(0.5);
+    for number in 0..600 {
+        store.counter(&format!("c{number}_total")).unwrap();
+    }
+    store.redeclare(&wait().with_help("Waits.")).unwrap();
+    assert_eq!(store.health().unwrap().segments, 2);
+    other.histogram("wait").unwrap().observe(0.5);
+    assert_eq!(other.family("wait").unwrap().help(), "Waits.");
+}
+
+#[test]
+fn of_processes_that_redeclare_different_things_at_once_the_last_one_is_heard() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    for number in 0..100 {
+        limits::add(&store, &format!("family_{number}_total"), 7);
+    }
+    let said = roles::race(&["redeclare one", "redeclare two"], folder.path());
+    assert_eq!(said.concat(), vec!["declared"; 200]);
+    let again = quiet().open(folder.path()).unwrap();
+    let view = again.view().unwrap();
+    assert_eq!(view.skipped, Vec::<String>::new());
+    for number in 0..100 {
+        let name = format!("family_{number}_total");
+        let family = view.family(&name).unwrap();
+        assert!(["one", "two"].contains(&family.help()), "{family:?}");
+        for store in [&store, &again] {
+            assert_eq!(store.family(&name).as_ref(), Some(family));
+            store.declare(family).unwrap();
+        }
+    }
+    let image = Image::read(folder.path(), 0);
+    let families = image.families_of("family_0_total");
+    let stand = families.iter().filter(|entry| entry.state >> 63 == 0);
+    assert_eq!(stand.map(|entry| entry.state).collect::<Vec<_>>(), [1]);
+    assert_eq!(view.series.len(), 100);
+}
+
+#[test]
 fn a_declaration_that_a_kill_cut_short_is_taken_back_or_completed() {
     let declared = || sent().with_help("one").with_limit(3);
     let prepare = || {

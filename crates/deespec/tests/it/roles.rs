@@ -135,6 +135,17 @@ fn role() {
                 }
             }
         }
+        "redeclare" => {
+            let store = quiet().open(&store).unwrap();
+            wait_for_release();
+            for number in 0..100 {
+                let family = deespec::Family::counter(format!("family_{number}_total"));
+                match store.redeclare(&family.with_help(argument)) {
+                    Ok(()) => say("declared"),
+                    Err(error) => say(&error.to_string()),
+                }
+            }
+        }
         "observe" => {
             use std::os::fd::AsFd as _;
             let store = quiet().open(&store).unwrap();
