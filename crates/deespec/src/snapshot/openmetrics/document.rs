@@ -1,13 +1,17 @@
 //! A text as the document that an import adds to a store.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use crate::metric::{Buckets, Distribution, Family, TRANSACTIONS, Value};
+use crate::metric::{Buckets, Distribution, Family, HELP_MAX, TRANSACTIONS, Value};
 
 use super::super::counts::TransactionCounts;
 use super::super::document::{Document, Series};
 use super::super::error::DocumentError;
 use super::{Number, Point, PointValue, Text, TextFamily, TextKind};
+
+/// The end of a text that was cut.
+const CUT: &str = "…";
 
 /// What a text holds for a store.
 pub(crate) struct Converted {
@@ -45,7 +49,8 @@ pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentEr
 impl Converted {
     fn add(&mut self, family: TextFamily) -> Result<(), String> {
         let name = match family.kind {
-            TextKind::Counter if self.add_transaction(&family)? => return Ok(()),
+            // A store has them without the suffix, and exposes those with labels beside them.
+            TextKind::Counter if TRANSACTIONS.contains(&&*family.name) => family.name.clone(),
             TextKind::Counter => format!("{}_total", family.name),
             TextKind::Info => format!("{}_info", family.name),
             TextKind::Gauge | TextKind::Histogram => family.name.clone(),
@@ -60,6 +65,10 @@ impl Converted {
         };
         for point in &family.points {
             let value = value(point).map_err(|reason| format!("{name}: {reason}"))?;
+            if let (true, Some(place)) = (point.labels.is_empty(), self.transaction(&name)) {
+                *place = value.counter().unwrap_or_default();
+                continue;
+            }
             self.document.series.push(Series {
                 name: name.clone(),
                 labels: point.labels.iter().cloned().collect(),
@@ -70,35 +79,53 @@ impl Converted {
             return Ok(());
         };
         if family.help.is_some() || family.unit.is_some() {
-            let declared = Family::of_shape(name, first.value.shape())
-                .with_help(family.help.unwrap_or_default())
-                .with_unit(family.unit.unwrap_or_default());
-            self.families.push(declared);
+            let help = family.help.unwrap_or_default();
+            let shown = shortened(&help, HELP_MAX);
+            if shown != help {
+                self.passed_over.push(format!(
+                    "the end of the help text of {} is passed over: a store holds {HELP_MAX} bytes",
+                    family.name
+                ));
+            }
+            let declared = Family::of_shape(name, first.value.shape()).with_help(shown);
+            let unit = family.unit.unwrap_or_default();
+            let with_unit = declared.clone().with_unit(&unit);
+            if with_unit.check().is_err() && declared.check().is_ok() {
+                self.passed_over.push(format!(
+                    "the unit of {} is passed over: a store cannot hold it",
+                    family.name
+                ));
+                self.families.push(declared);
+            } else {
+                self.families.push(with_unit);
+            }
         }
         Ok(())
     }
 
-    /// One of the four built-in counters stands at the top level of a document.
-    fn add_transaction(&mut self, family: &TextFamily) -> Result<bool, String> {
-        let Some(index) = TRANSACTIONS.iter().position(|name| *name == family.name) else {
-            return Ok(false);
-        };
-        let [point] = family.points.as_slice() else {
-            return Ok(false);
-        };
-        if !point.labels.is_empty() {
-            return Ok(false);
-        }
-        let count = value(point)?.counter().unwrap_or_default();
+    /// Where a document has the built-in counter of this name: at its top level.
+    fn transaction(&mut self, name: &str) -> Option<&mut u64> {
+        let index = TRANSACTIONS.iter().position(|four| *four == name)?;
         let TransactionCounts {
             success,
             failed,
             conflicts,
             recoveries,
         } = &mut self.document.transactions;
-        *[success, failed, conflicts, recoveries][index] = count;
-        Ok(true)
+        [success, failed, conflicts, recoveries]
+            .into_iter()
+            .nth(index)
     }
+}
+
+/// A text of at most so many bytes, which shows where it was cut: between two characters.
+fn shortened(text: &str, max: usize) -> Cow<'_, str> {
+    if text.len() <= max {
+        return Cow::Borrowed(text);
+    }
+    let mut ends = (0..=max.saturating_sub(CUT.len())).rev();
+    let kept = ends.find_map(|end| text.get(..end)).unwrap_or_default();
+    Cow::Owned(format!("{kept}{CUT}"))
 }
 
 fn value(point: &Point) -> Result<Value, String> {
@@ -184,6 +211,47 @@ mod tests {
         assert_eq!(
             found.passed_over,
             ["odd is passed over: a store holds no summary"]
+        );
+    }
+
+    #[test]
+    fn a_built_in_counter_with_labels_beside_it_stays_at_the_top() {
+        let text = "# TYPE commit_success counter\n# HELP commit_success Commits.\n\
+                    commit_success_total{by=\"x\"} 2\ncommit_success_total 7\n\
+                    # TYPE commit_failed counter\ncommit_failed_total{by=\"x\"} 3\n# EOF\n";
+        let found = converted(text).unwrap();
+        assert_eq!(found.document.transactions.success, 7);
+        let series = found.document.series.iter();
+        let series: Vec<_> = series
+            .map(|it| (&*it.name, it.labels.len(), it.value.counter()))
+            .collect();
+        assert_eq!(
+            series,
+            [
+                ("commit_failed", 1, Some(3)),
+                ("commit_success", 1, Some(2))
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_store_cannot_hold_of_a_declaration_is_cut_or_left_out() {
+        let (fits, long) = ("ä".repeat(512), "ä".repeat(513));
+        let unit = "u".repeat(64);
+        let text = format!(
+            "# TYPE a gauge\n# HELP a {fits}\na 1\n# TYPE b gauge\n# HELP b {long}\nb 1\n\
+             # TYPE c_{unit} gauge\n# UNIT c_{unit} {unit}\n# HELP c_{unit} C.\nc_{unit} 1\n# EOF\n"
+        );
+        let found = converted(&text).unwrap();
+        let helps: Vec<_> = found.families.iter().map(Family::help).collect();
+        assert_eq!(helps, [&fits, &*format!("{}…", "ä".repeat(510)), "C."]);
+        assert!(found.families.iter().all(|family| family.check().is_ok()));
+        assert_eq!(
+            found.passed_over,
+            [
+                "the end of the help text of b is passed over: a store holds 1024 bytes".to_owned(),
+                format!("the unit of c_{unit} is passed over: a store cannot hold it")
+            ]
         );
     }
 
