@@ -125,9 +125,9 @@ impl From<deespec::Error> for Failure {
             Error::Document(D::OtherStore { .. }) => {
                 "use `deespec import FILE` to add its values, or --any-store to restore it all the same"
             }
-            Error::Document(D::Syntax { .. } | D::Content { .. } | D::Text { .. }) => {
-                "nothing was changed; mend the file or move it away"
-            }
+            Error::Document(
+                D::Syntax { .. } | D::Content { .. } | D::Text { .. } | D::Misfit { .. },
+            ) => "nothing was changed; mend the file or move it away",
             _ => "",
         };
         let failure = Self::new(chain(&error));

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
+use crate::Error;
+use crate::metric::MetricError;
+use crate::store::StoreError;
 
 /// An error about a JSON document.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
     /// There is no such file.
@@ -47,12 +49,20 @@ pub enum DocumentError {
         path: PathBuf,
     },
     /// Adding the file's values would exceed 64 bits.
-    #[error("{} holds too much for the counter {name}: the sum would exceed 64 bits", path.display())]
+    #[error("{} holds too much for {name}: with what it has the sum would exceed 64 bits", path.display())]
     Overflow {
         /// The file.
         path: PathBuf,
-        /// The counter's name.
+        /// The name of the counter or histogram.
         name: String,
+    },
+    /// The file is lawful, but this store has something else under one of its names.
+    #[error("{} does not fit into this store: {reason}", path.display())]
+    Misfit {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: MetricError,
     },
     /// The file was written by a newer version of DeeSpec.
     #[error(
@@ -93,6 +103,18 @@ pub enum DocumentError {
 }
 
 impl DocumentError {
+    /// What the store says of a series or family of the file at `path`, as an adapter for `map_err`.
+    pub(crate) fn misfit<E: Into<StoreError>>(path: &Path) -> impl Fn(E) -> Error {
+        move |error| match error.into() {
+            StoreError::Metric(reason) => Self::Misfit {
+                path: path.to_owned(),
+                reason,
+            }
+            .into(),
+            other => other.into(),
+        }
+    }
+
     pub(crate) fn content(path: &Path, reason: impl Into<String>) -> Self {
         Self::Content {
             path: path.to_owned(),

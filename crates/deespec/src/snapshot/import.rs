@@ -1,7 +1,8 @@
 //! Importing a document: its values are added to the counters, once for each content.
 //!
 //! The values go into the ledger stripe, which only the holder of the lock writes. So the intent
-//! can hold absolute numbers, and doing it twice after a kill is the same as doing it once.
+//! can hold absolute numbers, and doing it twice after a kill is the same as doing it once. A gauge
+//! is everybody's: it is set before the intent is written, so that nobody does it twice.
 
 use std::hash::Hasher as _;
 use std::path::Path;
@@ -10,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::Error;
-use crate::metric::{Family, LabelSet, Shape, Value};
+use crate::metric::{Family, LabelSet, Value};
 use crate::store::files::read_document;
-use crate::store::{Amount, Core, Exclusive, IMPORTS, Seed, StoreError};
+use crate::store::{Amount, Cells, Core, Exclusive, IMPORTS, Seed, StoreError};
 use crate::sync::Ordering;
 
 use super::document::Document;
@@ -123,6 +124,12 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         Value::Processes(_) => false,
         _ => true,
     });
+    for family in &families {
+        family.check().map_err(DocumentError::misfit(path))?;
+    }
+    for amount in &amounts {
+        check(&exclusive, amount, path)?;
+    }
     let counts = counts(&amounts);
     let series = amounts.len();
     // A store that cannot be made durable must not take an import that it could not record.
@@ -136,8 +143,10 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         }
         let mut ledger = Vec::new();
         for amount in amounts {
-            ledger.extend(entry(&exclusive, amount, path)?);
+            ledger.extend(entry(&exclusive, amount)?);
         }
+        // The intent says nothing of gauges: they must be durable before it is.
+        exclusive.flush()?;
         let line = Line {
             digest,
             at: time::to_seconds(core.now_ns()),
@@ -176,23 +185,53 @@ fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
     })
 }
 
-/// Registers a series and says what its cells are to hold; `None` where the import changes nothing.
-fn entry(exclusive: &Exclusive<'_>, amount: Amount, path: &Path) -> Result<Option<Entry>, Error> {
-    let is_new = !exclusive.has_series(&amount.name, &amount.labels);
+/// Whether the store can take a series and add its value.
+fn check(exclusive: &Exclusive<'_>, amount: &Amount, path: &Path) -> Result<(), Error> {
+    let found = exclusive
+        .check_series(&amount.name, &amount.labels, &amount.value.shape())
+        .map_err(DocumentError::misfit(path))?;
+    if found.is_none_or(|cells| has_room(&cells, &amount.value)) {
+        return Ok(());
+    }
+    let (path, name) = (path.to_owned(), amount.name.clone());
+    Err(DocumentError::Overflow { path, name }.into())
+}
+
+/// Whether the cells can take a value without leaving what 64 bits hold.
+fn has_room(cells: &Cells, value: &Value) -> bool {
+    match value {
+        Value::Counter(count) => cells.total(0).checked_add(*count).is_some(),
+        Value::Histogram(added) => {
+            let steps = cells.total(0).cast_signed();
+            let mut counts = (1..).zip(added.counts());
+            // The count of all is the sum of these.
+            let count = counts.try_fold(0_u64, |sum, (cell, count)| {
+                sum.checked_add(cells.total(cell).checked_add(*count)?)
+            });
+            steps.checked_add(added.steps()).is_some() && count.is_some()
+        }
+        Value::Gauge(_) | Value::Processes(_) | Value::Info => true,
+    }
+}
+
+/// Registers a series and says what its cells are to hold; `None` where nothing is left to do.
+fn entry(exclusive: &Exclusive<'_>, amount: Amount) -> Result<Option<Entry>, Error> {
     let shape = amount.value.shape();
     let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;
-    let values = match &amount.value {
-        // The last store wins: what this store has came later than what the document has.
-        Value::Gauge(value) if is_new => vec![(0, value.to_bits())],
-        Value::Gauge(_) => return Ok(None),
-        value => value.to_cells(),
-    };
-    if let Value::Counter(count) = &amount.value
-        && cells.total(0).checked_add(*count).is_none()
-    {
-        let (path, name) = (path.to_owned(), amount.name);
-        return Err(DocumentError::Overflow { path, name }.into());
+    match &amount.value {
+        Value::Counter(_) | Value::Histogram(_) => {}
+        Value::Gauge(value) => {
+            set(&cells, *value);
+            return Ok(None);
+        }
+        Value::Processes(_) | Value::Info => {
+            cells.revive();
+            return Ok(None);
+        }
     }
+    // A histogram without observations adds nothing that would bring it back.
+    cells.revive();
+    let values = amount.value.to_cells();
     let add = |(cell, value): (u32, u64)| {
         let before = cells.ledger(cell, exclusive).load(Ordering::Relaxed);
         (cell, before.wrapping_add(value))
@@ -204,6 +243,19 @@ fn entry(exclusive: &Exclusive<'_>, amount: Amount, path: &Path) -> Result<Optio
         family: serde_json::from_slice(&family).unwrap_or_default(),
         cells: values.into_iter().map(add).collect(),
     }))
+}
+
+/// Sets a gauge that is not set yet. What this store has came later than what the document has. A
+/// gauge of zeros is one that nobody has set, such as an import that was killed after registering it.
+fn set(cells: &Cells, value: f64) {
+    let gauge = cells.shared();
+    let before = gauge.load(Ordering::Relaxed);
+    if before == 0 || cells.is_removed() {
+        // A program that sets it now is the last one.
+        let order = (Ordering::Relaxed, Ordering::Relaxed);
+        let _ = gauge.compare_exchange(before, value.to_bits(), order.0, order.1);
+        cells.revive();
+    }
 }
 
 /// The sum of all counters and of all observations.
@@ -251,12 +303,9 @@ fn restate(exclusive: &Exclusive<'_>, entry: &Entry, path: &Path) -> Result<(), 
             let reason = format!("{} has no cell {cell}", entry.name);
             return Err(DocumentError::content(path, reason).into());
         }
-        match family.shape() {
-            Shape::Gauge => cells.shared().store(value, Ordering::Relaxed),
-            _ => cells
-                .ledger(cell, exclusive)
-                .store(value, Ordering::Relaxed),
-        }
+        cells
+            .ledger(cell, exclusive)
+            .store(value, Ordering::Relaxed);
     }
     Ok(())
 }

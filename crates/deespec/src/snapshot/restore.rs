@@ -49,17 +49,27 @@ pub(crate) fn restore(
         .into());
     }
     let exclusive = locked(core)?;
+    let mut amounts = document.amounts();
+    // A gauge is what it is now, whatever it was when the snapshot was taken.
+    amounts.retain(|amount| matches!(amount.value.kind(), Kind::Counter | Kind::Histogram));
+    for Amount {
+        name,
+        labels,
+        value,
+    } in &amounts
+    {
+        let fits = exclusive.check_series(name, labels, &value.shape());
+        fits.map_err(DocumentError::misfit(path))?;
+    }
+    core.check_segments()?;
     whole(&exclusive, || {
+        core.files().make_directory(&folder(core))?;
         let mut values = Vec::new();
-        // A gauge is what it is now, whatever it was when the snapshot was taken.
-        let counted =
-            |amount: &Amount| matches!(amount.value.kind(), Kind::Counter | Kind::Histogram);
-        for amount in document.amounts().into_iter().filter(counted) {
+        for amount in amounts {
             let shape = amount.value.shape();
             let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;
             values.push((cells, amount.value.to_cells()));
         }
-        core.files().make_directory(&folder(core))?;
         core.files().write(&core.live_file(RESTORE), &bytes, true)?;
         let name = free_name(&exclusive);
         let record = exclusive.turn(name.ns, Beginning::Restore, why, &values)?;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::metric::{Key, LabelSet, OVERFLOW_LABEL, Shape, check_label_set, check_metric_name};
+use crate::metric::{
+    Family, Key, LabelSet, OVERFLOW_LABEL, Shape, check_label_set, check_metric_name,
+};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 use super::control::SEGMENTS;
@@ -56,6 +58,14 @@ impl Cells {
         }
     }
 
+    /// Whether the series was removed and has no new value since.
+    pub(crate) fn is_removed(&self) -> bool {
+        let Place {
+            cell, cells, block, ..
+        } = self.place;
+        registry::is_removed(&self.segment, block, cell, cells)
+    }
+
     /// Everything that was ever added to one of the cells.
     pub(crate) fn total(&self, cell: u32) -> u64 {
         self.segment.total(self.place.cell + cell)
@@ -99,6 +109,11 @@ pub(crate) fn borrowed(labels: &LabelSet) -> Vec<(&str, &str)> {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect()
+}
+
+/// Whether these are the labels of the series that takes what is beyond a limit.
+fn is_overflow(labels: &[(&str, &str)]) -> bool {
+    labels == [(OVERFLOW_LABEL, "true")]
 }
 
 /// A key with its hash.
@@ -186,32 +201,53 @@ impl Exclusive<'_> {
         labels: &LabelSet,
         shape: &Shape,
     ) -> Result<Cells, StoreError> {
+        if let Some(cells) = self.check_series(name, labels, shape)? {
+            return Ok(cells);
+        }
+        let labels = borrowed(labels);
+        let wanted = self.core.wanted(Key::new(name, &labels));
+        let family = self.family_of(name, None, shape)?;
+        if is_overflow(&labels) {
+            self.append_beside(&family, &wanted)
+        } else {
+            self.append_series(&family, &wanted)
+        }
+    }
+
+    /// Whether [`Exclusive::series`] would take such a series, as far as the series decides it; gives
+    /// its cells where it is there already.
+    pub(crate) fn check_series(
+        &self,
+        name: &str,
+        labels: &LabelSet,
+        shape: &Shape,
+    ) -> Result<Option<Cells>, StoreError> {
+        let core = self.core;
         let labels = borrowed(labels);
         check_metric_name(name)?;
         check_label_set(&labels)?;
-        let wanted = self.core.wanted(Key::new(name, &labels));
-        self.core.attach()?;
-        if let Some(cells) = self.core.find(&wanted) {
-            if let Some(family) = self.core.family(name) {
-                family.check_shape(shape)?;
-            }
-            return self.core.check_form(name, cells, shape);
-        }
-        // What was beyond a family's limit elsewhere is so here, whatever the declared labels.
-        if labels == [(OVERFLOW_LABEL, "true")] {
-            let family = self.family_of(name, None, shape)?;
+        core.attach()?;
+        let known = core.family(name);
+        if let Some(family) = &known {
             family.check_shape(shape)?;
-            return self.append_beside(&family, &wanted);
         }
-        let family = self.family_of(name, Some(&labels), shape)?;
-        family.check_shape(shape)?;
-        self.append_series(&family, &wanted)
-    }
-
-    /// Whether there is such a series.
-    pub(crate) fn has_series(&self, name: &str, labels: &LabelSet) -> bool {
-        let wanted = self.core.wanted(Key::new(name, &borrowed(labels)));
-        self.core.find(&wanted).is_some()
+        if let Some(cells) = core.find(&core.wanted(Key::new(name, &labels))) {
+            let cells = core.check_form(name, cells, shape)?;
+            // Of a family whose declaration cannot be read only the cells tell the buckets.
+            let has_shares = matches!(shape, Shape::ProcessGauge(_));
+            if cells.count() == shape.cells() || has_shares {
+                return Ok(Some(cells));
+            }
+            let reason = format!("the declaration of {name:?} does not fit its series");
+            return Err(StoreError::damaged(cells.segment.path(), reason));
+        }
+        match &known {
+            // What was beyond a family's limit elsewhere is so here, whatever the declared labels.
+            Some(_) if is_overflow(&labels) => {}
+            Some(family) => family.check_series(&labels)?,
+            None => Family::implicit(name, shape.clone()).check_series(&labels)?,
+        }
+        Ok(None)
     }
 
     /// Finds a series that may be new to this process only, or appends it.

@@ -26,6 +26,7 @@ mod forks;
 mod gauges;
 mod histograms;
 mod image;
+mod imports;
 mod kinds;
 mod limits;
 mod model;

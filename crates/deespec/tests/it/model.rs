@@ -459,19 +459,6 @@ impl Run {
                 error,
                 Error::Document(DocumentError::Overflow { .. })
             ));
-            // Nothing was added; new series may have been registered on the way.
-            let document = self.store.view().unwrap().to_document();
-            let known = values_of(&document);
-            for name in values.into_keys().filter(|name| known.contains_key(name)) {
-                self.model.add(name, 0);
-            }
-            if observed.is_some() && known.contains_key(&parts()[0]) {
-                parts().into_iter().for_each(|part| self.model.add(part, 0));
-            }
-            let known = gauges_of(&document);
-            for name in gauges.into_keys().filter(|name| known.contains_key(*name)) {
-                self.model.gauges.entry(name).or_insert(0.0);
-            }
             return;
         }
         let Import::Added { counts, .. } = import.unwrap() else {
@@ -486,15 +473,16 @@ impl Run {
             self.model.count(name, value);
         }
         if let Some(times) = observed {
-            let was_hidden = self.model.hidden.contains(HISTOGRAM);
             self.model.observe(OBSERVED[3], times);
-            if was_hidden && times == 0 {
-                self.model.hidden.insert(HISTOGRAM.to_owned());
-            }
         }
-        // Only gauges that were not there; one that was removed is there.
+        // Only gauges that were not set: new ones, removed ones, and those of zeros.
         for (name, value) in gauges {
-            self.model.gauges.entry(name).or_insert(value);
+            let model = &mut self.model;
+            let known = model.gauges.get(name).copied().unwrap_or_default();
+            if known.to_bits() == 0 || model.hidden.remove(name) {
+                model.gauges.insert(name, value);
+            }
+            model.hidden.remove(name);
         }
         self.model.documents.push(path);
     }

@@ -80,14 +80,17 @@ impl Read {
                 ));
             }
         }
-        let counts = counts.into_iter().map(Option::unwrap_or_default).collect();
-        let distribution = Distribution::new(self.layout, counts, steps);
-        match distribution.count() {
-            count if count == self.count => Ok(distribution),
-            count => Err(format!(
+        let counts: Box<[u64]> = counts.into_iter().map(Option::unwrap_or_default).collect();
+        match counts
+            .iter()
+            .try_fold(0, |sum: u64, one| sum.checked_add(*one))
+        {
+            Some(count) if count == self.count => Ok(Distribution::new(self.layout, counts, steps)),
+            Some(count) => Err(format!(
                 "count is {}, but the buckets hold {count}",
                 self.count
             )),
+            None => Err("the buckets hold more than can be counted in 64 bits".to_owned()),
         }
     }
 
