@@ -5,6 +5,7 @@ mod counter;
 mod gauge;
 mod health;
 mod histogram;
+mod metrics;
 mod options;
 mod store;
 

@@ -84,7 +84,6 @@ fn a_text_that_is_not_whole_changes_nothing() {
     let file = folder.path().join("cut.txt");
     for text in [
         "# TYPE a counter\na_total 5\n",
-        "# TYPE a counter\na_total 1.5\n# EOF\n",
         "# TYPE a gauge\na 1\na 2\n# EOF\n",
         "\u{1}\u{2}garbage",
         "# TYPE a_total gauge\na_total 3\n# EOF\n",

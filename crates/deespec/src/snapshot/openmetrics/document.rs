@@ -63,8 +63,17 @@ impl Converted {
                 return Ok(());
             }
         };
-        for point in &family.points {
-            let value = value(point).map_err(|reason| format!("{name}: {reason}"))?;
+        // One of a process' many metrics that cannot be held must not keep the others out.
+        let values: Result<Vec<Value>, String> = family.points.iter().map(value).collect();
+        let values = match values {
+            Ok(values) => values,
+            Err(reason) => {
+                self.passed_over
+                    .push(format!("{name} is passed over: {reason}"));
+                return Ok(());
+            }
+        };
+        for (point, value) in family.points.iter().zip(values) {
             if let (true, Some(place)) = (point.labels.is_empty(), self.transaction(&name)) {
                 *place = value.counter().unwrap_or_default();
                 continue;
@@ -256,29 +265,30 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_counted_is_an_error_that_names_it() {
+    fn what_cannot_be_counted_is_passed_over_with_its_name_and_a_cut_text_is_refused() {
         for (text, reason) in [
             (
-                "# TYPE a counter\na_total 1.5\n# EOF\n",
-                "a_total: 1.5 is not a whole number",
+                "# TYPE a counter\na_total 1.5\n",
+                "a_total is passed over: 1.5 is not a whole number",
             ),
             (
-                "# TYPE a histogram\na_bucket{le=\"1\"} 1\na_bucket{le=\"+Inf\"} 1\n# EOF\n",
-                "a: a histogram without a sum",
+                "# TYPE a histogram\na_bucket{le=\"1\"} 1\na_bucket{le=\"+Inf\"} 1\n",
+                "a is passed over: a histogram without a sum",
             ),
             (
-                "# TYPE a histogram\na_bucket{le=\"+Inf\"} 1\na_count 1\na_sum 1\n# EOF\n",
-                "a: histogram buckets are not valid",
+                "# TYPE a histogram\na_bucket{le=\"+Inf\"} 1\na_count 1\na_sum 1\n",
+                "a is passed over: histogram buckets are not valid",
             ),
         ] {
-            let error = converted(text)
-                .err()
-                .map(|error| error.to_string())
-                .unwrap();
+            let text = format!("{text}# TYPE b counter\nb_total 7\n# EOF\n");
+            let found = converted(&text).unwrap();
             assert!(
-                error.starts_with("m.txt") && error.contains(reason),
-                "{error}"
+                found.passed_over[0].starts_with(reason),
+                "{:?}",
+                found.passed_over
             );
+            let names: Vec<&str> = found.document.series.iter().map(|s| &*s.name).collect();
+            assert_eq!(names, ["b_total"]);
         }
         let cut = converted("# TYPE a counter\na_tot")
             .err()
