@@ -169,11 +169,11 @@ fn metric_hint(error: &MetricError) -> &'static str {
         M::Disagrees {
             what: "buckets", ..
         } => {
-            "say the same as the first declaration, or leave it out, or choose another name; \
-             the steps are those of --resolution"
+            "say the same as the first declaration, or choose another name; the steps are those \
+             of --resolution"
         }
         M::Disagrees { .. } => {
-            "say the same as the first declaration, or leave it out, or choose another name"
+            "say the same as the first declaration, or replace it with `deespec declare --replace`"
         }
         M::Labels { .. } => "give exactly the declared labels, each with -l KEY=VALUE",
         M::Declaration { .. } => "nothing was counted or declared; mend that and try again",

@@ -42,6 +42,10 @@ pub(crate) struct Declare {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
 
+    /// Replace the unit, help text, labels and limit that were declared before
+    #[arg(long)]
+    replace: bool,
+
     #[command(flatten)]
     buckets: BucketArgs,
 
@@ -94,7 +98,12 @@ fn parse_names(text: &str) -> Result<Names, std::convert::Infallible> {
 impl Declare {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let family = self.family()?;
-        location::open(cli, ui, "declare")?.declare(&family)?;
+        let store = location::open(cli, ui, "declare")?;
+        if self.replace {
+            store.redeclare(&family)?;
+        } else {
+            store.declare(&family)?;
+        }
         Ok(Code::Done)
     }
 

@@ -135,7 +135,8 @@ struct Counts<'a> {
     store: &'a Store,
     job: String,
     seconds: Histogram,
-    in_flight: ProcessGauge,
+    /// `None` where the store has another metric of that name.
+    in_flight: Option<ProcessGauge>,
 }
 
 impl<'a> Counts<'a> {
@@ -145,8 +146,10 @@ impl<'a> Counts<'a> {
         let labels = [("job", job.as_str())];
         let seconds = store.histogram_with("run_seconds", &labels)?;
         // This process' share goes with it, also when it is killed.
-        let in_flight = store.process_gauge_with("runs_in_flight", &labels)?;
-        in_flight.set(1.0)?;
+        let in_flight = store.process_gauge_with("runs_in_flight", &labels).ok();
+        if let Some(in_flight) = &in_flight {
+            in_flight.set(1.0)?;
+        }
         Ok(Self {
             store,
             job,
@@ -167,7 +170,10 @@ impl<'a> Counts<'a> {
         let labels = [("job", self.job.as_str()), ("outcome", word)];
         self.store.counter_with("runs_total", &labels)?.inc();
         // Before metrics.json is published, which would show it for long.
-        self.in_flight.set(0.0)
+        match &self.in_flight {
+            Some(in_flight) => in_flight.set(0.0),
+            None => Ok(()),
+        }
     }
 }
 
@@ -184,7 +190,10 @@ fn declare(store: &Store) -> Result<(), deespec::Error> {
     ];
     for family in families {
         match store.declare(&family) {
-            Err(Error::Store(StoreError::Metric(MetricError::Disagrees { .. }))) => {}
+            // What somebody else has made of the name must not keep a command from running.
+            Err(Error::Store(StoreError::Metric(
+                MetricError::Disagrees { .. } | MetricError::Kind { .. },
+            ))) => {}
             declared => declared?,
         }
     }

@@ -44,11 +44,13 @@ const BOUNDS_MAX: usize = 256;
 /// A histogram's sum is one signed 64-bit number of whole steps. It is therefore exact, whatever the
 /// order of the additions, and never drifts: each observation is rounded once, to the nearest step.
 /// It holds 2^63 steps in either direction, which is 292 years of summed time in steps of 1 ns. One
-/// observation adds at most 2^53 steps (104 days at 1 ns), so that an absurd one cannot wrap the sum.
+/// observation adds at most 2^62 steps (146 years at 1 ns). A sum that wraps is told by the buckets, see
+/// [`Distribution::sum`](crate::Distribution::sum).
 ///
 /// The step is 1e-9 when the smallest magnitude of interest is below 1 and at least 1e-6, and a
 /// thousandth of the power of ten at or below it when it is smaller. From 1 on the step is 1e-6, or 1
-/// when the largest magnitude is above 1e5. The magnitudes are `smallest` and `largest` of native
+/// when the largest magnitude is above 1e5; never so fine that the largest magnitude is more than 2^62
+/// steps. The magnitudes are `smallest` and `largest` of native
 /// buckets, and of classic ones the bounds nearest to zero and farthest from it, zero excepted.
 /// [`Buckets::with_resolution`] sets another step.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +72,17 @@ fn refuse<T>(reason: impl Into<String>) -> Result<T, MetricError> {
     Err(MetricError::Buckets {
         reason: reason.into(),
     })
+}
+
+impl Buckets {
+    /// The largest magnitude of a finite bound.
+    fn largest(&self) -> f64 {
+        let bounds = [0, self.len().saturating_sub(1)].map(|cell| self.bounds(cell));
+        let finite = bounds
+            .iter()
+            .flat_map(|(lower, upper)| [lower.abs(), upper.abs()]);
+        finite.filter(|bound| bound.is_finite()).fold(0.0, f64::max)
+    }
 }
 
 impl Buckets {

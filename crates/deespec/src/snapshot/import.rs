@@ -4,6 +4,7 @@
 //! can hold absolute numbers, and doing it twice after a kill is the same as doing it once. A gauge
 //! is everybody's: it is set before the intent is written, so that nobody does it twice.
 
+use std::collections::BTreeMap;
 use std::hash::Hasher as _;
 use std::path::Path;
 
@@ -98,8 +99,9 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
     })?;
     let Converted {
         document,
-        families,
-        passed_over,
+        mut families,
+        mut passed_over,
+        lenient,
     } = read(&bytes, path)?;
     let exclusive = locked(core)?;
     let digest = digest(&bytes);
@@ -127,9 +129,19 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
     for family in &families {
         family.check().map_err(DocumentError::misfit(path))?;
     }
+    let mut misfits = BTreeMap::new();
     for amount in &amounts {
-        check(&exclusive, amount, path)?;
+        match check(&exclusive, amount, path) {
+            Err(Error::Document(DocumentError::Misfit { reason, .. })) if lenient => {
+                misfits.insert(amount.name.clone(), reason);
+            }
+            checked => checked?,
+        }
     }
+    amounts.retain(|amount| !misfits.contains_key(&amount.name));
+    families.retain(|family| !misfits.contains_key(family.name()));
+    let told = misfits.iter();
+    passed_over.extend(told.map(|(name, reason)| format!("{name} is passed over: {reason}")));
     let counts = counts(&amounts);
     let series = amounts.len();
     // A store that cannot be made durable must not take an import that it could not record.
@@ -168,6 +180,9 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
 
 /// Reads a document, or a text that Prometheus would read.
 fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
+    if bytes.is_empty() {
+        return Err(DocumentError::content(path, "it is empty"));
+    }
     let is_json = bytes
         .iter()
         .find(|byte| !byte.is_ascii_whitespace())
@@ -182,6 +197,7 @@ fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
         document: Document::parse(bytes, path)?,
         families: Vec::new(),
         passed_over: Vec::new(),
+        lenient: false,
     })
 }
 
@@ -202,13 +218,13 @@ fn has_room(cells: &Cells, value: &Value) -> bool {
     match value {
         Value::Counter(count) => cells.total(0).checked_add(*count).is_some(),
         Value::Histogram(added) => {
-            let steps = cells.total(0).cast_signed();
             let mut counts = (1..).zip(added.counts());
             // The count of all is the sum of these.
             let count = counts.try_fold(0_u64, |sum, (cell, count)| {
                 sum.checked_add(cells.total(cell).checked_add(*count)?)
             });
-            steps.checked_add(added.steps()).is_some() && count.is_some()
+            // The sum may wrap: the buckets tell how often it has.
+            count.is_some()
         }
         Value::Gauge(_) | Value::Processes(_) | Value::Info => true,
     }

@@ -146,7 +146,9 @@ impl Catalog {
                 .series
                 .binary_search_by(|item| item.name.as_str().cmp(known.name()))
                 .is_ok();
-            if used || known.is_declared() {
+            // A family all of whose series were removed goes with them.
+            let emptied = !used && self.has_series(known.name());
+            if used || (known.is_declared() && !emptied) {
                 contents.families.push((known.as_ref().clone(), now_ns));
             }
         }

@@ -76,6 +76,12 @@ impl Catalog {
         self.families.values()
     }
 
+    /// Whether a family has series, removed ones included.
+    pub(super) fn has_series(&self, name: &str) -> bool {
+        let same = |known: &Known| known.name.as_str().cmp(name);
+        self.series.binary_search_by(same).is_ok()
+    }
+
     /// The label sets of a family, but for those of removed series.
     pub(crate) fn label_sets(&self, name: &str) -> impl Iterator<Item = &LabelSet> {
         let first = self

@@ -151,6 +151,25 @@ fn a_store_that_grew_and_was_cleared_becomes_small_again() {
 }
 
 #[test]
+fn a_family_whose_series_were_all_removed_goes_with_them() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    store
+        .declare(&Family::gauge("wrong").with_help("A slip."))
+        .unwrap();
+    store
+        .declare(&Family::gauge("later").with_help("Not yet."))
+        .unwrap();
+    store.gauge("wrong").unwrap().set(1.0);
+    store.remove("wrong", &[]).unwrap();
+    drop(store);
+    quiet().compact(folder.path()).unwrap();
+    let store = quiet().open(folder.path()).unwrap();
+    assert!(store.family("later").is_some());
+    store.counter("wrong").unwrap().inc();
+}
+
+#[test]
 fn a_store_that_is_open_anywhere_is_refused_and_left_alone() {
     let folder = folder();
     let store = filled(folder.path());

@@ -70,7 +70,7 @@ const OBSERVED: [(f64, i64, usize); 5] = [
     (1.0, 2, 0),
     (-0.5, -1, 0),
     (2.5, 5, 1),
-    (f64::INFINITY, 1 << 53, 1),
+    (f64::INFINITY, 1 << 62, 1),
 ];
 
 fn histogram() -> Family {

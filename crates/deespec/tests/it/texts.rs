@@ -3,9 +3,9 @@
 use std::fs;
 
 use deespec::exposition::{openmetrics, prometheus};
-use deespec::{Buckets, Error, Family, Import, Value};
+use deespec::{Buckets, Family, Import, Value};
 
-use crate::support::{folder, quiet, tree};
+use crate::support::{folder, quiet, told, tree};
 
 #[test]
 fn what_one_store_exposes_another_takes_over_once() {
@@ -86,13 +86,10 @@ fn a_text_that_is_not_whole_changes_nothing() {
         "# TYPE a counter\na_total 5\n",
         "# TYPE a gauge\na 1\na 2\n# EOF\n",
         "\u{1}\u{2}garbage",
-        "# TYPE a_total gauge\na_total 3\n# EOF\n",
     ] {
         fs::write(&file, text).unwrap();
         let error = store.import(&file, false).unwrap_err();
-        let named = error.to_string();
-        let names_file = named.contains("cut.txt") || matches!(error, Error::Store(_));
-        assert!(names_file, "{text:?}: {named}");
+        told(&error, &file);
         let names: Vec<String> = tree(folder.path()).into_keys().collect();
         assert!(
             !names.iter().any(|name| name.contains("import")),
@@ -124,4 +121,32 @@ fn a_gauge_that_is_there_already_keeps_its_value() {
         view.sample("depth", &[("q", "new")]).unwrap().value.gauge(),
         Some(2.0)
     );
+}
+
+#[test]
+fn what_does_not_fit_into_the_store_is_passed_over_and_the_rest_is_taken() {
+    let folder = folder();
+    let store = quiet().open(folder.path().join("var")).unwrap();
+    store.histogram("run_seconds").unwrap().observe(0.5);
+    let _share = store.process_gauge("in_flight").unwrap();
+    store.counter("runs_total").unwrap().add(2);
+    let text = openmetrics::encode(&store.view().unwrap());
+    let file = folder.path().join("in.txt");
+    fs::write(&file, text).unwrap();
+    let Import::Added { passed_over, .. } = store.import(&file, false).unwrap() else {
+        panic!("nothing was added");
+    };
+    assert_eq!(passed_over.len(), 2, "{passed_over:?}");
+    assert!(
+        passed_over[0].starts_with("in_flight is passed over: metric"),
+        "{passed_over:?}"
+    );
+    assert!(
+        passed_over[1].contains("declared with buckets native"),
+        "{passed_over:?}"
+    );
+    let view = store.view().unwrap();
+    assert_eq!(view.value("runs_total", &[]), Some(4));
+    let seconds = view.sample("run_seconds", &[]).unwrap();
+    assert_eq!(seconds.value.histogram().unwrap().count(), 1);
 }

@@ -4,9 +4,9 @@
 use super::{Buckets, refuse};
 use crate::metric::MetricError;
 
-/// Most steps that one observation adds to a sum. Up to here a whole number of steps is exact as a
-/// floating-point number, and it takes 1024 such observations to fill the sum.
-pub(super) const STEPS_MAX: f64 = (1_u64 << 53) as f64;
+/// Most steps that one observation adds to a sum, whatever it is: a quarter of what 64 bits tell
+/// apart.
+pub(super) const STEPS_MAX: f64 = (1_u64 << 62) as f64;
 
 impl Buckets {
     /// These buckets with another step of the sum, in the unit of the observations.
@@ -18,7 +18,7 @@ impl Buckets {
     /// # Errors
     ///
     /// A resolution that is not positive, or so small or large that its reciprocal or a full sum is
-    /// no normal number.
+    /// no normal number, or so small that the largest bound is more than 2^62 of it.
     ///
     /// ```
     /// let money = deespec::Buckets::native(3, 1.0, 1e6)?.with_resolution(0.01)?;
@@ -29,6 +29,12 @@ impl Buckets {
         let reciprocal = 1.0 / resolution;
         let whole = reciprocal.round();
         let near = resolution <= 1.0 && (reciprocal - whole).abs() <= 1e-9 * whole;
+        let largest = self.largest();
+        if largest / resolution > STEPS_MAX {
+            return refuse(format!(
+                "the resolution {resolution:?} is too fine for values of up to {largest:?}"
+            ));
+        }
         self.with_steps_per_one(if near { whole } else { reciprocal })
             .or_else(|_| refuse(format!("the resolution {resolution:?} cannot be used")))
     }
@@ -48,7 +54,7 @@ impl Buckets {
         1.0 / self.steps_per_one
     }
 
-    /// What this value adds to the sum: the nearest whole number of steps, at most 2^53 of them in
+    /// What this value adds to the sum: the nearest whole number of steps, at most 2^62 of them in
     /// either direction, and 0 for NaN.
     #[inline]
     pub(crate) fn to_steps(&self, value: f64) -> i64 {
@@ -62,7 +68,20 @@ impl Buckets {
     /// The sum that so many steps are.
     #[expect(clippy::wrong_self_convention, reason = "the steps are not a Self")]
     pub(crate) fn from_steps(&self, steps: i64) -> f64 {
-        steps as f64 / self.steps_per_one
+        self.of_steps(steps as f64)
+    }
+
+    /// As [`Buckets::from_steps`], also of more than 64 bits tell apart.
+    pub(crate) fn of_steps(&self, steps: f64) -> f64 {
+        steps / self.steps_per_one
+    }
+
+    /// How many steps two sums are apart, modulo 2^64: one as a number, one in steps.
+    pub(crate) fn steps_apart(&self, sum: f64, steps: i64) -> Option<u128> {
+        let told = (sum * self.steps_per_one).round();
+        let apart = (told as i128 - i128::from(steps)).rem_euclid(1 << 64);
+        // The largest that is a whole number in 128 bits, and more than any count can sum up to.
+        (told.abs() < 1e38).then(|| apart.min((1 << 64) - apart).unsigned_abs())
     }
 
     /// The steps that a sum is, if it has room for so many.
@@ -83,13 +102,31 @@ pub(super) fn steps_for(smallest: f64, largest: f64) -> f64 {
         // are bytes.
         return if largest <= SMALL { 1e6 } else { 1.0 };
     }
+    fine_steps_for(smallest).min(power_of_ten(STEPS_MAX / largest).max(COARSEST))
+}
+
+/// With fewer steps per one than this a full sum would be no number.
+const COARSEST: f64 = 1e-288;
+
+/// The power of ten at or below this.
+fn power_of_ten(value: f64) -> f64 {
+    let exponent = decimal_exponent(value);
+    format!("1e{exponent}").parse().unwrap_or(1.0)
+}
+
+/// The decimal exponent as it is printed: the same everywhere, which a logarithm is not.
+fn decimal_exponent(value: f64) -> i32 {
+    let printed = format!("{value:e}");
+    let exponent = printed.split_once('e').and_then(|(_, e)| e.parse().ok());
+    exponent.unwrap_or(0)
+}
+
+/// The steps per one that suit values below 1 and down to this.
+fn fine_steps_for(smallest: f64) -> f64 {
     if smallest >= 1e-6 {
         return 1e9;
     }
-    // The decimal exponent as it is printed: the same everywhere, which a logarithm is not.
-    let printed = format!("{smallest:e}");
-    let exponent = printed.split_once('e').and_then(|(_, e)| e.parse().ok());
-    let exponent: i32 = exponent.unwrap_or(0);
+    let exponent = decimal_exponent(smallest);
     // 1e308 is the largest power of ten that is a number.
     format!("1e{}", (3 - exponent).min(308))
         .parse()
@@ -113,7 +150,10 @@ mod tests {
 
     #[test]
     fn the_resolution_follows_the_smallest_magnitude() {
-        let native = |smallest| Buckets::native(0, smallest, 1e9).unwrap().resolution();
+        let native = |smallest: f64| {
+            let largest = if smallest < 1.0 { 1.0 } else { 1e9 };
+            Buckets::native(0, smallest, largest).unwrap().resolution()
+        };
         for (smallest, resolution) in [
             (1.0, 1.0),
             (64.0, 1.0),
@@ -126,7 +166,10 @@ mod tests {
         ] {
             assert_eq!(native(smallest), resolution, "{smallest}");
         }
-        assert_eq!(native(f64::MIN_POSITIVE), 1e-308);
+        assert_eq!(native(f64::MIN_POSITIVE), 1e-18, "so fine that 1 has room");
+        let wide = Buckets::native(0, 1e-9, 1e9).unwrap();
+        assert_eq!(wide.resolution(), 1e-9);
+        assert!(wide.with_resolution(1e-12).is_err());
         let classic = |bounds: &[f64]| {
             Buckets::classic(bounds.iter().copied())
                 .unwrap()
@@ -152,9 +195,9 @@ mod tests {
             (0.4e-9, 0),
             (0.6e-9, 1),
             (-0.6e-9, -1),
-            (1e300, 1 << 53),
-            (f64::INFINITY, 1 << 53),
-            (f64::NEG_INFINITY, -(1 << 53)),
+            (1e300, 1 << 62),
+            (f64::INFINITY, 1 << 62),
+            (f64::NEG_INFINITY, -(1 << 62)),
             (f64::NAN, 0),
         ] {
             assert_eq!(seconds.to_steps(value), steps, "{value:?}");

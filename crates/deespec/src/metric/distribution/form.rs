@@ -96,22 +96,25 @@ impl Read {
 
     /// The steps as they stand there, or else as the sum tells them.
     fn steps(&self) -> Result<i64, String> {
-        let told = self.sum.map(|sum| (sum, self.layout.steps_of_sum(sum)));
-        match (self.steps, told) {
+        match (self.steps, self.sum) {
             (Some(steps), None) => Ok(steps),
-            (None, Some((_, Some(steps)))) => Ok(steps),
-            (None, Some((sum, None))) => Err(format!("sum is {sum}, more steps than can be kept")),
+            (None, Some(sum)) => self
+                .layout
+                .steps_of_sum(sum)
+                .ok_or_else(|| format!("sum is {sum}, more steps than can be kept")),
             (None, None) => Err("neither sum nor steps is given".to_owned()),
             // Another program may have written the sum with fewer digits.
-            (Some(steps), Some((sum, told))) => match told {
-                Some(told) if steps.abs_diff(told) <= 1 + steps.unsigned_abs() / 1_000_000_000 => {
-                    Ok(steps)
+            (Some(steps), Some(sum)) => {
+                let apart = self.layout.steps_apart(sum, steps);
+                let near = 1 + (sum.abs() / self.layout.resolution() * 1e-9) as u128;
+                if apart.is_some_and(|apart| apart <= near) {
+                    return Ok(steps);
                 }
-                _ => Err(format!(
+                Err(format!(
                     "sum is {sum}, but {steps} steps are {}",
                     self.layout.from_steps(steps)
-                )),
-            },
+                ))
+            }
         }
     }
 }

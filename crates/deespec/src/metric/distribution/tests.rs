@@ -6,7 +6,7 @@ fn observed(buckets: Buckets, values: &[f64]) -> Distribution {
     let mut all = Distribution::empty(buckets);
     for value in values {
         all.counts[all.buckets.index_of(*value)] += 1;
-        all.steps += all.buckets.to_steps(*value);
+        all.steps = all.steps.wrapping_add(all.buckets.to_steps(*value));
     }
     all
 }
@@ -280,4 +280,41 @@ fn a_document_that_contradicts_itself_is_refused() {
         let error = read(fields).unwrap_err();
         assert!(error.contains(part), "{fields}: {error}");
     }
+}
+
+#[test]
+fn a_sum_that_wrapped_is_told_by_the_buckets() {
+    let observed = |buckets: &Buckets, value: f64, count: u64| {
+        let mut counts = vec![0; buckets.len()];
+        counts[buckets.index_of(value)] = count;
+        let steps = buckets.to_steps(value).wrapping_mul(count.cast_signed());
+        Distribution::new(buckets.clone(), counts.into(), steps)
+    };
+    let near = |found: f64, truth: f64| (found - truth).abs() <= truth.abs() * 1e-12;
+    let seconds = Buckets::seconds();
+    // Within the bounds, beyond them, and once more than 64 bits of steps in either direction.
+    for (value, count) in [
+        (0.25, 4),
+        (9000.0, 1_100_000),
+        (9000.0, 9_000_000),
+        (5e7, 1),
+        (1e6, 10_000),
+        (-1e6, 10_000),
+    ] {
+        let found = observed(&seconds, value, count).sum();
+        assert!(
+            near(found, value * count as f64),
+            "{count} of {value}: {found}"
+        );
+    }
+    let fine = Buckets::native(3, 1e-9, 1e9).unwrap();
+    assert!(near(observed(&fine, 10_000.0, 1).sum(), 10_000.0));
+    assert!(near(observed(&fine, 9000.0, 1100).sum(), 9.9e6));
+    // What is written is read.
+    let wrapped = observed(&seconds, 9000.0, 9_000_000);
+    let text = serde_json::to_string(&wrapped).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Distribution>(&text).unwrap(),
+        wrapped
+    );
 }

@@ -20,6 +20,9 @@ pub(crate) struct Converted {
     pub(crate) families: Vec<Family>,
     /// What a store cannot hold, one sentence each.
     pub(crate) passed_over: Vec<String>,
+    /// What does not fit into a store is passed over too: the file tells of many things, and was not
+    /// made for a store.
+    pub(crate) lenient: bool,
 }
 
 /// Reads the text at `path`.
@@ -36,6 +39,7 @@ pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentEr
         document: Document::empty(),
         families: Vec::new(),
         passed_over: Vec::new(),
+        lenient: true,
     };
     for family in text.families {
         let wrong = |reason: String| DocumentError::content(path, reason);
