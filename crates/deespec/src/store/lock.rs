@@ -28,6 +28,9 @@ impl Drop for Held {
     }
 }
 
+/// How long a compaction waits for those who have the store open for a moment only.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// A lock on a segment, which says that the store is open here. A forked child, which has the mapping
 /// too, keeps it with its parent.
 pub(crate) struct Kept {
@@ -45,12 +48,18 @@ impl Kept {
         Ok(Self { _file: file })
     }
 
-    /// Locks the file alone if nobody has locked it.
+    /// Locks the file alone, unless somebody has it open for longer than a moment: a command that
+    /// counts and ends, or a child between its fork and its exec.
     pub(crate) fn alone(file: File, path: &Path) -> Result<Option<Self>, StoreError> {
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+        let locked = wait(path, MOMENT, || match file.try_lock() {
+            Ok(()) => Ok(Some(())),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
+        });
+        match locked {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(StoreError::LockTimeout { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
