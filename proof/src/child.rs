@@ -7,7 +7,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Result, holders, kills, race, reader, shares, steps, writer};
+use crate::Result;
+use crate::operations::steps;
+use crate::processes::{holders, kills, race, reader, shares, writer};
 
 /// A command that starts this program in a role, with all three streams as pipes.
 pub(crate) fn role(name: &str) -> Result<Command> {

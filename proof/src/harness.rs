@@ -4,15 +4,32 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
+use crate::operations::{errors, steps};
+use crate::processes::{holders, kills, race, shares};
 use crate::random::Random;
-use crate::{Result, errors, holders, kills, race, shares, steps, ui};
+use crate::{Result, ui};
 
 /// Most violations that are printed for one harness.
 const SHOWN: usize = 100;
 
 /// How much is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// What a test suite can afford: a few seconds each.
+    Suite,
+    /// What each change has to pass: less than ten minutes for all of them.
+    Quick,
+    /// What nothing was asked for: an hour.
+    Long,
+    /// What a release has to pass, however long that takes.
+    Full,
+}
+
+/// What was asked for on the command line.
 pub(crate) struct Plan {
-    pub(crate) kills: u64,
+    pub(crate) size: Size,
+    /// How often, instead of what the size says.
+    pub(crate) count: Option<u64>,
     pub(crate) seed: Option<u64>,
     pub(crate) folder: PathBuf,
     pub(crate) names: Vec<String>,
@@ -20,11 +37,18 @@ pub(crate) struct Plan {
 
 /// What a harness works with.
 pub(crate) struct Bench {
-    /// The number of random kills that is wanted; the other harnesses take their size from it.
-    pub(crate) kills: u64,
+    size: Size,
+    count: Option<u64>,
     pub(crate) random: Random,
     /// An empty folder. It is kept when there are violations.
     pub(crate) folder: PathBuf,
+}
+
+impl Bench {
+    /// How often something is to be done, by the sizes from the smallest to the largest.
+    pub(crate) fn count(&self, sizes: [u64; 4]) -> u64 {
+        self.count.unwrap_or(sizes[self.size as usize])
+    }
 }
 
 /// What a harness found.
@@ -37,41 +61,62 @@ pub(crate) struct Outcome {
 pub(crate) struct Harness {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
+    /// Why it cannot run on this machine.
+    pub(crate) lacks: fn() -> Option<String>,
     run: fn(&mut Bench) -> Result<Outcome>,
+}
+
+/// It runs wherever the library does.
+fn nothing() -> Option<String> {
+    None
 }
 
 pub(crate) const HARNESSES: &[Harness] = &[
     Harness {
         name: "kills",
         about: "random kill -9 of writers, rotator, snapshotter, reader and registrar",
+        lacks: nothing,
         run: kills::run,
     },
     Harness {
         name: "steps",
         about: "a kill at every disk operation, and a second one at every step of the repair",
+        lacks: nothing,
         run: steps::run,
     },
     Harness {
         name: "errors",
         about: "an error of the disk at every disk operation",
+        lacks: nothing,
         run: errors::run,
     },
     Harness {
         name: "race",
         about: "exact sums of racing processes, and names that all of them register at once",
+        lacks: nothing,
         run: race::run,
     },
     Harness {
         name: "shares",
         about: "processes with shares in a gauge come and go, and leave nothing",
+        lacks: nothing,
         run: shares::run,
     },
     Harness {
         name: "holders",
         about: "whoever holds the lock is killed, and others must get it",
+        lacks: nothing,
         run: holders::run,
     },
 ];
+
+/// How a harness ended.
+enum End {
+    Lawful,
+    Violated,
+    /// It was not run, or not to its end.
+    NotRun,
+}
 
 /// Runs the harnesses that the plan names, one after the other.
 pub(crate) fn run(plan: &Plan) -> ExitCode {
@@ -79,42 +124,46 @@ pub(crate) fn run(plan: &Plan) -> ExitCode {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         since.map_or(1, |since| u64::from(since.subsec_nanos()))
     });
-    let mut failed = false;
-    let mut violated = false;
     let wanted = |harness: &&Harness| {
         plan.names.is_empty() || plan.names.iter().any(|name| name == harness.name)
     };
-    for harness in HARNESSES.iter().filter(wanted) {
-        match one(harness, plan, seed) {
-            Ok(violations) => violated |= violations,
-            Err(error) => {
-                ui::complain(&format!("{}: {}", harness.name, ui::chain(error.as_ref())));
-                failed = true;
-            }
-        }
-    }
-    match (failed, violated) {
-        (_, true) => ExitCode::FAILURE,
-        (true, _) => ExitCode::from(3),
-        _ => ExitCode::SUCCESS,
+    let ends = HARNESSES.iter().filter(wanted).map(|harness| {
+        one(harness, plan, seed).unwrap_or_else(|error| {
+            ui::complain(&format!("{}: {}", harness.name, ui::chain(error.as_ref())));
+            End::NotRun
+        })
+    });
+    let ends: Vec<End> = ends.collect();
+    if ends.iter().any(|end| matches!(end, End::Violated)) {
+        ExitCode::FAILURE
+    } else if ends.iter().any(|end| matches!(end, End::NotRun)) {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
     }
 }
 
-/// Whether there were violations.
-fn one(harness: &Harness, plan: &Plan, seed: u64) -> Result<bool> {
+fn one(harness: &Harness, plan: &Plan, seed: u64) -> Result<End> {
+    if let Some(lacking) = (harness.lacks)() {
+        ui::say(&format!("{:<12} skipped: {lacking}", harness.name));
+        // Whoever asked for it by name, and a build server, must not take that for a proof.
+        let must = !plan.names.is_empty() || std::env::var("CI").is_ok_and(|ci| ci == "true");
+        return Ok(if must { End::NotRun } else { End::Lawful });
+    }
     let begun = Instant::now();
     let folder = tempfile::Builder::new()
         .prefix("deespec-proof-")
         .tempdir_in(&plan.folder)?;
     let mut bench = Bench {
-        kills: plan.kills,
+        size: plan.size,
+        count: plan.count,
         random: Random(seed),
         folder: folder.path().to_owned(),
     };
     let outcome = (harness.run)(&mut bench)?;
     let found = outcome.violations.len();
     ui::say(&format!(
-        "{:<8} {}; {found} violations; {:.1} s (seed {seed})",
+        "{:<12} {}; {found} violations; {:.1} s (seed {seed})",
         harness.name,
         outcome.done,
         begun.elapsed().as_secs_f64()
@@ -125,8 +174,9 @@ fn one(harness: &Harness, plan: &Plan, seed: u64) -> Result<bool> {
     if found > SHOWN {
         ui::say(&format!("  and {} more", found - SHOWN));
     }
-    if found > 0 {
-        ui::say(&format!("  kept: {}", folder.keep().display()));
+    if found == 0 {
+        return Ok(End::Lawful);
     }
-    Ok(found > 0)
+    ui::say(&format!("  kept: {}", folder.keep().display()));
+    Ok(End::Violated)
 }

@@ -2,8 +2,9 @@
 //! everything is counted again.
 //!
 //! Each harness is one file whose first comment says what is done and what would be a violation.
-//! `audit.rs` counts a store again from its files, `scenario.rs` holds the operations that are
-//! interrupted, `fault.rs` interrupts them, `child.rs` starts and kills processes, `ui.rs` prints.
+//! They are sorted by what they are about: `processes/`, `operations/`. `harness.rs` has the list of
+//! them, `audit.rs` counts a store again from its files, `child.rs` starts and kills processes, `ui.rs`
+//! prints.
 //! This program starts itself again for the processes that race: `deespec-proof role NAME …`.
 
 use std::process::ExitCode;
@@ -11,19 +12,11 @@ use std::process::ExitCode;
 mod args;
 mod audit;
 mod child;
-mod errors;
-mod fault;
 mod harness;
-mod holders;
-mod kills;
-mod race;
+mod operations;
+mod processes;
 mod random;
-mod reader;
-mod scenario;
-mod shares;
-mod steps;
 mod ui;
-mod writer;
 
 /// What stops a harness itself; what it finds are violations, which are collected.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

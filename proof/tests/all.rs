@@ -6,6 +6,7 @@ use std::process::Command;
 
 fn run(arguments: &[&str]) {
     let output = Command::new(env!("CARGO_BIN_EXE_deespec-proof"))
+        .arg("--suite")
         .args(arguments)
         .output()
         .expect("the program starts");
@@ -19,7 +20,7 @@ fn run(arguments: &[&str]) {
 
 #[test]
 fn two_thousand_random_kills_lose_nothing_and_count_nothing_twice() {
-    run(&["kills", "--kills", "2000"]);
+    run(&["kills"]);
 }
 
 #[test]
@@ -34,10 +35,15 @@ fn an_error_of_the_disk_at_each_step_is_clear_and_the_counting_goes_on() {
 
 #[test]
 fn racing_processes_count_exactly_and_register_each_name_once() {
-    run(&["race", "--kills", "2000"]);
+    run(&["race"]);
 }
 
 #[test]
 fn a_killed_holder_of_the_lock_keeps_nobody_waiting() {
-    run(&["holders", "--kills", "2000"]);
+    run(&["holders"]);
+}
+
+#[test]
+fn processes_with_shares_come_and_go_and_leave_nothing() {
+    run(&["shares"]);
 }

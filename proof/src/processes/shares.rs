@@ -24,7 +24,7 @@ const AT_ONCE: u64 = 8;
 const GAUGE: &str = "load";
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
-    let groups = (bench.kills / 20).clamp(100, 5000).div_ceil(AT_ONCE);
+    let groups = bench.count([100, 1000, 5000, 50_000]).div_ceil(AT_ONCE);
     let root = bench.folder.join("store");
     let store = Options::new()
         .background_sync(None)

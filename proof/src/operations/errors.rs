@@ -17,9 +17,9 @@ use std::path::PathBuf;
 use deespec::{Error, Operation, Rotate, Store, StoreError};
 use rustix::io::Errno;
 
-use crate::fault::{Fault, Nth};
+use super::fault::{Fault, Nth};
+use super::scenario::{self, ALL, Scenario, options, store_in};
 use crate::harness::{Bench, Outcome};
-use crate::scenario::{self, ALL, Scenario, options, store_in};
 use crate::{Result, ui};
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {

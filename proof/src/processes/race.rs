@@ -18,12 +18,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deespec::{Options, Rotate, Store};
 
+use super::reader::Reader;
+use super::writer::{WORK, WRITERS};
 use crate::Result;
 use crate::audit::{History, audit, labelled, observed};
 use crate::child::{self, argument, output};
 use crate::harness::{Bench, Outcome};
-use crate::reader::Reader;
-use crate::writer::{WORK, WRITERS};
 
 const PROCESSES: u64 = 8;
 const THREADS: u64 = 2;
@@ -36,7 +36,7 @@ const VALUES: [f64; 3] = [0.25, 0.5, 4.0];
 const BYSTANDERS: [&str; 4] = ["rotate", "snapshot", "read", "read"];
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
-    let rounds = (bench.kills / 2000).clamp(1, 50);
+    let rounds = bench.count([1, 10, 50, 500]);
     let counts = NAMES * 40;
     let mut violations = Vec::new();
     for number in 0..rounds {

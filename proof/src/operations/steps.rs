@@ -19,10 +19,10 @@ use std::process::Output;
 
 use deespec::Rotate;
 
+use super::fault::{Fault, Nth, UNSYNCED};
+use super::scenario::{self, ALL, Scenario, options, store_in};
 use crate::child;
-use crate::fault::{Fault, Nth, UNSYNCED};
 use crate::harness::{Bench, Outcome};
-use crate::scenario::{self, ALL, Scenario, options, store_in};
 use crate::{Result, ui};
 
 /// What the second process does: it opens the store, and then only syncs, or rotates.

@@ -20,15 +20,15 @@ use deespec::{Options, Rotate, Store};
 
 use crate::audit::{History, audit};
 use crate::child::{self, argument, output};
-use crate::fault::{Fault, Nth};
 use crate::harness::{Bench, Outcome};
+use crate::operations::fault::{Fault, Nth};
 use crate::{Result, ui};
 
 /// Disk operations among which a holder is stopped: some more than one sync and one rotation have.
 const OPERATIONS: u64 = 30;
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
-    let kills = (bench.kills / 5).clamp(100, 10_000);
+    let kills = bench.count([400, 10_000, 20_000, 1_000_000]);
     let root = bench.folder.join("store");
     let store = Options::new().background_sync(None).open(&root)?;
     let mut violations = Vec::new();

@@ -24,12 +24,12 @@ use std::time::Duration;
 use deespec::{Options, Rotate};
 use rustix::process::Pid;
 
+use super::writer::{OBSERVED, OWN, OWN_NAME, REGISTERED, SHARED, WORK};
 use crate::Result;
 use crate::audit::{History, Values, audit, labelled, observed, sum};
 use crate::child::{self, argument, output};
 use crate::harness::{Bench, Outcome};
 use crate::random::Random;
-use crate::writer::{OBSERVED, OWN, OWN_NAME, REGISTERED, SHARED, WORK};
 
 const KILLS_PER_STORE: u64 = 1000;
 /// Label sets that the registrar chooses from: more than the first segment holds.
@@ -81,10 +81,11 @@ const ROLES: [Role; 12] = [
 ];
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
+    let wanted = bench.count([2000, 20_000, 100_000, 1_000_000]);
     let mut done = Done::default();
     let mut violations = Vec::new();
     for number in 1.. {
-        let kills = KILLS_PER_STORE.min(bench.kills.saturating_sub(done.kills));
+        let kills = KILLS_PER_STORE.min(wanted.saturating_sub(done.kills));
         if kills == 0 || !violations.is_empty() {
             break;
         }

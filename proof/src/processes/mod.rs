@@ -1,0 +1,8 @@
+//! Processes that race, come and go, and are killed at random moments.
+
+pub(crate) mod holders;
+pub(crate) mod kills;
+pub(crate) mod race;
+pub(crate) mod reader;
+pub(crate) mod shares;
+pub(crate) mod writer;
