@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::store::Cells;
+use crate::store::{Cells, Protection};
 use crate::sync::Ordering;
 
 use super::store::Inner;
@@ -29,7 +29,12 @@ impl Counter {
     /// Counts `n`. A cell that exceeds 64 bits begins again at 0.
     #[inline]
     pub fn add(&self, n: u64) {
-        self.cells.mine().fetch_add(n, Ordering::Relaxed);
+        let cell = self.cells.mine();
+        if Protection::AtomicAdd.stands() {
+            cell.fetch_add(n, Ordering::Relaxed);
+        } else {
+            cell.store(cell.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        }
     }
 }
 

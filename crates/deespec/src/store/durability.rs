@@ -5,6 +5,7 @@ use crate::sync::Ordering;
 
 use super::control::{DEGRADED, DURABLE_TAIL, FLUSHED_AT, TAIL};
 use super::error::StoreError;
+use super::protection::Protection;
 use super::{Core, Exclusive};
 
 impl Core {
@@ -43,7 +44,7 @@ impl Core {
     }
 
     fn sticky(&self, result: Result<(), StoreError>) -> Result<(), StoreError> {
-        if result.is_err() {
+        if result.is_err() && Protection::Degraded.stands() {
             self.degraded.store(true, Ordering::Relaxed);
             self.first.store(DEGRADED, 1);
         }
@@ -63,6 +64,9 @@ impl Core {
 impl Exclusive<'_> {
     /// As [`Core::flush`]; named here because what is published must be durable first.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        self.core.flush()
+        match Protection::FlushFirst.stands() {
+            true => self.core.flush(),
+            false => Ok(()),
+        }
     }
 }

@@ -14,6 +14,7 @@ use rustix::fs::{CWD, FallocateFlags, RenameFlags, fallocate, renameat_with};
 
 use super::error::StoreError;
 use super::faults::{FaultInjector, Operation};
+use super::protection::Protection;
 use super::raw::Region;
 
 /// Name prefix of a file that is not complete yet.
@@ -96,7 +97,7 @@ impl Files {
     /// SIGBUS at an increment.
     pub(crate) fn allocate(&self, file: &Temporary, bytes: u64) -> Result<(), StoreError> {
         self.before(Operation::Allocate, &file.path)
-            .and_then(|()| Ok(fallocate(&file.file, FallocateFlags::empty(), 0, bytes)?))
+            .and_then(|()| reserve(&file.file, bytes))
             .map_err(|source| {
                 let error = StoreError::io("reserve disk space for", &file.path)(source);
                 // A failed reservation leaves the part that did fit.
@@ -114,7 +115,7 @@ impl Files {
         replace: bool,
     ) -> Result<(), StoreError> {
         self.before(Operation::SyncFile, &temporary.path)
-            .and_then(|()| temporary.file.sync_all())
+            .and_then(|()| sync_file(&temporary.file))
             .map_err(StoreError::io("make durable", &temporary.path))?;
         let flags = if replace {
             RenameFlags::empty()
@@ -208,13 +209,19 @@ impl Files {
 
     pub(crate) fn sync_directory(&self, path: &Path) -> Result<(), StoreError> {
         self.before(Operation::SyncDirectory, path)
-            .and_then(|()| File::open(path)?.sync_all())
+            .and_then(|()| match Protection::SyncDirectory.stands() {
+                true => File::open(path)?.sync_all(),
+                false => Ok(()),
+            })
             .map_err(StoreError::io("make durable", path))
     }
 
     pub(crate) fn sync_cells(&self, region: &Region, path: &Path) -> Result<(), StoreError> {
         self.before(Operation::SyncCells, path)
-            .and_then(|()| region.flush())
+            .and_then(|()| match Protection::SyncCells.stands() {
+                true => region.flush(),
+                false => Ok(()),
+            })
             .map_err(StoreError::io("make durable", path))
     }
 
@@ -226,7 +233,10 @@ impl Files {
         count: usize,
     ) -> Result<(), StoreError> {
         self.before(Operation::SyncCells, path)
-            .and_then(|()| region.flush_words(first, count))
+            .and_then(|()| match Protection::SyncCells.stands() {
+                true => region.flush_words(first, count),
+                false => Ok(()),
+            })
             .map_err(StoreError::io("make durable", path))
     }
 
@@ -244,10 +254,30 @@ impl Files {
     }
 }
 
+/// Returns when the disk has the file.
+pub(super) fn sync_file(file: &File) -> io::Result<()> {
+    match Protection::SyncFile.stands() {
+        true => file.sync_all(),
+        false => Ok(()),
+    }
+}
+
+/// Gives a file its length, with a block of the disk behind each byte.
+pub(super) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    match Protection::Allocation.stands() {
+        true => Ok(fallocate(file, FallocateFlags::empty(), 0, bytes)?),
+        false => file.set_len(bytes),
+    }
+}
+
 /// Opens a file of the store without following links and without waiting for a FIFO's writer.
 fn open_flags() -> i32 {
     use rustix::fs::OFlags;
-    (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
+    let flags = match Protection::FileType.stands() {
+        true => OFlags::NOFOLLOW | OFlags::NONBLOCK,
+        false => OFlags::NONBLOCK,
+    };
+    flags.bits().cast_signed()
 }
 
 /// Opens a file for reading and writing, and makes it first where it does not exist, so that only
@@ -322,7 +352,7 @@ fn file_type(metadata: &fs::Metadata) -> Option<&'static str> {
     use std::os::unix::fs::FileTypeExt as _;
     let kind = metadata.file_type();
     match () {
-        () if kind.is_file() => None,
+        () if kind.is_file() || !Protection::FileType.stands() => None,
         () if kind.is_symlink() => Some("a symbolic link"),
         () if kind.is_dir() => Some("a folder"),
         () if kind.is_fifo() => Some("a FIFO"),

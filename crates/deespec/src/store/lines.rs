@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::error::StoreError;
 use super::faults::Operation;
-use super::files::{Files, open_or_create, open_regular};
+use super::files::{Files, open_or_create, open_regular, sync_file};
 
 impl Files {
     /// Appends one line of JSON durably. A torn line that a crash left at the end is cut off first;
@@ -30,7 +30,7 @@ impl Files {
         });
         let file = appended.map_err(StoreError::io("append to", path))?;
         self.before(Operation::SyncFile, path)
-            .and_then(|()| file.sync_all())
+            .and_then(|()| sync_file(&file))
             .map_err(StoreError::io("make durable", path))?;
         if is_new {
             self.sync_directory(path.parent().unwrap_or_else(|| Path::new(".")))?;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::error::StoreError;
 use super::files::open_or_create;
+use super::protection::Protection;
 
 /// Where the lock is and how long to wait for it.
 pub(crate) struct Lock {
@@ -111,6 +112,7 @@ impl Lock {
         wait(&self.path, self.deadline, || {
             let file = self.open()?;
             let taken = match mode {
+                _ if !Protection::Lock.stands() => Ok(()),
                 Mode::Shared => file.try_lock_shared(),
                 Mode::Exclusive => file.try_lock(),
             };
@@ -146,8 +148,10 @@ impl Lock {
         let held = file
             .metadata()
             .map_err(StoreError::io("inspect", &self.path))?;
-        Ok(std::fs::symlink_metadata(&self.path)
-            .is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino())))
+        let is_same =
+            |named: std::fs::Metadata| (named.dev(), named.ino()) == (held.dev(), held.ino());
+        Ok(!Protection::LockIdentity.stands()
+            || std::fs::symlink_metadata(&self.path).is_ok_and(is_same))
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod lines;
 mod lock;
 mod open;
 mod process;
+mod protection;
 mod raw;
 mod read;
 mod recovery;
@@ -46,6 +47,7 @@ pub use identity::StoreId;
 pub(crate) use epoch::Record;
 pub(crate) use files::Files;
 pub use layout::FORMAT_VERSION;
+pub(crate) use protection::Protection;
 pub(crate) use read::{SeriesValue, Skipped};
 pub(crate) use register::Cells;
 pub(crate) use shares::OwnShare;
@@ -255,7 +257,7 @@ impl Core {
 
     /// Whether the last holder of the exclusive lock may have died before it was done.
     pub(crate) fn is_pending(&self) -> bool {
-        self.first.load(PENDING) != 0
+        self.first.load(PENDING) != 0 && Protection::Settling.stands()
     }
 
     /// The state that metrics.json shows, see [`Core::state`].

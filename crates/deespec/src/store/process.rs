@@ -16,6 +16,7 @@ use crate::sync::{AtomicU64, Ordering};
 use super::control::TICKET;
 use super::error::StoreError;
 use super::files::open_or_create;
+use super::protection::Protection;
 use super::raw::{self, ForkLocal};
 use super::segment::Segment;
 
@@ -152,7 +153,8 @@ impl Process {
     /// Whether the process with this number lives.
     pub(crate) fn is_live(&self, number: u64) -> io::Result<bool> {
         // No process has a larger one; it stands there because a bit was flipped.
-        Ok(number < NUMBERS && raw::is_locked(&self.shared()?.file, number)?)
+        let is_locked = || raw::is_locked(&self.shared()?.file, number);
+        Ok(number < NUMBERS && (!Protection::Liveness.stands() || is_locked()?))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::sync::Ordering;
 use super::control::{BOOT, DURABLE_TAIL, PENDING, SEGMENTS, Tail};
 use super::error::StoreError;
 use super::layout::{MAX_SEGMENTS, seal, unseal};
+use super::protection::Protection;
 use super::registry::{Content, Scan};
 use super::segment::Segment;
 use super::{Core, Exclusive, Record, epoch, registry};
@@ -37,7 +38,9 @@ impl Exclusive<'_> {
         if core.is_recovered(booted) {
             return Ok(());
         }
-        self.recover()?;
+        if Protection::Recovery.stands() {
+            self.recover()?;
+        }
         // Documents may be unfinished as well; whoever publishes next looks for that.
         core.first.store(PENDING, 1);
         core.first.store(BOOT, booted[0]);

@@ -4,6 +4,7 @@ use crate::sync::Ordering;
 
 use super::control::{EPOCH, record_at};
 use super::error::StoreError;
+use super::protection::Protection;
 use super::segment::Segment;
 use super::{Beginning, Core, Exclusive, Record, epoch};
 
@@ -38,6 +39,9 @@ impl Exclusive<'_> {
             why: why.to_owned(),
         };
         record.write(&core.first);
+        if !Protection::FlipLast.stands() {
+            epoch::flip(&core.first, number);
+        }
         for segment in core.segments() {
             write_baseline(segment, number)?;
         }

@@ -1,0 +1,82 @@
+//! What the promises rest on, piece by piece, and a build that leaves one piece out.
+//!
+//! A proof that does not fail without the thing that it is to prove proves nothing. So a build with
+//! `--cfg deespec_controls` leaves out the protection that the variable `DEESPEC_WITHOUT` names, and
+//! the harnesses must then find a violation (`proof/src/controls.rs`). In every other build the
+//! question is answered while compiling, and nothing of this is left.
+
+/// One thing that is done so that nothing is lost or corrupt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protection {
+    /// An increment is one atomic addition.
+    AtomicAdd,
+    /// Cells are written to the disk before they are called durable.
+    SyncCells,
+    /// So is a file before it gets its name.
+    SyncFile,
+    /// And the folder before the name is relied on.
+    SyncDirectory,
+    /// What is published was made durable first.
+    FlushFirst,
+    /// Headers, entries, records and single words have a checksum.
+    Checksum,
+    /// Only one process at a time does what concerns all.
+    Lock,
+    /// A lock on a file that has lost its name is not the lock.
+    LockIdentity,
+    /// Nothing is called durable after the first error of the disk.
+    Degraded,
+    /// The blocks of a segment are reserved before it is used.
+    Allocation,
+    /// What was not durable is sorted out after a boot.
+    Recovery,
+    /// What a killed process left undone is completed.
+    Settling,
+    /// The baselines of an epoch are written before it begins.
+    FlipLast,
+    /// A process lives as long as its byte is locked.
+    Liveness,
+    /// Only regular files are opened, and no link is followed.
+    FileType,
+    /// A segment that was replaced is noticed.
+    Identity,
+}
+
+impl Protection {
+    /// Whether it is in place.
+    #[cfg(not(deespec_controls))]
+    #[inline(always)]
+    pub(crate) const fn stands(self) -> bool {
+        true
+    }
+
+    /// Whether it is in place.
+    #[cfg(deespec_controls)]
+    pub(crate) fn stands(self) -> bool {
+        static WITHOUT: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+        let without = WITHOUT.get_or_init(|| std::env::var("DEESPEC_WITHOUT").ok());
+        without.as_deref() != Some(self.name())
+    }
+
+    #[cfg(deespec_controls)]
+    fn name(self) -> &'static str {
+        match self {
+            Self::AtomicAdd => "atomic-add",
+            Self::SyncCells => "sync-cells",
+            Self::SyncFile => "sync-file",
+            Self::SyncDirectory => "sync-directory",
+            Self::FlushFirst => "flush-first",
+            Self::Checksum => "checksum",
+            Self::Lock => "lock",
+            Self::LockIdentity => "lock-identity",
+            Self::Degraded => "degraded",
+            Self::Allocation => "allocation",
+            Self::Recovery => "recovery",
+            Self::Settling => "settling",
+            Self::FlipLast => "flip-last",
+            Self::Liveness => "liveness",
+            Self::FileType => "file-type",
+            Self::Identity => "identity",
+        }
+    }
+}
