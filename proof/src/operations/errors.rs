@@ -1,7 +1,7 @@
 //! An error of the disk at every step.
 //!
 //! In one process the n-th disk operation of an operation (see `scenario.rs`) fails with "no space
-//! left" or with an input/output error, for every n until there is no n-th: once that operation
+//! left", an input/output error, "too many open files" or "cannot allocate memory", for every n until there is no n-th: once that operation
 //! alone, once all that follow too. Then the disk is well again.
 //!
 //! Violations: the call succeeds although the disk failed; its error does not name a path of the
@@ -22,6 +22,14 @@ use super::scenario::{self, ALL, Scenario, options, store_in};
 use crate::harness::{Bench, Outcome};
 use crate::{Result, ui};
 
+/// A full disk, a broken one, too many open files, too little memory.
+const CODES: [(&str, Errno); 4] = [
+    ("ENOSPC", Errno::NOSPC),
+    ("EIO", Errno::IO),
+    ("EMFILE", Errno::MFILE),
+    ("ENOMEM", Errno::NOMEM),
+];
+
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let mut errors = 0;
     let mut violations = Vec::new();
@@ -29,7 +37,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
         let template = bench.folder.join(scenario.name());
         fs::create_dir_all(&template)?;
         scenario.prepare(&template)?;
-        for (name, code) in [("ENOSPC", Errno::NOSPC), ("EIO", Errno::IO)] {
+        for (name, code) in CODES {
             for all_after in [false, true] {
                 for n in 1.. {
                     let folder = bench.folder.join("case");
@@ -88,8 +96,8 @@ impl Case {
     fn run(&mut self) -> Result<()> {
         let root = store_in(&self.folder);
         let options = options(Some(self.faults.clone()));
-        self.faults.arm(self.scenario.creates());
-        let store = match options.open(&root) {
+        self.faults.arm(self.scenario.opens());
+        let store = match self.scenario.open(&options, &self.folder) {
             Ok(store) => store,
             Err(error) => {
                 self.refused(&error);
@@ -97,7 +105,7 @@ impl Case {
                 options.open(&root)?
             }
         };
-        if !self.scenario.creates() {
+        if !self.scenario.opens() {
             self.scenario.count_before(&store);
         }
         if self.faults.hit().is_none() {

@@ -91,7 +91,11 @@ impl Nth {
     /// Published means durable: a process that has made no cells durable must not let a document
     /// or a line of a record appear, since the power may fail behind it.
     fn watch(&self, operation: Operation, path: &Path) -> io::Result<()> {
-        let in_live = path.parent().is_some_and(|folder| folder.ends_with("live"));
+        // A compaction fills a folder that nobody sees before it is put into place.
+        let unseen = ["live", "tmp-compacted"];
+        let in_live = path
+            .parent()
+            .is_some_and(|folder| unseen.iter().any(|name| folder.ends_with(name)));
         let publishes = match operation {
             Operation::SyncCells => {
                 self.synced.store(true, Ordering::SeqCst);

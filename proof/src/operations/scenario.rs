@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deespec::{Document, FaultInjector, Import, Options, Retention, Rotate, Store};
+use deespec::{
+    Buckets, Document, Family, FaultInjector, Import, Options, Retention, Rotate, Store,
+};
 
 use crate::Result;
 use crate::audit::{Audit, History, Values, audit, labelled, values};
@@ -24,6 +26,10 @@ const NEARLY: usize = 500;
 /// Series that are registered across the border of two segments.
 const NEW: usize = 24;
 const ITEM: (&str, &[(&str, &str)]) = ("items_total", &[("kind", "a")]);
+/// A series that is removed, and what it counts until then.
+const GONE: (&str, u64) = ("gone_total", 3);
+/// A family that is declared; the item's is declared anew.
+const DECLARED: &str = "new_seconds";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scenario {
@@ -39,9 +45,13 @@ pub(crate) enum Scenario {
     Import,
     Sync,
     Prune,
+    Declare,
+    Remove,
+    Compact,
 }
 
-pub(crate) const ALL: [Scenario; 12] = [
+/// Those that use the disk. [`Scenario::Declare`] only writes into memory that is mapped.
+pub(crate) const ALL: [Scenario; 14] = [
     Scenario::Create,
     Scenario::TakeOver,
     Scenario::TakeOverLarge,
@@ -54,6 +64,8 @@ pub(crate) const ALL: [Scenario; 12] = [
     Scenario::Import,
     Scenario::Sync,
     Scenario::Prune,
+    Scenario::Remove,
+    Scenario::Compact,
 ];
 
 pub(crate) fn store_in(folder: &Path) -> PathBuf {
@@ -78,12 +90,27 @@ impl Scenario {
     }
 
     pub(crate) fn of(name: &str) -> Option<Self> {
-        ALL.into_iter().find(|scenario| scenario.name() == name)
+        let mut all = ALL.into_iter().chain([Self::Declare]);
+        all.find(|scenario| scenario.name() == name)
     }
 
     /// Whether the operation is the making of the store, so that it begins with the opening.
     pub(crate) fn creates(self) -> bool {
         matches!(self, Self::Create | Self::TakeOver | Self::TakeOverLarge)
+    }
+
+    /// Whether the operation ends with the opening, so that it begins before there is a handle.
+    pub(crate) fn opens(self) -> bool {
+        self.creates() || self == Self::Compact
+    }
+
+    /// Opens the store; where the operation is the opening, this is its beginning.
+    pub(crate) fn open(self, options: &Options, folder: &Path) -> deespec::Result<Store> {
+        let root = store_in(folder);
+        if self == Self::Compact {
+            options.compact(&root)?;
+        }
+        options.open(&root)
     }
 
     /// Makes the store that the operation begins with, and the document that it reads.
@@ -118,6 +145,13 @@ impl Scenario {
                 store.counter_with("old", &[("i", &index.to_string())])?;
             }
         }
+        if matches!(self, Self::Remove | Self::Compact) {
+            store.counter(GONE.0)?.add(GONE.1);
+        }
+        if self == Self::Compact {
+            self.count_before(&store);
+            store.remove(GONE.0, &[])?;
+        }
         Ok(())
     }
 
@@ -130,9 +164,14 @@ impl Scenario {
     pub(crate) fn perform(self, store: &Store, folder: &Path) -> Result<()> {
         let keep_one = Retention::default().max_count(1);
         match self {
-            Self::Create | Self::TakeOver | Self::TakeOverLarge | Self::Sync => {
+            Self::Create | Self::TakeOver | Self::TakeOverLarge | Self::Sync | Self::Compact => {
                 store.sync()?;
             }
+            Self::Declare => {
+                store.declare(&declared())?;
+                store.redeclare(&Family::counter(ITEM.0).with_help("Items."))?;
+            }
+            Self::Remove => drop(store.remove(GONE.0, &[])?),
             Self::Grow => {
                 for index in 0..NEW {
                     let counter = store.counter(&new_name(index))?;
@@ -263,6 +302,19 @@ impl Scenario {
                     }
                 }
             }
+            Self::Declare => {
+                self.perform(&store, folder)?;
+                if store.family(DECLARED) != Some(declared()) {
+                    violations.push("a family is not what was declared".into());
+                }
+                store.histogram(DECLARED)?.observe(0.5);
+            }
+            Self::Remove => {
+                self.perform(&store, folder)?;
+                if store.view()?.value(GONE.0, &[]).is_some() {
+                    violations.push("a series was removed and is there".into());
+                }
+            }
             Self::Prune => {
                 self.perform(&store, folder)?;
                 let left = store.snapshots()?.len();
@@ -322,6 +374,10 @@ impl Scenario {
 fn pair(values: &Values, item: &str) -> (u64, u64) {
     let of = |key: &str| values.get(key).copied().unwrap_or(0);
     (of("commit_success"), of(item))
+}
+
+fn declared() -> Family {
+    Family::histogram(DECLARED, Buckets::seconds()).with_unit("seconds")
 }
 
 fn new_name(index: usize) -> String {

@@ -193,9 +193,9 @@ pub(crate) fn role(arguments: &[String]) -> Result<()> {
         }
         return Ok(());
     };
-    faults.arm(scenario.creates());
-    let store = options.open(root)?;
-    if !scenario.creates() {
+    faults.arm(scenario.opens());
+    let store = scenario.open(&options, &folder)?;
+    if !scenario.opens() {
         scenario.count_before(&store);
     }
     faults.arm(true);
