@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Result;
-use crate::operations::steps;
+use crate::operations::{instructions, steps};
 use crate::processes::{holders, kills, race, reader, shares, writer};
 
 /// A command that starts this program in a role, with all three streams as pipes.
@@ -33,6 +33,7 @@ pub(crate) fn play(arguments: &[String]) -> Result<()> {
         "rotator" => kills::rotator(rest),
         "snapshotter" => kills::snapshotter(rest),
         "step" => steps::role(rest),
+        "stepped" => instructions::role(rest),
         "racer" => race::racer(rest),
         "bystander" => race::bystander(rest),
         "sharer" => shares::role(rest),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use crate::operations::{errors, steps};
+use crate::operations::{errors, instructions, steps};
 use crate::processes::{holders, kills, race, shares};
 use crate::random::Random;
 use crate::{Result, ui};
@@ -37,7 +37,7 @@ pub(crate) struct Plan {
 
 /// What a harness works with.
 pub(crate) struct Bench {
-    size: Size,
+    pub(crate) size: Size,
     count: Option<u64>,
     pub(crate) random: Random,
     /// An empty folder. It is kept when there are violations.
@@ -77,6 +77,12 @@ pub(crate) const HARNESSES: &[Harness] = &[
         about: "random kill -9 of writers, rotator, snapshotter, reader and registrar",
         lacks: nothing,
         run: kills::run,
+    },
+    Harness {
+        name: "instructions",
+        about: "a kill at every instruction of counting and of whole operations",
+        lacks: nothing,
+        run: instructions::run,
     },
     Harness {
         name: "steps",

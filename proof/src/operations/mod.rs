@@ -3,5 +3,6 @@
 
 pub(crate) mod errors;
 pub(crate) mod fault;
+pub(crate) mod instructions;
 pub(crate) mod scenario;
 pub(crate) mod steps;

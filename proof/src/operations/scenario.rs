@@ -28,6 +28,8 @@ const NEW: usize = 24;
 const ITEM: (&str, &[(&str, &str)]) = ("items_total", &[("kind", "a")]);
 /// A series that is removed, and what it counts until then.
 const GONE: (&str, u64) = ("gone_total", 3);
+/// The labels of a new series in a family that there is.
+const REGISTERED: &[(&str, &str)] = &[("kind", "b")];
 /// A family that is declared; the item's is declared anew.
 const DECLARED: &str = "new_seconds";
 
@@ -45,12 +47,16 @@ pub(crate) enum Scenario {
     Import,
     Sync,
     Prune,
-    Declare,
     Remove,
     Compact,
+    Declare,
+    Register,
 }
 
-/// Those that use the disk. [`Scenario::Declare`] only writes into memory that is mapped.
+/// Those that only write into memory that is mapped.
+pub(crate) const IN_MEMORY: [Scenario; 2] = [Scenario::Declare, Scenario::Register];
+
+/// Those that use the disk.
 pub(crate) const ALL: [Scenario; 14] = [
     Scenario::Create,
     Scenario::TakeOver,
@@ -90,7 +96,7 @@ impl Scenario {
     }
 
     pub(crate) fn of(name: &str) -> Option<Self> {
-        let mut all = ALL.into_iter().chain([Self::Declare]);
+        let mut all = ALL.into_iter().chain(IN_MEMORY);
         all.find(|scenario| scenario.name() == name)
     }
 
@@ -172,6 +178,7 @@ impl Scenario {
                 store.redeclare(&Family::counter(ITEM.0).with_help("Items."))?;
             }
             Self::Remove => drop(store.remove(GONE.0, &[])?),
+            Self::Register => drop(store.counter_with(ITEM.0, REGISTERED)?),
             Self::Grow => {
                 for index in 0..NEW {
                     let counter = store.counter(&new_name(index))?;
@@ -309,6 +316,12 @@ impl Scenario {
                 }
                 store.histogram(DECLARED)?.observe(0.5);
             }
+            Self::Register => {
+                let counter = store.counter_with(ITEM.0, REGISTERED)?;
+                if store.view()?.value(ITEM.0, REGISTERED) == Some(0) {
+                    counter.inc();
+                }
+            }
             Self::Remove => {
                 self.perform(&store, folder)?;
                 if store.view()?.value(GONE.0, &[]).is_some() {
@@ -358,6 +371,9 @@ impl Scenario {
         expected.extend((0..many).map(|i| (format!("given_{i}_total"), given * GIVEN_ITEMS)));
         if self == Self::Grow {
             expected.extend((0..NEW).map(|index| (new_name(index), 1)));
+        }
+        if self == Self::Register {
+            expected.push((labelled(ITEM.0, "kind", "b"), 1));
         }
         for (key, expected) in expected {
             let found = audit.count(&key);
