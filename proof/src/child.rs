@@ -27,6 +27,7 @@ pub(crate) fn play(arguments: &[String]) -> Result<()> {
     let (name, rest) = arguments.split_first().ok_or("no role")?;
     match name.as_str() {
         "writer" => writer::long_lived(rest),
+        "forker" => writer::forker(rest),
         "one-shot" => writer::one_shot(rest),
         "registrar" => writer::registrar(rest),
         "reader" => reader::role(rest),

@@ -1,8 +1,9 @@
 //! Random kill -9.
 //!
-//! Eight writers (six long-lived ones, some with two threads, and two that are started anew for
-//! each increment), which also observe and hold a share of a per-process gauge, a rotator, a snapshotter, a reader and a registrar of new label sets use one
-//! store. Each increment is acknowledged through a pipe after it returned. Processes chosen at
+//! Ten writers use one store: six long-lived ones, some with two threads, two that fork children which
+//! count on without them, and two that are started anew for each increment. They also observe and hold
+//! a share of a per-process gauge. Beside them there are a rotator, a snapshotter, a reader and a
+//! registrar of new label sets. Each increment is acknowledged through a pipe after it returned. Processes chosen at
 //! random are killed at random moments and replaced at once. A store takes a thousand kills, then
 //! everything is counted again and the next store begins, with the race of its making.
 //!
@@ -40,6 +41,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Writer { threads: u64, sync_ms: u64 },
+    Forker,
     OneShot,
     Registrar,
     Rotator,
@@ -47,7 +49,7 @@ enum Role {
     Reader,
 }
 
-const ROLES: [Role; 12] = [
+const ROLES: [Role; 14] = [
     Role::Writer {
         threads: 1,
         sync_ms: 20,
@@ -72,6 +74,8 @@ const ROLES: [Role; 12] = [
         threads: 2,
         sync_ms: 1000,
     },
+    Role::Forker,
+    Role::Forker,
     Role::OneShot,
     Role::OneShot,
     Role::Registrar,
@@ -223,7 +227,9 @@ impl Round {
             if child::was_killed(status) {
                 self.kills.fetch_add(1, Ordering::SeqCst);
                 tally.threads_killed += slot.role.counting_threads();
-            } else if !status.success() {
+            }
+            // Also what a forked child says whose parent was killed.
+            if !(child::was_killed(status) || status.success()) || !complaint.is_empty() {
                 let what = format!("{:?} ended with {status}: {complaint}", slot.role);
                 tally.violations.push(what);
             }
@@ -237,7 +243,8 @@ impl Role {
     fn counting_threads(self) -> u64 {
         match self {
             Self::Writer { threads, .. } => threads,
-            Self::OneShot | Self::Registrar => 1,
+            // Its children live on without it, and end by themselves.
+            Self::Forker | Self::OneShot | Self::Registrar => 1,
             Self::Rotator | Self::Snapshotter | Self::Reader => 0,
         }
     }
@@ -255,6 +262,10 @@ impl Slot {
             Role::Writer { threads, sync_ms } => {
                 let counts = 1 + random.below(20_000);
                 ("writer", vec![index as u64, threads, counts, sync_ms])
+            }
+            Role::Forker => {
+                let counts = 1 + random.below(2000);
+                ("forker", vec![index as u64, counts])
             }
             Role::OneShot => ("one-shot", vec![index as u64]),
             Role::Registrar => ("registrar", vec![NAMES, random.next()]),
@@ -282,7 +293,7 @@ impl Slot {
 impl Tally {
     fn hear(&mut self, role: Role, index: usize, bytes: &[u8]) {
         match role {
-            Role::Writer { .. } | Role::OneShot => {
+            Role::Writer { .. } | Role::Forker | Role::OneShot => {
                 let own = labelled(OWN_NAME, "writer", &index.to_string());
                 let work = observed(WORK.0, WORK.1);
                 for (byte, key) in [(SHARED, "commit_success"), (OWN, &own), (OBSERVED, &work)] {

@@ -3,6 +3,8 @@
 //!
 //! - `writer ROOT SLOT THREADS COUNTS SYNC_MS`: a process with threads, which ends after so many
 //!   increments in each; one byte for one increment.
+//! - `forker ROOT SLOT COUNTS`: a process with a background thread that forks two children without an
+//!   exec, as pre-forking servers do it; all three count so often.
 //! - `one-shot ROOT SLOT`: opens, counts once and ends, without a background thread.
 //! - `registrar ROOT NAMES SEED`: counts label sets chosen at random, most of them new at first; two
 //!   bytes for one increment, the number of the label set.
@@ -12,10 +14,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use deespec::{Options, Store};
+use fork::Fork;
+use rustix::process::{WaitOptions, wait};
 
-use crate::Result;
 use crate::child::{argument, output};
 use crate::random::Random;
+use crate::{Result, ui};
 
 /// Acknowledges an increment of `commit_success`, which all writers share.
 pub(crate) const SHARED: u8 = b's';
@@ -41,7 +45,7 @@ pub(crate) fn long_lived(arguments: &[String]) -> Result<()> {
     let store = Options::new().background_sync(Some(every)).open(root)?;
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads)
-            .map(|_| scope.spawn(|| count(&store, &slot, counts)))
+            .map(|_| scope.spawn(|| count(&store, &slot, counts, true)))
             .collect();
         running
             .into_iter()
@@ -49,20 +53,49 @@ pub(crate) fn long_lived(arguments: &[String]) -> Result<()> {
     })
 }
 
+pub(crate) fn forker(arguments: &[String]) -> Result<()> {
+    let root: PathBuf = argument(arguments, 0)?;
+    let slot: String = argument(arguments, 1)?;
+    let counts: u64 = argument(arguments, 2)?;
+    let every = Duration::from_millis(5);
+    let store = Options::new().background_sync(Some(every)).open(root)?;
+    // The children begin while the parent's handles are in use.
+    count(&store, &slot, 3, false)?;
+    for _ in 0..2 {
+        if let Fork::Child = fork::fork()? {
+            let counted = count(&store, &slot, counts, false).and_then(|()| Ok(store.sync()?));
+            if let Err(error) = &counted {
+                ui::complain(&ui::chain(error.as_ref()));
+            }
+            // Nothing of the parent's is to be dropped here.
+            std::process::exit(i32::from(counted.is_err()));
+        }
+    }
+    count(&store, &slot, counts, false)?;
+    while let Ok(Some((_, status))) = wait(WaitOptions::empty()) {
+        if status.exit_status() != Some(0) {
+            return Err(format!("a forked child ended with {status:?}").into());
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn one_shot(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let store = Options::new().background_sync(None).open(root)?;
-    count(&store, &argument::<String>(arguments, 1)?, 1)
+    count(&store, &argument::<String>(arguments, 1)?, 1, true)
 }
 
-fn count(store: &Store, slot: &str, counts: u64) -> Result<()> {
+/// Counts and acknowledges; with a share of the gauge where there are never more such processes than
+/// slots for them.
+fn count(store: &Store, slot: &str, counts: u64, shares: bool) -> Result<()> {
     let mut acknowledge = output()?;
     let own = store.counter_with(OWN_NAME, &[("writer", slot)])?;
     let shared = &store.transactions().success;
     let work = store.histogram(WORK.0)?;
-    let share = store.process_gauge(WRITERS)?;
+    let share = shares.then(|| store.process_gauge(WRITERS)).transpose()?;
     for number in 0..counts {
-        share.set(1.0)?;
+        share.as_ref().map_or(Ok(()), |share| share.set(1.0))?;
         match number % 3 {
             0 => {
                 shared.inc();
