@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Result;
 use crate::operations::{instructions, steps};
-use crate::processes::{holders, kills, race, reader, shares, writer};
+use crate::processes::{holders, kills, race, reader, replaced, shares, writer};
 
 /// A command that starts this program in a role, with all three streams as pipes.
 pub(crate) fn role(name: &str) -> Result<Command> {
@@ -30,6 +30,7 @@ pub(crate) fn play(arguments: &[String]) -> Result<()> {
         "forker" => writer::forker(rest),
         "one-shot" => writer::one_shot(rest),
         "registrar" => writer::registrar(rest),
+        "told" => replaced::role(rest),
         "reader" => reader::role(rest),
         "rotator" => kills::rotator(rest),
         "snapshotter" => kills::snapshotter(rest),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
 use crate::operations::{errors, instructions, steps};
-use crate::processes::{holders, kills, race, shares};
+use crate::processes::{holders, kills, race, replaced, shares};
 use crate::random::Random;
 use crate::{Result, ui};
 
@@ -113,6 +113,19 @@ pub(crate) const HARNESSES: &[Harness] = &[
         about: "whoever holds the lock is killed, and others must get it",
         lacks: nothing,
         run: holders::run,
+    },
+    Harness {
+        name: "replaced",
+        about: "files that are removed, moved, replaced or cut short under a running writer",
+        lacks: nothing,
+        run: replaced::run,
+    },
+    #[cfg(deespec_controls)]
+    Harness {
+        name: "controls",
+        about: "each protection left out, which a harness must notice",
+        lacks: nothing,
+        run: crate::controls::run,
     },
 ];
 

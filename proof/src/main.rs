@@ -12,6 +12,8 @@ use std::process::ExitCode;
 mod args;
 mod audit;
 mod child;
+#[cfg(deespec_controls)]
+mod controls;
 mod harness;
 mod operations;
 mod processes;

@@ -47,3 +47,13 @@ fn a_killed_holder_of_the_lock_keeps_nobody_waiting() {
 fn processes_with_shares_come_and_go_and_leave_nothing() {
     run(&["shares"]);
 }
+
+#[test]
+fn a_kill_after_each_instruction_of_counting_leaves_what_was_counted() {
+    run(&["instructions"]);
+}
+
+#[test]
+fn files_that_are_taken_from_under_a_writer_are_missed_and_nothing_else_is_harmed() {
+    run(&["replaced"]);
+}

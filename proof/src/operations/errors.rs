@@ -34,6 +34,9 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let mut errors = 0;
     let mut violations = Vec::new();
     for scenario in ALL {
+        if !violations.is_empty() {
+            break;
+        }
         let template = bench.folder.join(scenario.name());
         fs::create_dir_all(&template)?;
         scenario.prepare(&template)?;

@@ -38,6 +38,9 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     };
     for scenario in ALL {
         steps.all(scenario)?;
+        if !steps.violations.is_empty() {
+            break;
+        }
     }
     Ok(Outcome {
         done: format!(

@@ -4,5 +4,6 @@ pub(crate) mod holders;
 pub(crate) mod kills;
 pub(crate) mod race;
 pub(crate) mod reader;
+pub(crate) mod replaced;
 pub(crate) mod shares;
 pub(crate) mod writer;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use deespec::{Options, Rotate, Store};
+use deespec::{Options, Rotate};
 
 use super::reader::Reader;
 use super::writer::{WORK, WRITERS};
@@ -31,13 +31,15 @@ const THREADS: u64 = 2;
 const NAMES: u64 = 600;
 /// Names that are registered in one go.
 const AT_ONCE: u64 = 3;
+/// How often each thread counts for each name: often enough to be at it together with others.
+const COUNTS: u64 = 4000;
 /// What is observed in turns.
 const VALUES: [f64; 3] = [0.25, 0.5, 4.0];
 const BYSTANDERS: [&str; 4] = ["rotate", "snapshot", "read", "read"];
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let rounds = bench.count([1, 10, 50, 500]);
-    let counts = NAMES * 40;
+    let counts = NAMES * COUNTS;
     let mut violations = Vec::new();
     for number in 0..rounds {
         let root = bench.folder.join(format!("store-{number}"));
@@ -160,7 +162,8 @@ fn race(root: &Path, counts: u64, violations: &mut Vec<String>) -> Result<BTreeM
 pub(crate) fn racer(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let counts: u64 = argument(arguments, 1)?;
-    let store = Store::open(root)?;
+    // One stripe: where processes would lose counts, they do it there.
+    let store = Options::new().stripes(1).open(root)?;
     let work = store.histogram(WORK.0)?;
     let share = store.process_gauge(WRITERS)?;
     let mut out = output()?;

@@ -35,7 +35,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// A lock on a segment, which says that the store is open here. A forked child, which has the mapping
 /// too, keeps it with its parent.
 pub(crate) struct Kept {
-    _file: File,
+    file: File,
 }
 
 impl Kept {
@@ -46,7 +46,12 @@ impl Kept {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
         })?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// The length of the file now, in bytes.
+    pub(crate) fn length(&self) -> std::io::Result<u64> {
+        Ok(self.file.metadata()?.len())
     }
 
     /// Locks the file alone, unless somebody has it open for longer than a moment: a command that
@@ -58,7 +63,7 @@ impl Kept {
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
         });
         match locked {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(StoreError::LockTimeout { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -148,10 +153,8 @@ impl Lock {
         let held = file
             .metadata()
             .map_err(StoreError::io("inspect", &self.path))?;
-        let is_same =
-            |named: std::fs::Metadata| (named.dev(), named.ino()) == (held.dev(), held.ino());
-        Ok(!Protection::LockIdentity.stands()
-            || std::fs::symlink_metadata(&self.path).is_ok_and(is_same))
+        Ok(std::fs::symlink_metadata(&self.path)
+            .is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino())))
     }
 }
 

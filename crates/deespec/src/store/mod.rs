@@ -133,7 +133,7 @@ pub(crate) struct Core {
     root: PathBuf,
     live: PathBuf,
     /// Keeps compactions from the files that are mapped here.
-    _open: Kept,
+    open: Kept,
     id: StoreId,
     first: Arc<Segment>,
     /// Segments after the first, by their number, as this process has mapped them.
@@ -228,6 +228,7 @@ impl Core {
     /// process that rotates without end, would keep all others from it. So whoever comes lets those
     /// go first who already wait, for a bounded time.
     fn take(&self, mode: Mode) -> Result<Held, StoreError> {
+        self.check_length()?;
         for _ in 0..POLITENESS {
             let left = self.first.load(WAITING).wrapping_sub(self.now_ns());
             if left == 0 || left > WAITING_NS {
@@ -246,8 +247,16 @@ impl Core {
         Ok(held)
     }
 
+    /// Fails when the first segment was cut short, before its control page is touched.
+    fn check_length(&self) -> Result<(), StoreError> {
+        let length = self.open.length();
+        let length = length.map_err(StoreError::io("inspect", self.first.path()))?;
+        self.first.check_length(length)
+    }
+
     /// Takes the exclusive lock if nobody has it.
     pub(crate) fn try_exclusive(&self) -> Result<Option<Exclusive<'_>>, StoreError> {
+        self.check_length()?;
         let held = self.lock.try_take()?;
         Ok(held.map(|held| Exclusive {
             core: self,

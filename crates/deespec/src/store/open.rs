@@ -98,7 +98,7 @@ impl Core {
             id: StoreId(first.header().store_id),
             root,
             live,
-            _open: kept,
+            open: kept,
             first: Arc::new(first),
             further: [const { OnceLock::new() }; MAX_SEGMENTS],
             files,

@@ -22,8 +22,6 @@ pub(crate) enum Protection {
     Checksum,
     /// Only one process at a time does what concerns all.
     Lock,
-    /// A lock on a file that has lost its name is not the lock.
-    LockIdentity,
     /// Nothing is called durable after the first error of the disk.
     Degraded,
     /// The blocks of a segment are reserved before it is used.
@@ -68,7 +66,6 @@ impl Protection {
             Self::FlushFirst => "flush-first",
             Self::Checksum => "checksum",
             Self::Lock => "lock",
-            Self::LockIdentity => "lock-identity",
             Self::Degraded => "degraded",
             Self::Allocation => "allocation",
             Self::Recovery => "recovery",

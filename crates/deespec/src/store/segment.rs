@@ -200,11 +200,23 @@ impl Segment {
         self.store(TAIL, tail.encode());
     }
 
+    /// Fails when somebody has given the file another length: touching what was cut off would be the
+    /// end of this process.
+    pub(crate) fn check_length(&self, length: u64) -> Result<(), StoreError> {
+        if length == self.geometry().bytes() {
+            return Ok(());
+        }
+        let reason = "its length was changed while it was in use";
+        Err(StoreError::damaged(&self.path, reason))
+    }
+
     /// Fails when the path no longer names the file that is mapped here.
     pub(crate) fn check_identity(&self) -> Result<(), StoreError> {
         match std::fs::symlink_metadata(&self.path) {
             _ if !Protection::Identity.stands() => Ok(()),
-            Ok(named) if (named.dev(), named.ino()) == self.identity => Ok(()),
+            Ok(named) if (named.dev(), named.ino()) == self.identity => {
+                self.check_length(named.len())
+            }
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::io("inspect", &self.path)(error))
             }

@@ -1,0 +1,90 @@
+//! Negative controls: a proof that cannot fail proves nothing.
+//!
+//! This program was built so that one protection can be left out (`store/protection.rs` in the library).
+//! For each protection that there is, the harness which is to show that it works is run without it, in a
+//! process of its own.
+//!
+//! Violations: a harness that finds nothing although the protection is missing; one that cannot run,
+//! does not end, or fails for another reason than what it found.
+
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::Result;
+use crate::harness::{Bench, Outcome};
+
+/// What is left out, and what must notice it.
+const CONTROLS: &[(&str, &[&str])] = &[
+    ("atomic-add", &["race"]),
+    ("lock", &["race"]),
+    ("identity", &["replaced"]),
+    ("liveness", &["shares"]),
+    ("settling", &["steps"]),
+    ("flush-first", &["steps"]),
+    ("flip-last", &["instructions", "--quick"]),
+    ("degraded", &["errors"]),
+];
+
+/// Nothing that is run here takes so long. Without a protection, it might never end.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
+    let mut violations = Vec::new();
+    let mut noticed = Vec::new();
+    for (without, by) in CONTROLS {
+        let folder = bench.folder.join(without);
+        std::fs::create_dir(&folder)?;
+        match control(without, by, &folder)? {
+            Ok(count) => noticed.push(format!("{without} by {} ({count})", by[0])),
+            Err(why) => violations.push(format!("without {without}, {}: {why}", by[0])),
+        }
+        std::fs::remove_dir_all(&folder)?;
+    }
+    Ok(Outcome {
+        done: format!(
+            "{} protections left out, noticed: {}",
+            CONTROLS.len(),
+            noticed.join(", ")
+        ),
+        violations,
+    })
+}
+
+/// How many violations the harness found, or why that is no proof.
+fn control(
+    without: &str,
+    by: &[&str],
+    folder: &std::path::Path,
+) -> Result<std::result::Result<usize, String>> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--suite", "--dir"]).arg(folder).args(by);
+    command.env("DEESPEC_WITHOUT", without);
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pid = rustix::process::Pid::from_child(&child);
+    let (ended, end) = mpsc::channel();
+    std::thread::spawn(move || ended.send(child.wait_with_output()));
+    let output = match end.recv_timeout(PATIENCE) {
+        Ok(output) => output?,
+        Err(_) => {
+            crate::child::kill_pid(pid)?;
+            return Ok(Err("it did not end".to_owned()));
+        }
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    let found = said
+        .lines()
+        .filter(|line| line.starts_with("  violation: "));
+    Ok(match (output.status.code(), found.count()) {
+        (Some(1), found @ 1..) => Ok(found),
+        (Some(0), _) => Err("nothing was found".to_owned()),
+        _ => {
+            let complained = String::from_utf8_lossy(&output.stderr);
+            Err(format!("{}: {said}{complained}", output.status))
+        }
+    })
+}

@@ -1,0 +1,418 @@
+//! A store whose files are taken away, put elsewhere, replaced or cut short under a running writer.
+//!
+//! A process has the store open and does what it is told, line by line: counts, syncs, registers,
+//! looks. In the middle of that somebody else does to the files what an operator, a script or a careless
+//! restore does, and the process goes on. Then a new process uses what is there, the damage is undone
+//! where that is possible, and both use the store again.
+//!
+//! Violations: a sync of a writer whose cells are not in the store any more which says that it was
+//! durable; an error without the file's path; a writer that dies where it only counts, unless its
+//! segment was cut short, which the kernel answers with SIGBUS; a count of the old store in a new one,
+//! or the other way round; a count that is lost once the files are back; an opener that takes a torn
+//! store for whole, or overwrites it; two processes that both have the lock.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Stdio};
+
+use deespec::{Options, Store};
+
+use crate::audit::{History, audit};
+use crate::child::{self, argument};
+use crate::harness::{Bench, Outcome};
+use crate::{Result, ui};
+
+/// What becomes of the writer's next sync, and whether a new process finds the writer's counts.
+struct Case {
+    name: &'static str,
+    /// Does it, in the store's folder.
+    damage: fn(&Path) -> Result<()>,
+    /// Undoes it; `None` where nobody can.
+    undo: Option<fn(&Path) -> Result<()>>,
+    then: Then,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It goes on as if nothing had happened.
+    Harmless,
+    /// Syncs fail and say why; counting does no harm.
+    Detached,
+    /// As before, but the first write to a page that is gone kills the process.
+    Cut,
+}
+
+const FIRST: &str = "live/segment-0000";
+
+const CASES: &[Case] = &[
+    Case {
+        name: "segment unlinked",
+        damage: |root| Ok(fs::remove_file(root.join(FIRST))?),
+        undo: None,
+        then: Then::Detached,
+    },
+    Case {
+        name: "segment moved away",
+        damage: |root| Ok(fs::rename(root.join(FIRST), root.join("kept"))?),
+        undo: Some(|root| Ok(fs::rename(root.join("kept"), root.join(FIRST))?)),
+        then: Then::Detached,
+    },
+    Case {
+        name: "segment replaced by its copy",
+        damage: |root| {
+            fs::copy(root.join(FIRST), root.join("copy"))?;
+            fs::rename(root.join(FIRST), root.join("kept"))?;
+            Ok(fs::rename(root.join("copy"), root.join(FIRST))?)
+        },
+        undo: Some(|root| Ok(fs::rename(root.join("kept"), root.join(FIRST))?)),
+        then: Then::Detached,
+    },
+    Case {
+        name: "segment replaced by a link to itself",
+        damage: |root| {
+            fs::rename(root.join(FIRST), root.join("kept"))?;
+            Ok(std::os::unix::fs::symlink("../kept", root.join(FIRST))?)
+        },
+        undo: Some(|root| Ok(fs::rename(root.join("kept"), root.join(FIRST))?)),
+        then: Then::Detached,
+    },
+    Case {
+        name: "store moved away and another in its place",
+        damage: |root| {
+            fs::rename(root.join("live"), root.join("kept"))?;
+            fs::rename(root.join("metrics.json"), root.join("kept.json"))?;
+            drop(open(root)?);
+            Ok(())
+        },
+        undo: Some(|root| {
+            fs::remove_dir_all(root.join("live"))?;
+            fs::rename(root.join("kept.json"), root.join("metrics.json"))?;
+            Ok(fs::rename(root.join("kept"), root.join("live"))?)
+        }),
+        then: Then::Detached,
+    },
+    Case {
+        name: "store removed",
+        damage: |root| Ok(fs::remove_dir_all(root)?),
+        undo: None,
+        then: Then::Detached,
+    },
+    Case {
+        name: "segment cut to nothing",
+        damage: |root| cut(root, 0),
+        undo: None,
+        then: Then::Cut,
+    },
+    Case {
+        name: "segment cut behind its first page",
+        damage: |root| cut(root, 4096),
+        undo: None,
+        then: Then::Cut,
+    },
+    Case {
+        name: "segment cut by its last byte",
+        damage: |root| cut(root, fs::metadata(root.join(FIRST))?.len() - 1),
+        undo: None,
+        then: Then::Cut,
+    },
+    Case {
+        name: "lock file unlinked",
+        damage: |root| Ok(fs::remove_file(root.join("live/lock"))?),
+        undo: None,
+        then: Then::Harmless,
+    },
+    Case {
+        name: "lock file replaced",
+        damage: |root| {
+            fs::remove_file(root.join("live/lock"))?;
+            write(&root.join("live/lock"), b"")
+        },
+        undo: None,
+        then: Then::Harmless,
+    },
+    Case {
+        name: "file of live processes unlinked",
+        damage: |root| Ok(fs::remove_file(root.join("live/processes"))?),
+        undo: None,
+        then: Then::Harmless,
+    },
+    Case {
+        name: "metrics.json and snapshots removed",
+        damage: |root| {
+            fs::remove_file(root.join("metrics.json"))?;
+            Ok(fs::remove_dir_all(root.join("snapshots"))?)
+        },
+        undo: None,
+        then: Then::Harmless,
+    },
+];
+
+pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
+    let rounds = bench.count([1, 20, 100, 2000]);
+    let mut violations = Vec::new();
+    for round in 0..rounds {
+        for case in CASES {
+            let folder = bench.folder.join("case");
+            if folder.exists() {
+                fs::remove_dir_all(&folder)?;
+            }
+            let before = 1 + bench.random.below(5);
+            let found = one(case, &folder.join("var"), before)
+                .unwrap_or_else(|error| vec![ui::chain(error.as_ref())]);
+            let story = format!("{}, round {round}", case.name);
+            violations.extend(found.into_iter().map(|what| format!("{story}: {what}")));
+        }
+        if !violations.is_empty() {
+            break;
+        }
+    }
+    Ok(Outcome {
+        done: format!(
+            "{} ways, {} stores",
+            CASES.len(),
+            rounds * CASES.len() as u64
+        ),
+        violations,
+    })
+}
+
+fn open(root: &Path) -> deespec::Result<Store> {
+    Options::new().background_sync(None).stripes(1).open(root)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    Ok(file.write_all(bytes)?)
+}
+
+fn cut(root: &Path, length: u64) -> Result<()> {
+    let file = OpenOptions::new().write(true).open(root.join(FIRST))?;
+    Ok(file.set_len(length)?)
+}
+
+fn one(case: &Case, root: &Path, before: u64) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut writer = Writer::start(root)?;
+    for _ in 0..before {
+        writer.must("inc")?;
+    }
+    writer.must("rotate")?;
+    writer.must("inc")?;
+    writer.must("sync")?;
+    (case.damage)(root)?;
+    let segment = fs::read(root.join(FIRST)).ok();
+
+    let synced = writer.tell("sync")?;
+    match (case.then, &synced) {
+        (Then::Harmless, Some(Ok(_))) => {}
+        (Then::Harmless, _) => found.push(format!("a sync gave {synced:?}")),
+        (_, Some(Err(text))) if text.contains(&root.display().to_string()) => {}
+        (_, Some(Err(text))) => found.push(format!("an error names no path: {text}")),
+        (_, Some(Ok(_))) => {
+            found.push("a sync said that what is not in the store is durable".into())
+        }
+        (_, None) => found.push("a sync killed the process instead of failing".into()),
+    }
+    if case.then == Then::Cut {
+        // Whoever shortens a mapped file kills those who touch what was cut off. What counts is that
+        // nobody takes the rest for a store, and that it stays as it is.
+        let opened = open(root).map(drop);
+        match opened {
+            Err(error) if ui::chain(&error).contains(&root.display().to_string()) => {}
+            other => found.push(format!("a store that was cut short was opened: {other:?}")),
+        }
+        if fs::read(root.join(FIRST)).ok() != segment {
+            found.push("a store that was cut short was written to".into());
+        }
+        return writer.end().map(|()| found);
+    }
+    if writer.tell("inc")?.is_none() {
+        found.push("an increment killed the process".into());
+        return Ok(found);
+    }
+    if case.then == Then::Detached {
+        others(case, root, &mut writer, before, &mut found)?;
+    } else {
+        let lock = File::open(root.join("live/lock"))?;
+        lock.try_lock()?;
+        if writer.tell("view")?.is_none_or(|said| said.is_ok()) {
+            found.push("two processes have the lock".into());
+        }
+        lock.unlock()?;
+        writer.must("register")?;
+        writer.must("sync")?;
+        writer.end()?;
+        let store = open(root)?;
+        let counted = store.view()?.transactions.success;
+        if counted != 2 {
+            found.push(format!("the epoch counts {counted} instead of 2"));
+        }
+        store.snapshot()?;
+    }
+    Ok(found)
+}
+
+/// A writer whose cells are in no store any more, and a new process in its place.
+fn others(
+    case: &Case,
+    root: &Path,
+    writer: &mut Writer,
+    before: u64,
+    found: &mut Vec<String>,
+) -> Result<()> {
+    // A process that opens now makes or finds another store, or says why it cannot.
+    let other = open(root);
+    let stands = other
+        .as_ref()
+        .ok()
+        .map(|store| store.transactions().success.add(100));
+    for what in ["register", "rotate", "snapshot"] {
+        if let Some(Ok(said)) = writer.tell(what)?
+            && what != "register"
+        {
+            found.push(format!("{what} of a writer without a store gave {said}"));
+        }
+    }
+    writer.must("inc")?;
+    if let (Some(()), Ok(other)) = (stands, &other) {
+        let counted = other.view()?.transactions.success;
+        let copied = if case.name.contains("copy") { 1 } else { 0 };
+        if counted != 100 + copied {
+            found.push(format!("the other store counts {counted}"));
+        }
+    }
+    drop(other);
+    let Some(undo) = case.undo else {
+        return writer.end();
+    };
+    undo(root)?;
+    // It is where it was: everything that was counted meanwhile is there.
+    writer.must("sync")?;
+    let store = open(root)?;
+    store.transactions().success.inc();
+    writer.must("inc")?;
+    writer.must("sync")?;
+    writer.end()?;
+    let counted = store.view()?.transactions.success;
+    if counted != 5 {
+        found.push(format!("the epoch counts {counted} instead of 5"));
+    }
+    drop(store);
+    // What was put back is not there any more.
+    let _ = fs::remove_file(root.join("kept"));
+    let audit = audit(root, &History::default());
+    found.extend(audit.violations.iter().cloned());
+    if audit.count("commit_success") != before + 5 {
+        let counted = audit.count("commit_success");
+        found.push(format!(
+            "{counted} counted in all epochs instead of {}",
+            before + 5
+        ));
+    }
+    Ok(())
+}
+
+/// A process that does what it is told.
+struct Writer {
+    child: Child,
+    says: BufReader<ChildStdout>,
+}
+
+impl Writer {
+    fn start(root: &Path) -> Result<Self> {
+        let mut command = child::role("told")?;
+        let mut child = command.arg(root).stderr(Stdio::null()).spawn()?;
+        let says = BufReader::new(child.stdout.take().ok_or("no pipe")?);
+        let mut writer = Self { child, says };
+        match writer.hear()? {
+            Some(Ok(_)) => Ok(writer),
+            other => Err(format!("a writer did not begin: {other:?}").into()),
+        }
+    }
+
+    /// What it answers; `None` when it died.
+    fn tell(&mut self, what: &str) -> Result<Option<std::result::Result<String, String>>> {
+        let pipe = self.child.stdin.as_mut().ok_or("no pipe")?;
+        match pipe.write_all(format!("{what}\n").as_bytes()) {
+            Ok(()) => self.hear(),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn must(&mut self, what: &str) -> Result<()> {
+        match self.tell(what)? {
+            Some(Ok(_)) => Ok(()),
+            other => Err(format!("{what} gave {other:?}").into()),
+        }
+    }
+
+    fn hear(&mut self) -> Result<Option<std::result::Result<String, String>>> {
+        let mut line = String::new();
+        if self.says.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        let line = line.trim_end();
+        Ok(Some(match line.strip_prefix("error ") {
+            Some(why) => Err(why.to_owned()),
+            None => Ok(line.to_owned()),
+        }))
+    }
+
+    fn end(&mut self) -> Result<()> {
+        // It may have died already, of what was done to it.
+        let _ = self.child.kill();
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+/// `told ROOT`: does what its input says, line by line, and answers each with a line.
+pub(crate) fn role(arguments: &[String]) -> Result<()> {
+    let root: PathBuf = argument(arguments, 0)?;
+    let options = Options::new().background_sync(None).stripes(1);
+    let store = options
+        .lock_deadline(std::time::Duration::from_millis(50))
+        .open(root)?;
+    let mut out = child::output()?;
+    out.write_all(b"ready\n")?;
+    let mut number = 0;
+    for line in std::io::stdin().lock().lines() {
+        let done = match line?.as_str() {
+            "inc" => {
+                store.transactions().success.inc();
+                store
+                    .process_gauge("share")
+                    .and_then(|share| share.set(1.0))
+            }
+            "sync" => store.sync().map(drop),
+            "view" => store.view().map(drop),
+            "rotate" => store.rotate(deespec::Rotate::Reset).map(drop),
+            "snapshot" => store.snapshot().map(drop),
+            "register" => {
+                number += 1;
+                store.counter(&format!("new_{number}_total")).map(drop)
+            }
+            other => return Err(format!("cannot {other}").into()),
+        };
+        let answer = match done {
+            Ok(()) => "ok\n".to_owned(),
+            Err(error) => format!("error {}\n", ui::chain(&error)),
+        };
+        out.write_all(answer.as_bytes())?;
+    }
+    Ok(())
+}
