@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything a change must pass, cheapest first, up to the first failure.
 
 use crate::step::{Failure, Steps};
-use crate::{docs, test, workspace};
+use crate::{docs, test, torture, workspace};
 
 /// Installed when missing; pinned, so that a new release cannot fail an old commit.
 const CARGO_DENY: &str = "0.20.2";
@@ -57,5 +57,6 @@ fn all(steps: &mut Steps) -> Result<(), Failure> {
             "sources",
         ]),
     )?;
-    steps.time("tests", || test::run(&[]))
+    steps.time("tests", || test::run(&[]))?;
+    steps.time("proofs", || torture::run(&["--quick".to_owned()]))
 }

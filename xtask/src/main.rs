@@ -14,6 +14,7 @@ use std::process::ExitCode;
 mod bench;
 mod ci;
 mod docs;
+mod measure;
 mod packages;
 mod step;
 mod test;
@@ -36,7 +37,11 @@ Commands:
                                          (ignored where CI=true)
   bench [ARGS]           speed and size against the promised limits and against peers
                          --quick  --no-peers  --json FILE  --only TEXT
-  torture [ARGS]         processes that race and are killed; every count is checked
+  torture [ARGS]         all proofs, or those that are named; every count is checked
+                         --quick  --full  --help
+  controls               the proofs without what they prove: each must fail
+  coverage [ARGS]        lines and branches that the library's tests run (cargo llvm-cov)
+  mutants [ARGS]         whether the tests notice changed code (cargo mutants); takes hours
   docs                   the library's documentation, warnings denied
   help                   this text
 
@@ -44,7 +49,7 @@ Exit codes:
   0  done
   1  a step failed
   3  not understood, or something that is needed is missing
-  bench and torture pass on the exit code of the program they start
+  bench, torture and controls pass on the exit code of the program they start
 ";
 
 fn main() -> ExitCode {
@@ -65,6 +70,9 @@ fn main() -> ExitCode {
     let outcome = match command {
         "bench" => bench::run(rest),
         "torture" => torture::run(rest),
+        "controls" => torture::controls(rest),
+        "coverage" => measure::coverage(rest),
+        "mutants" => measure::mutants(rest),
         "ci" => no_arguments(rest).and_then(|()| ci::run()),
         "test" => test::run(rest),
         "docs" => no_arguments(rest).and_then(|()| docs::run()),

@@ -1,0 +1,47 @@
+//! `cargo xtask coverage` and `cargo xtask mutants`: how much of the store and the gate the tests see.
+//! Both take long and prove nothing by themselves, so no change has to pass them.
+
+use std::process::Command;
+
+use crate::step::{self, Failure};
+use crate::workspace::{self, which};
+
+/// Installed when missing; pinned, so that figures can be compared.
+const CARGO_LLVM_COV: &str = "0.9.1";
+const CARGO_MUTANTS: &str = "27.1.0";
+
+/// Lines and branches of the library that its tests run; branches are counted by nightly compilers.
+pub(crate) fn coverage(args: &[String]) -> Result<(), Failure> {
+    install("cargo-llvm-cov", CARGO_LLVM_COV)?;
+    // The one that was started by a toolchain's cargo would use that toolchain.
+    let mut command = Command::new("cargo");
+    command.args(["+nightly", "llvm-cov", "--branch", "-p", "deespec"]);
+    command.args(["--all-features", "--locked", "--lib", "--test", "it"]);
+    command.args(args).current_dir(workspace::root());
+    command
+        .env_remove("CARGO")
+        .env_remove("RUSTC")
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env("CARGO_TARGET_DIR", workspace::target().join("coverage"));
+    step::pass_through(&mut command)
+}
+
+/// Changes the code in one place at a time; each change must make a test fail (`.cargo/mutants.toml`).
+pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
+    install("cargo-mutants", CARGO_MUTANTS)?;
+    step::pass_through(workspace::cargo(["mutants"]).args(args))
+}
+
+fn install(name: &str, version: &str) -> Result<(), Failure> {
+    if which(name).is_some() {
+        return Ok(());
+    }
+    println!("{name} is not installed; installing {version}, which takes some minutes");
+    step::run(&mut workspace::cargo([
+        "install",
+        "--locked",
+        name,
+        "--version",
+        version,
+    ]))
+}
