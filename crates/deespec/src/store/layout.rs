@@ -228,6 +228,31 @@ mod tests {
     }
 
     #[test]
+    fn impossible_sizes_are_refused_even_with_a_right_checksum() {
+        let header = header();
+        let impossible: [(usize, u64); 7] = [
+            (1, 1 << 32),                              // version 0
+            (1, u64::from(FORMAT_VERSION) | 16 << 32), // a place that no segment has
+            (4, 0),                                    // no stripe
+            (4, 3),                                    // not a power of two
+            (4, u64::from(MAX_STRIPES) * 2),           // too many
+            (5, u64::from(header.geometry.cells) + 1), // cells that do not fit the place
+            (6, header.geometry.slots() as u64),       // no registry
+        ];
+        for (word, value) in impossible {
+            let mut words = header.encode();
+            words[word] = value;
+            words[HEADER_WORDS] = u64::from(checksum(&words[..HEADER_WORDS]));
+            let bytes = Geometry::of((words[1] >> 32) as u32, words[4] as u32).bytes();
+            assert_eq!(
+                Header::decode(&words, bytes),
+                Err(HeaderError::Damaged("the header holds impossible sizes")),
+                "word {word} is {value}"
+            );
+        }
+    }
+
+    #[test]
     fn a_wrong_length_a_newer_version_and_a_foreign_byte_order_are_told_apart() {
         let words = header().encode();
         assert!(matches!(

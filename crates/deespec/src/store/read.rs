@@ -363,3 +363,21 @@ fn mix(number: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first numbers that the published SplitMix64 gives for the seed 0: each is the mixture of the
+    /// next multiple of its increment.
+    #[test]
+    fn bits_are_spread_as_published() {
+        let increment = 0x9e37_79b9_7f4a_7c15_u64;
+        let first = [
+            0xe220_a839_7b1d_cdaf,
+            0x6e78_9e6a_a1b9_65f4,
+            0x06c4_5d18_8009_454f,
+        ];
+        assert_eq!([0, 1, 2].map(|n| mix(increment.wrapping_mul(n))), first);
+    }
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use deespec::{Error, Family, Rotate, Store, StoreError};
 
+use crate::image::{self, Image};
 use crate::roles;
 use crate::support::{folder, quiet, tree, wait_until};
 
@@ -60,8 +61,11 @@ fn everything_that_counts_is_there_afterwards() {
     let imports = || fs::read(folder.path().join("live/epochs.jsonl")).unwrap();
     let lines = imports();
     drop(store);
+    let booted = || [0, 1].map(|word| Image::read(folder.path(), 0).word(image::BOOT + word));
+    let boot = booted();
     let done = quiet().compact(folder.path()).unwrap();
     assert_eq!(done.segments, (1, 1));
+    assert_eq!(booted(), boot, "there is nothing to recover");
     assert_eq!(done.series.0, done.series.1 + 1, "the removed one is gone");
     let store = quiet().open(folder.path()).unwrap();
     assert_eq!((store.id(), shown(&store)), before);

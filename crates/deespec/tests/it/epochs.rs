@@ -293,3 +293,36 @@ fn a_rotation_that_a_full_disk_left_unfinished_says_that_it_is_done_and_complete
     let closing = deespec::Document::read(&store.snapshot_path(snapshots[0])).unwrap();
     assert_eq!((closing.epoch, closing.transactions.success), (Some(1), 89));
 }
+
+/// Lets so many flushes of cells succeed.
+struct Flushes(std::sync::atomic::AtomicI64);
+
+impl deespec::FaultInjector for Flushes {
+    fn before(&self, operation: deespec::Operation, _: &std::path::Path) -> std::io::Result<()> {
+        let flush = operation == deespec::Operation::SyncCells;
+        if flush && self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0 {
+            return Err(std::io::Error::from_raw_os_error(5));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_turn_that_could_not_be_made_durable_is_not_called_done() {
+    let folder = folder();
+    let disk = std::sync::Arc::new(Flushes(i64::MAX.into()));
+    let store = quiet().faults(disk.clone()).open(folder.path()).unwrap();
+    store.transactions().success.add(3);
+    // The flush before the turn succeeds, the one of the turn itself does not.
+    disk.0.store(1, std::sync::atomic::Ordering::Relaxed);
+    let error = store.rotate(Rotate::Reset).unwrap_err();
+    assert!(
+        matches!(error, deespec::Error::Unfinished { closed: 1, .. }),
+        "{error:?}"
+    );
+    assert!(store.health().unwrap().degraded);
+    assert!(
+        store.snapshots().unwrap().is_empty(),
+        "nothing is published"
+    );
+}

@@ -212,3 +212,22 @@ fn a_removed_series_comes_back_when_something_is_added() {
     segment.cell(0, place.cell).store(1, Ordering::Relaxed);
     assert!(!removed());
 }
+
+#[test]
+fn nothing_is_left_behind_the_tail_and_nothing_before_it_goes() {
+    let segment = segment();
+    add(&segment, "a_total", &[]).unwrap();
+    let tail = segment.tail().unwrap();
+    let (first, end) = (
+        segment.geometry().registry_at() + tail.blocks as usize * BLOCK,
+        segment.geometry().baseline_at(0),
+    );
+    for word in first..end {
+        segment.store(word, u64::MAX);
+    }
+    segment.store(end, 7);
+    clear_behind_tail(&segment);
+    assert!((first..end).all(|word| segment.load(word) == 0));
+    assert_eq!(segment.load(end), 7);
+    assert_eq!(names(&segment).0, ["a_total"]);
+}
