@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use deespec::{Document, DocumentKind, Retention, Rotate, Store};
+use deespec::{Document, DocumentKind, FaultInjector, Operation, Retention, Rotate, Store};
 use serde_json::Value;
 
 use crate::roles;
@@ -292,4 +294,37 @@ fn a_rotation_that_a_full_disk_left_unfinished_says_that_it_is_done_and_complete
     let snapshots = store.snapshots().unwrap();
     let closing = deespec::Document::read(&store.snapshot_path(snapshots[0])).unwrap();
     assert_eq!((closing.epoch, closing.transactions.success), (Some(1), 89));
+}
+
+/// Cannot make the record of epochs durable.
+struct LosesTheRecord(AtomicBool);
+
+impl FaultInjector for LosesTheRecord {
+    fn before(&self, operation: Operation, path: &Path) -> std::io::Result<()> {
+        let hit = operation == Operation::SyncFile && path.ends_with("epochs.jsonl");
+        match hit && self.0.load(Ordering::Relaxed) {
+            true => Err(std::io::Error::other("broken")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn no_epoch_begins_before_the_closing_of_the_last_but_one_is_durable() {
+    let folder = folder();
+    let root = folder.path().join("var");
+    let faults = Arc::new(LosesTheRecord(AtomicBool::new(true)));
+    let options = quiet().faults(Arc::clone(&faults) as Arc<dyn FaultInjector>);
+    let store = options.open(&root).unwrap();
+    for _ in 0..3 {
+        store.rotate(Rotate::Reset).unwrap_err();
+        assert_eq!(store.view().unwrap().epoch, 2);
+        store.sync().unwrap_err();
+    }
+    // Not taken for durable either, where its sync failed once.
+    let lines = || std::fs::read_to_string(root.join("live/epochs.jsonl")).unwrap();
+    assert_eq!(lines(), "");
+    faults.0.store(false, Ordering::Relaxed);
+    assert_eq!(store.rotate(Rotate::Reset).unwrap().epoch, 3);
+    assert_eq!(lines().lines().count(), 2);
 }
