@@ -27,6 +27,8 @@ pub(crate) struct History<'a> {
     pub(crate) pruned: bool,
     /// The store may not have been made yet; the audit then makes it.
     pub(crate) unmade: bool,
+    /// Series that somebody has removed: a snapshot may show them, and their epoch need not.
+    pub(crate) removed: Option<&'a BTreeSet<String>>,
 }
 
 /// What was found.
@@ -156,11 +158,11 @@ impl Audit {
         self.views(root, &store, &view)?;
         let lines = self.lines(&live)?;
         self.closings(&store, &lines, history)?;
-        self.between(&store)
+        self.between(&store, history)
     }
 
     /// Compares snapshots that were taken within an epoch with what it counted in the end.
-    fn between(&mut self, store: &Store) -> Result<()> {
+    fn between(&mut self, store: &Store, history: &History<'_>) -> Result<()> {
         for name in store.snapshots()? {
             let document = Document::read(&store.snapshot_path(name))?;
             let epoch = document.epoch.unwrap_or(0);
@@ -171,6 +173,12 @@ impl Audit {
                 None => continue,
             };
             for (key, taken) in taken {
+                if history
+                    .removed
+                    .is_some_and(|removed| removed.contains(&key))
+                {
+                    continue;
+                }
                 let last = last.get(&key).copied().unwrap_or(0);
                 if taken > last {
                     self.violations.push(format!(

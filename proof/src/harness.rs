@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
+use crate::disks::{cuts, eio, full, limits, shutdown};
 use crate::operations::{errors, instructions, steps};
 use crate::processes::{holders, kills, race, replaced, shares};
 use crate::random::Random;
@@ -119,6 +120,36 @@ pub(crate) const HARNESSES: &[Harness] = &[
         about: "files that are removed, moved, replaced or cut short under a running writer",
         lacks: nothing,
         run: replaced::run,
+    },
+    Harness {
+        name: "cuts",
+        about: "simulated power cuts: a disk with a write cache loses what was not flushed",
+        lacks: cuts::lacks,
+        run: cuts::run,
+    },
+    Harness {
+        name: "shutdown",
+        about: "file systems that are shut down under a store, as by a loss of power",
+        lacks: shutdown::lacks,
+        run: shutdown::run,
+    },
+    Harness {
+        name: "eio",
+        about: "a disk that fails at a write, once or for good, under a store in use",
+        lacks: eio::lacks,
+        run: eio::run,
+    },
+    Harness {
+        name: "full",
+        about: "disks with room for k blocks, for every k",
+        lacks: full::lacks,
+        run: full::run,
+    },
+    Harness {
+        name: "limits",
+        about: "processes with few files or little memory",
+        lacks: nothing,
+        run: limits::run,
     },
     #[cfg(deespec_controls)]
     Harness {

@@ -14,6 +14,7 @@ mod audit;
 mod child;
 #[cfg(deespec_controls)]
 mod controls;
+mod disks;
 mod harness;
 mod operations;
 mod processes;

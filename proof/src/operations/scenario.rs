@@ -211,6 +211,7 @@ impl Scenario {
             restored: restored.as_ref(),
             unmade: self.creates(),
             pruned: matches!(self, Self::RotateAndPrune | Self::Prune),
+            removed: None,
         };
         Ok(audit(&store_in(folder), &history))
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::Error;
-use crate::store::{Core, Seed, Settings, StoreError};
+use crate::store::{Core, Seed, Settings};
 
 use super::import;
 use super::settle::locked;
@@ -26,16 +26,6 @@ fn measure(core: &Core) -> Result<(usize, usize, u64), Error> {
     Ok((core.catalog()?.series_count(), segments, bytes))
 }
 
-/// Fails where an import is under way: what it notes is about cells that a compaction merges.
-fn check_imported(core: &Core) -> Result<(), Error> {
-    let intent = core.live_file(import::INTENT);
-    if intent.exists() {
-        let reason = "an import that cannot be completed is under way: remove it and import again";
-        return Err(StoreError::damaged(&intent, reason).into());
-    }
-    Ok(())
-}
-
 /// Rebuilds the store in `root`, which nobody may have open.
 pub(crate) fn compact(root: &Path, settings: Settings) -> Result<Compaction, Error> {
     let core = Core::open_alone(root, settings.clone())?;
@@ -46,8 +36,9 @@ pub(crate) fn compact(root: &Path, settings: Settings) -> Result<Compaction, Err
     } else {
         locked(&core)?
     };
-    check_imported(&core)?;
-    exclusive.compact()?;
+    // Nor can an import be completed there. Its values go into the new files, and so does its line.
+    let imported = import::unrecorded(&exclusive)?;
+    exclusive.compact(imported.as_deref())?;
     drop(exclusive);
     drop(core);
     let settings = Settings {

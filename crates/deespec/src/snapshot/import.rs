@@ -24,7 +24,7 @@ use super::settle::{locked, whole};
 use super::{publish, time};
 
 /// What is being imported, until it is recorded.
-pub(super) const INTENT: &str = "import.json";
+const INTENT: &str = "import.json";
 
 /// What an import did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -288,23 +288,44 @@ fn counts(amounts: &[Amount]) -> u64 {
 pub(crate) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
     let core = exclusive.core();
     let path = core.live_file(INTENT);
-    let Some(bytes) = read_document(&path)? else {
+    if !path.exists() {
         return Ok(());
+    }
+    if let Some(line) = unrecorded(exclusive)? {
+        exclusive.flush()?;
+        core.files().append_line(&core.live_file(IMPORTS), &line)?;
+    }
+    Ok(core.files().remove(&path)?)
+}
+
+/// Stores the values of an import that is under way, as often as it is called, and gives the line that
+/// records it; `None` where it is recorded, or where there is none.
+pub(super) fn unrecorded(exclusive: &Exclusive<'_>) -> Result<Option<String>, Error> {
+    let core = exclusive.core();
+    let path = core.live_file(INTENT);
+    let Some(bytes) = read_document(&path)? else {
+        return Ok(None);
     };
     let intent: Intent =
         serde_json::from_slice(&bytes).map_err(|source| DocumentError::Syntax {
             path: path.clone(),
             source,
         })?;
-    if is_imported(core, &intent.line.digest)?.is_none() {
-        for entry in &intent.ledger {
-            restate(exclusive, entry, &path)?;
-        }
-        exclusive.flush()?;
-        let line = serde_json::to_string(&intent.line).unwrap_or_default();
-        core.files().append_line(&core.live_file(IMPORTS), &line)?;
+    if is_imported(core, &intent.line.digest)?.is_some() {
+        core.files().keep_lines(&core.live_file(IMPORTS))?;
+        return Ok(None);
     }
-    Ok(core.files().remove(&path)?)
+    // Whoever noted it may not have lived to make its name durable, or could not. Values without it would
+    // be added once more by whoever imports the document again.
+    if let Some(folder) = path.parent() {
+        core.files().sync_directory(folder)?;
+    }
+    for entry in &intent.ledger {
+        restate(exclusive, entry, &path)?;
+    }
+    Ok(Some(
+        serde_json::to_string(&intent.line).unwrap_or_default(),
+    ))
 }
 
 /// Stores what the cells of one series are to hold.

@@ -125,7 +125,13 @@ pub(crate) fn close_unless_done(exclusive: &Exclusive<'_>) -> Result<(), Error> 
     let last = last_line(&core.live_file(EPOCHS))?;
     let last = last.and_then(|line| serde_json::from_str::<Closed>(&line).ok());
     let done = last.is_some_and(|last| last.epoch >= now.epoch.saturating_sub(1));
-    if now.beginning != Beginning::Created && !done {
+    if now.beginning == Beginning::Created {
+        return Ok(());
+    }
+    if done {
+        // The baselines of that epoch go with the next turn: then its line is all that there is.
+        core.files().keep_lines(&core.live_file(EPOCHS))?;
+    } else {
         // Its process may have been killed between the flip of the epoch word and its sync: a
         // power cut must not take the flip back after the closing is published.
         exclusive.flush()?;

@@ -10,7 +10,7 @@ use super::build::{Contents, Frame, Item, Plan};
 use super::control::{BOOT, EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
 use super::epoch::{self, Record};
 use super::error::StoreError;
-use super::files::Files;
+use super::files::{Files, open_or_create};
 use super::identity::boot_id;
 use super::layout::seal;
 use super::read::Catalog;
@@ -32,8 +32,9 @@ impl Core {
 
 impl Exclusive<'_> {
     /// Writes all series that are there into new files and puts these into place of the old ones.
+    /// `imported` is the line of an import whose values are in the cells and which is not recorded yet.
     /// The caller has the store alone, must drop it now and open it again.
-    pub(crate) fn compact(&self) -> Result<(), StoreError> {
+    pub(crate) fn compact(&self, imported: Option<&str>) -> Result<(), StoreError> {
         let core = self.core;
         if std::fs::symlink_metadata(&core.live).is_ok_and(|found| found.is_symlink()) {
             return Err(StoreError::WrongFileType {
@@ -45,7 +46,7 @@ impl Exclusive<'_> {
         // Should this process die, the next holder of the lock removes what it wrote.
         self.begin();
         let done = self
-            .write_compacted()
+            .write_compacted(imported)
             .and_then(|()| core.files.exchange(&core.live, &core.compacted()));
         if done.is_err() {
             let removed = core.remove_compacted();
@@ -56,7 +57,7 @@ impl Exclusive<'_> {
         done
     }
 
-    fn write_compacted(&self) -> Result<(), StoreError> {
+    fn write_compacted(&self, imported: Option<&str>) -> Result<(), StoreError> {
         let core = self.core;
         core.attach()?;
         core.check_segments()?;
@@ -86,6 +87,12 @@ impl Exclusive<'_> {
             if old.exists() {
                 files.copy(&old, &folder.join(name))?;
             }
+        }
+        // A full disk must not keep anybody from reading.
+        let lock = folder.join("lock");
+        open_or_create(&lock).map_err(StoreError::io("create", &lock))?;
+        if let Some(line) = imported {
+            files.append_line(&folder.join(IMPORTS), line)?;
         }
         let plan = Plan::new(&contents, &frame);
         let ticket = core.first.load(TICKET);

@@ -5,7 +5,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,10 +94,12 @@ impl Files {
     }
 
     /// Reserves `bytes` of disk for a new file, so that a full disk is an error here and not a
-    /// SIGBUS at an increment.
+    /// SIGBUS at an increment. It is written as well, so that making a cell durable later changes
+    /// nothing but the cell's block.
     pub(crate) fn allocate(&self, file: &Temporary, bytes: u64) -> Result<(), StoreError> {
         self.before(Operation::Allocate, &file.path)
             .and_then(|()| reserve(&file.file, bytes))
+            .and_then(|()| write_zeros(&file.file, bytes))
             .map_err(|source| {
                 let error = StoreError::io("reserve disk space for", &file.path)(source);
                 // A failed reservation leaves the part that did fit.
@@ -270,6 +272,23 @@ pub(super) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
+/// Writes zeros to all of a file. Blocks that are only reserved are marked as never written, and it is
+/// the journal of the file system that takes the mark away: where that fails, an `msync` of the cells
+/// may still succeed, and the cells are gone (`docs/design/0032-a-segment-is-written-before-it-is-used.md`).
+fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
+    if !Protection::Allocation.stands() {
+        return Ok(());
+    }
+    let zeros = vec![0; bytes.min(1 << 20) as usize];
+    let mut at = 0;
+    while at < bytes {
+        let now = (bytes - at).min(zeros.len() as u64);
+        file.write_all_at(&zeros[..now as usize], at)?;
+        at += now;
+    }
+    Ok(())
+}
+
 /// Opens a file of the store without following links and without waiting for a FIFO's writer.
 fn open_flags() -> i32 {
     use rustix::fs::OFlags;
@@ -278,6 +297,12 @@ fn open_flags() -> i32 {
         false => OFlags::NONBLOCK,
     };
     flags.bits().cast_signed()
+}
+
+/// Opens a file for reading, as its owner left it.
+pub(super) fn open_to_read(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(open_flags()).open(path)
 }
 
 /// Opens a file for reading and writing, and makes it first where it does not exist, so that only

@@ -12,7 +12,6 @@ impl Files {
     /// Appends one line of JSON durably. A torn line that a crash left at the end is cut off first;
     /// one that only lacks its newline is kept.
     pub(crate) fn append_line(&self, path: &Path, line: &str) -> Result<(), StoreError> {
-        let is_new = !path.exists();
         let appended = self.before(Operation::Append, path).and_then(|()| {
             let mut file = open_or_create(path)?;
             let whole = end_of_last_line(&mut file)?;
@@ -25,12 +24,29 @@ impl Files {
                 file.set_len(whole)?;
                 file.seek(io::SeekFrom::Start(whole))?;
             }
+            let before = file.stream_position()?;
             file.write_all(format!("{line}\n").as_bytes())?;
-            Ok(file)
+            Ok((file, before))
         });
-        let file = appended.map_err(StoreError::io("append to", path))?;
+        let (file, before) = appended.map_err(StoreError::io("append to", path))?;
+        let kept = self.sync_lines(&file, path, before == 0);
+        if kept.is_err() {
+            // Nobody may take it for one that is on the disk, not even after a sync that succeeds: a
+            // kernel reports a lost write once.
+            let _ = file.set_len(before);
+        }
+        kept
+    }
+
+    /// Makes durable what a process has appended that may not have lived to do so.
+    pub(crate) fn keep_lines(&self, path: &Path) -> Result<(), StoreError> {
+        let file = open_or_create(path).map_err(StoreError::io("open", path))?;
+        self.sync_lines(&file, path, true)
+    }
+
+    fn sync_lines(&self, file: &File, path: &Path, is_new: bool) -> Result<(), StoreError> {
         self.before(Operation::SyncFile, path)
-            .and_then(|()| sync_file(&file))
+            .and_then(|()| sync_file(file))
             .map_err(StoreError::io("make durable", path))?;
         if is_new {
             self.sync_directory(path.parent().unwrap_or_else(|| Path::new(".")))?;

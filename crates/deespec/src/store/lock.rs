@@ -2,12 +2,13 @@
 //! removed. Only slow paths take it; the kernel frees it when its holder dies.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::error::StoreError;
-use super::files::open_or_create;
+use super::files::{open_or_create, open_to_read};
 use super::protection::Protection;
 
 /// Where the lock is and how long to wait for it.
@@ -144,8 +145,15 @@ impl Lock {
         }
     }
 
+    /// A file system that an error of its disk has made read-only still has the counts of those who
+    /// mapped them, and a lock needs no more than a file that can be read.
     fn open(&self) -> Result<File, StoreError> {
-        open_or_create(&self.path).map_err(StoreError::io("open", &self.path))
+        open_or_create(&self.path)
+            .or_else(|error| match error.kind() {
+                io::ErrorKind::ReadOnlyFilesystem => open_to_read(&self.path),
+                _ => Err(error),
+            })
+            .map_err(StoreError::io("open", &self.path))
     }
 
     /// Whether the path still names the file that was locked.

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use deespec::{Document, DocumentKind, Retention, Rotate, Store};
+use deespec::{Document, DocumentKind, FaultInjector, Operation, Retention, Rotate, Store};
 use serde_json::Value;
 
 use crate::roles;
@@ -294,13 +296,46 @@ fn a_rotation_that_a_full_disk_left_unfinished_says_that_it_is_done_and_complete
     assert_eq!((closing.epoch, closing.transactions.success), (Some(1), 89));
 }
 
-/// Lets so many flushes of cells succeed.
-struct Flushes(std::sync::atomic::AtomicI64);
+/// Cannot make the record of epochs durable.
+struct LosesTheRecord(AtomicBool);
 
-impl deespec::FaultInjector for Flushes {
-    fn before(&self, operation: deespec::Operation, _: &std::path::Path) -> std::io::Result<()> {
-        let flush = operation == deespec::Operation::SyncCells;
-        if flush && self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0 {
+impl FaultInjector for LosesTheRecord {
+    fn before(&self, operation: Operation, path: &Path) -> std::io::Result<()> {
+        let hit = operation == Operation::SyncFile && path.ends_with("epochs.jsonl");
+        match hit && self.0.load(Ordering::Relaxed) {
+            true => Err(std::io::Error::other("broken")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn no_epoch_begins_before_the_closing_of_the_last_but_one_is_durable() {
+    let folder = folder();
+    let root = folder.path().join("var");
+    let faults = Arc::new(LosesTheRecord(AtomicBool::new(true)));
+    let options = quiet().faults(Arc::clone(&faults) as Arc<dyn FaultInjector>);
+    let store = options.open(&root).unwrap();
+    for _ in 0..3 {
+        store.rotate(Rotate::Reset).unwrap_err();
+        assert_eq!(store.view().unwrap().epoch, 2);
+        store.sync().unwrap_err();
+    }
+    // Not taken for durable either, where its sync failed once.
+    let lines = || std::fs::read_to_string(root.join("live/epochs.jsonl")).unwrap();
+    assert_eq!(lines(), "");
+    faults.0.store(false, Ordering::Relaxed);
+    assert_eq!(store.rotate(Rotate::Reset).unwrap().epoch, 3);
+    assert_eq!(lines().lines().count(), 2);
+}
+
+/// Lets so many flushes of cells succeed.
+struct Flushes(AtomicI64);
+
+impl FaultInjector for Flushes {
+    fn before(&self, operation: Operation, _: &Path) -> std::io::Result<()> {
+        let flush = operation == Operation::SyncCells;
+        if flush && self.0.fetch_sub(1, Ordering::Relaxed) <= 0 {
             return Err(std::io::Error::from_raw_os_error(5));
         }
         Ok(())
@@ -310,11 +345,11 @@ impl deespec::FaultInjector for Flushes {
 #[test]
 fn a_turn_that_could_not_be_made_durable_is_not_called_done() {
     let folder = folder();
-    let disk = std::sync::Arc::new(Flushes(i64::MAX.into()));
+    let disk = Arc::new(Flushes(i64::MAX.into()));
     let store = quiet().faults(disk.clone()).open(folder.path()).unwrap();
     store.transactions().success.add(3);
     // The flush before the turn succeeds, the one of the turn itself does not.
-    disk.0.store(1, std::sync::atomic::Ordering::Relaxed);
+    disk.0.store(1, Ordering::Relaxed);
     let error = store.rotate(Rotate::Reset).unwrap_err();
     assert!(
         matches!(error, deespec::Error::Unfinished { closed: 1, .. }),

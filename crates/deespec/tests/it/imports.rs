@@ -203,6 +203,62 @@ fn completing_an_import_sets_no_gauge_back_that_a_program_has_set() {
 }
 
 #[test]
+fn no_value_of_an_import_is_added_before_what_notes_it_is_durable() {
+    let folder = folder();
+    let refuse = Arc::new(Refuse(
+        AtomicBool::new(false),
+        Operation::SyncDirectory,
+        "live",
+    ));
+    let options = quiet().faults(Arc::clone(&refuse) as Arc<dyn FaultInjector>);
+    let store = options.open(folder.path().join("var")).unwrap();
+    let text = document(&[r#"{"name": "jobs_total", "type": "counter", "value": 4}"#]);
+    let path = file(&folder, "some.json", &text);
+    refuse.0.store(true, Ordering::Relaxed);
+    store.import(&path, false).unwrap_err();
+    store.sync().unwrap_err();
+    assert_eq!(store_values(&store)["jobs_total"], 0);
+    refuse.0.store(false, Ordering::Relaxed);
+    store.sync().unwrap();
+    assert_eq!(store_values(&store)["jobs_total"], 4);
+    let again = store.import(&path, false).unwrap();
+    assert!(matches!(again, Import::Already { .. }), "{again:?}");
+}
+
+/// Fails to make cells durable while an import is noted, as a disk that breaks in the middle of it.
+struct BreaksInAnImport;
+
+impl FaultInjector for BreaksInAnImport {
+    fn before(&self, operation: Operation, path: &Path) -> std::io::Result<()> {
+        match operation == Operation::SyncCells && path.with_file_name("import.json").exists() {
+            true => Err(std::io::Error::other("broken")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_rebuilt_store_has_the_import_in_whose_middle_the_disk_broke_and_has_it_once() {
+    let folder = folder();
+    let root = folder.path().join("var");
+    let options = quiet().faults(Arc::new(BreaksInAnImport));
+    let store = options.open(&root).unwrap();
+    let text = document(&[r#"{"name": "jobs_total", "type": "counter", "value": 4}"#]);
+    let path = file(&folder, "some.json", &text);
+    store.import(&path, false).unwrap_err();
+    assert!(store.health().unwrap().degraded);
+    drop(store);
+    quiet().compact(&root).unwrap();
+    let store = quiet().open(&root).unwrap();
+    assert!(!store.health().unwrap().degraded);
+    assert_eq!(store_values(&store)["jobs_total"], 4);
+    let again = store.import(&path, false).unwrap();
+    assert!(matches!(again, Import::Already { .. }), "{again:?}");
+    assert_eq!(store_values(&store)["jobs_total"], 4);
+    assert!(!root.join("live/import.json").exists());
+}
+
+#[test]
 fn a_removed_series_that_a_document_names_is_back() {
     let (folder, store) = store();
     store.histogram("wait_seconds").unwrap();
