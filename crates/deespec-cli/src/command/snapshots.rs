@@ -99,7 +99,7 @@ impl Snapshots {
         match &self.action {
             Action::List { json } => list(&store, *json, ui),
             Action::Show { snapshot } => {
-                ui.print(&document(&store, snapshot)?.to_json());
+                ui.document(&document(&store, snapshot)?.to_json());
                 Ok(Code::Done)
             }
             Action::Diff {

@@ -13,7 +13,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::Error;
 use crate::metric::{Family, LabelSet, Value};
-use crate::store::files::read_document;
+use crate::store::files::{read_document, read_given, read_own};
 use crate::store::{Amount, Cells, Core, Exclusive, IMPORTS, Seed, StoreError};
 use crate::sync::Ordering;
 
@@ -84,7 +84,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 
 /// When a document with this digest was imported.
 pub(crate) fn is_imported(core: &Core, digest: &str) -> Result<Option<String>, Error> {
-    let bytes = read_document(&core.live_file(IMPORTS))?.unwrap_or_default();
+    let bytes = read_own(&core.live_file(IMPORTS))?.unwrap_or_default();
     let lines = String::from_utf8_lossy(&bytes);
     let mut lines = lines
         .lines()
@@ -94,7 +94,7 @@ pub(crate) fn is_imported(core: &Core, digest: &str) -> Result<Option<String>, E
 
 /// Adds the values of the document at `path`, once.
 pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Import, Error> {
-    let bytes = read_document(path)?.ok_or_else(|| DocumentError::Missing {
+    let bytes = read_given(path)?.ok_or_else(|| DocumentError::Missing {
         path: path.to_owned(),
     })?;
     let Converted {
@@ -288,7 +288,7 @@ fn counts(amounts: &[Amount]) -> u64 {
 pub(crate) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
     let core = exclusive.core();
     let path = core.live_file(INTENT);
-    let Some(bytes) = read_document(&path)? else {
+    let Some(bytes) = read_own(&path)? else {
         return Ok(());
     };
     let intent: Intent =

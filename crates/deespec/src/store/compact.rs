@@ -35,12 +35,6 @@ impl Exclusive<'_> {
     /// The caller has the store alone, must drop it now and open it again.
     pub(crate) fn compact(&self) -> Result<(), StoreError> {
         let core = self.core;
-        if std::fs::symlink_metadata(&core.live).is_ok_and(|found| found.is_symlink()) {
-            return Err(StoreError::WrongFileType {
-                path: core.live.clone(),
-                found: "a symbolic link, which cannot change places with a folder",
-            });
-        }
         let was_pending = core.is_pending();
         // Should this process die, the next holder of the lock removes what it wrote.
         self.begin();
@@ -79,13 +73,10 @@ impl Exclusive<'_> {
         };
         core.remove_compacted()?;
         let folder = core.compacted();
+        core.files.make_directory(&folder)?;
         let files = Files::new(folder.clone(), core.settings.faults.clone());
-        files.make_directory(&folder)?;
         for name in [EPOCHS, IMPORTS, RESTORE] {
-            let old = core.live.join(name);
-            if old.exists() {
-                files.copy(&old, &folder.join(name))?;
-            }
+            files.copy(&core.live.join(name), &folder.join(name))?;
         }
         let plan = Plan::new(&contents, &frame);
         let ticket = core.first.load(TICKET);
@@ -103,7 +94,7 @@ impl Exclusive<'_> {
                 record.write(segment);
             }
         })?;
-        files.give_like(&folder, &core.live)
+        files.open_like(&folder, &core.live)
     }
 }
 

@@ -4,17 +4,21 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
+use super::access;
 use super::error::StoreError;
 use super::faults::Operation;
-use super::files::{Files, open_or_create, open_regular, sync_file};
+use super::files::{Files, open_or_create, open_own, sync_file};
 
 impl Files {
     /// Appends one line of JSON durably. A torn line that a crash left at the end is cut off first;
     /// one that only lacks its newline is kept.
     pub(crate) fn append_line(&self, path: &Path, line: &str) -> Result<(), StoreError> {
         let is_new = !path.exists();
-        let appended = self.before(Operation::Append, path).and_then(|()| {
-            let mut file = open_or_create(path)?;
+        self.before(Operation::Append, path)
+            .map_err(StoreError::io("append to", path))?;
+        let (mut file, found) = open_or_create(path)?;
+        access::check_file(path, &found)?;
+        let mut append = || -> io::Result<()> {
             let whole = end_of_last_line(&mut file)?;
             file.seek(io::SeekFrom::Start(whole))?;
             let mut rest = Vec::new();
@@ -25,10 +29,9 @@ impl Files {
                 file.set_len(whole)?;
                 file.seek(io::SeekFrom::Start(whole))?;
             }
-            file.write_all(format!("{line}\n").as_bytes())?;
-            Ok(file)
-        });
-        let file = appended.map_err(StoreError::io("append to", path))?;
+            file.write_all(format!("{line}\n").as_bytes())
+        };
+        append().map_err(StoreError::io("append to", path))?;
         self.before(Operation::SyncFile, path)
             .and_then(|()| sync_file(&file))
             .map_err(StoreError::io("make durable", path))?;
@@ -41,7 +44,7 @@ impl Files {
 
 /// The last complete line of a file of lines; `None` when there is none.
 pub(crate) fn last_line(path: &Path) -> Result<Option<String>, StoreError> {
-    let Some((mut file, _)) = open_regular(path, false, u64::MAX)? else {
+    let Some((mut file, _)) = open_own(path, false, u64::MAX)? else {
         return Ok(None);
     };
     let read = end_of_last_line(&mut file).and_then(|end| {

@@ -6,14 +6,23 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::sync::{AtomicU64, Ordering};
+
+use super::access;
 use super::error::StoreError;
 use super::files::open_or_create;
 use super::protection::Protection;
+
+/// The name of the lock's file in `live/`.
+pub(super) const LOCK: &str = "lock";
 
 /// Where the lock is and how long to wait for it.
 pub(crate) struct Lock {
     path: PathBuf,
     deadline: Duration,
+    /// The inode of the file that was found to be safe. Only those who may use the store can put
+    /// another one there, so the same one is not judged again.
+    judged: AtomicU64,
 }
 
 /// The lock while it is held; dropping it gives it back.
@@ -104,7 +113,11 @@ pub(crate) enum Mode {
 
 impl Lock {
     pub(crate) fn new(path: PathBuf, deadline: Duration) -> Self {
-        Self { path, deadline }
+        Self {
+            path,
+            deadline,
+            judged: AtomicU64::new(0),
+        }
     }
 
     /// Takes the lock, or fails when the deadline has passed.
@@ -145,7 +158,12 @@ impl Lock {
     }
 
     fn open(&self) -> Result<File, StoreError> {
-        open_or_create(&self.path).map_err(StoreError::io("open", &self.path))
+        let (file, found) = open_or_create(&self.path)?;
+        if self.judged.load(Ordering::Relaxed) != found.ino() {
+            access::check_file(&self.path, &found)?;
+            self.judged.store(found.ino(), Ordering::Relaxed);
+        }
+        Ok(file)
     }
 
     /// Whether the path still names the file that was locked.

@@ -7,6 +7,7 @@
     reason = "in a test a panic is the report; clippy.toml covers only the functions marked as tests"
 )]
 
+mod access;
 mod background;
 mod boot;
 mod compaction;

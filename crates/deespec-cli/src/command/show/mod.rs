@@ -83,7 +83,7 @@ impl Show {
             });
         }
         if self.json || self.format == Format::Json {
-            ui.print(&view.to_json());
+            ui.document(&view.to_json());
             return Ok(Code::Done);
         }
         // A share that went with its process is nothing to look at, and each job ever run would have one.
