@@ -119,7 +119,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         }
         .into());
     }
-    let mut amounts = document.amounts();
+    let mut amounts = document.into_amounts();
     amounts.retain(|amount| match &amount.value {
         Value::Counter(count) => *count > 0,
         // It is about processes of that other store.
@@ -332,7 +332,7 @@ pub(crate) fn seed(root: &Path, program: &str, now_ns: u64) -> Result<Seed, Erro
     let Some(bytes) = read_document(&path)? else {
         return Ok(Seed::default());
     };
-    let mut amounts = Document::parse(&bytes, &path)?.amounts();
+    let mut amounts = Document::parse(&bytes, &path)?.into_amounts();
     amounts.retain(|amount| !matches!(amount.value, Value::Processes(_)));
     let line = Line {
         digest: digest(&bytes),

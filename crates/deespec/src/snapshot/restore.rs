@@ -49,7 +49,7 @@ pub(crate) fn restore(
         .into());
     }
     let exclusive = locked(core)?;
-    let mut amounts = document.amounts();
+    let mut amounts = document.into_amounts();
     // A gauge is what it is now, whatever it was when the snapshot was taken.
     amounts.retain(|amount| matches!(amount.value.kind(), Kind::Counter | Kind::Histogram));
     for Amount {
@@ -104,8 +104,8 @@ pub(crate) fn undo_baseline(core: &Core, values: &mut [SeriesValue]) -> Result<(
             "it is missing, so the epoch before cannot be closed",
         )
     })?;
-    let restored: HashMap<(String, LabelSet), Value> = Document::parse(&bytes, &intent)?
-        .amounts()
+    let restored: HashMap<(String, LabelSet), Value> = Document::parse_own(&bytes, &intent)?
+        .into_amounts()
         .into_iter()
         .map(|amount| ((amount.name, amount.labels), amount.value))
         .collect();
