@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use anstream::adapter::strip_str;
 use clap::error::{ContextValue, ErrorKind};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width};
 use deespec::gate::{Level, LogLine};
@@ -76,7 +77,7 @@ impl Ui {
 
     /// Prints a result as it is.
     pub(crate) fn print(self, text: &str) {
-        self.bytes_to(anstream::stdout().lock(), text.as_bytes());
+        self.bytes_to(io::stdout().lock(), text.as_bytes());
     }
 
     /// Prints a result to the last byte, as other programs need it. A terminal shows what it would
@@ -106,11 +107,10 @@ impl Ui {
         }
     }
 
-    /// Prints a result of one or more lines.
+    /// Prints a result of one line. A terminal shows one line, whatever stands in it.
     pub(crate) fn line(self, text: &str) {
         if self.is_terminal() {
-            let lines: Vec<String> = text.split('\n').map(printable).collect();
-            self.print(&format!("{}\n", lines.join("\n")));
+            self.print(&format!("{}\n", printable(text)));
         } else {
             self.print(&format!("{text}\n"));
         }
@@ -245,7 +245,12 @@ fn shown(error: &clap::Error) -> String {
             _ => &[],
         };
         for given in given.iter().filter(|given| given.chars().any(is_obeyed)) {
+            // The parser has taken out what it knows of a terminal's sequences.
+            let left = strip_str(given).to_string();
             text = text.replace(given.as_str(), &printable(given));
+            if !left.is_empty() {
+                text = text.replace(&left, &printable(given));
+            }
         }
     }
     text

@@ -51,5 +51,5 @@ pub use snapshot::{
     SnapshotName, TransactionCounts, View,
 };
 pub use store::{
-    Beginning, Exposure, FORMAT_VERSION, FaultInjector, Operation, StoreError, StoreId,
+    Beginning, Exposure, FORMAT_VERSION, FaultInjector, NotAStoreId, Operation, StoreError, StoreId,
 };

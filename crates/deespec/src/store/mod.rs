@@ -43,7 +43,7 @@ use crate::sync::{AtomicBool, Ordering};
 pub use epoch::Beginning;
 pub use error::{Exposure, StoreError};
 pub use faults::{FaultInjector, Operation};
-pub use identity::StoreId;
+pub use identity::{NotAStoreId, StoreId};
 
 pub(crate) use epoch::Record;
 pub(crate) use files::Files;

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod attacks;
 mod background;
 mod boot;
 mod compaction;

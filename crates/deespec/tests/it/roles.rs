@@ -201,6 +201,7 @@ fn role() {
             say(&install().unwrap_err().to_string());
         }
         "everything" => crate::access::everything(&store, argument, say),
+        "poor" => crate::attacks::poor(&store, argument, say),
         "share" => crate::access::share(&store, argument, say),
         "open" => match quiet().open(&store) {
             Ok(_) => say("opened"),

@@ -97,7 +97,8 @@ impl Show {
             return Ok(Code::Done);
         }
         let started = jiff::Timestamp::try_from(view.epoch_started).unwrap_or_default();
-        ui.line(&format!("epoch {} since {started:.0}\n", view.epoch));
+        ui.line(&format!("epoch {} since {started:.0}", view.epoch));
+        ui.line("");
         ui.print(&table::render(&view, self.filter.as_deref(), ui.width()));
         Ok(Code::Done)
     }

@@ -135,7 +135,9 @@ impl Families {
 
     fn begin(&mut self, line: usize, name: &str) -> Result<&mut Open, Fault> {
         self.close().map_err(Fault::Before)?;
-        self.check_count()?;
+        if self.parts >= SERIES_MAX {
+            return Err(too_many_series().into());
+        }
         if self.taken.contains(name) {
             return Err(format!(
                 "{name} has been before: the lines of a family must stand together and once"
