@@ -254,7 +254,7 @@ impl Document {
     /// When the file does not exist or cannot be read, and as [`Document::parse`].
     pub fn read(path: &Path) -> Result<Self, crate::Error> {
         let bytes =
-            crate::store::files::read_given(path)?.ok_or_else(|| DocumentError::Missing {
+            crate::store::opened::read_given(path)?.ok_or_else(|| DocumentError::Missing {
                 path: path.to_owned(),
             })?;
         Ok(Self::parse(&bytes, path)?)

@@ -13,7 +13,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::Error;
 use crate::metric::{Family, LabelSet, Value};
-use crate::store::files::{read_document, read_given, read_own};
+use crate::store::opened::{read_document, read_given, read_own};
 use crate::store::{Amount, Cells, Core, Exclusive, IMPORTS, Seed, StoreError};
 use crate::sync::Ordering;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::Error;
-use crate::store::files::read_document;
+use crate::store::opened::read_document;
 use crate::store::{Core, Exclusive, StoreError};
 
 use super::document::{Document, is_untouched};

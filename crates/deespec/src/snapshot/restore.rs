@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::metric::{Kind, LabelSet, Value};
-use crate::store::files::{read_given, read_own};
+use crate::store::opened::{read_given, read_own};
 use crate::store::{Amount, Beginning, Core, RESTORE, SeriesValue, StoreError};
 
 use super::document::Document;

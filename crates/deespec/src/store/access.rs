@@ -14,7 +14,7 @@ use rustix::process::{getegid, geteuid, getgroups};
 
 use super::Core;
 use super::error::{Exposure, StoreError};
-use super::files::file_type;
+use super::opened::file_type;
 
 /// The bit of a folder's mode that gives its group to whatever is made in it.
 const SETGID: u32 = 0o2000;

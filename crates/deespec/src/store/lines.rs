@@ -7,7 +7,8 @@ use std::path::Path;
 use super::access;
 use super::error::StoreError;
 use super::faults::Operation;
-use super::files::{Files, open_or_create, open_own, sync_file};
+use super::files::{Files, sync_file};
+use super::opened::{open_or_create, open_own};
 
 impl Files {
     /// Appends one line of JSON durably. A torn line that a crash left at the end is cut off first;

@@ -10,7 +10,7 @@ use crate::sync::{AtomicU64, Ordering};
 
 use super::access;
 use super::error::StoreError;
-use super::files::open_or_create;
+use super::opened::open_or_create;
 use super::protection::Protection;
 
 /// The name of the lock's file in `live/`.

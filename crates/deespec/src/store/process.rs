@@ -16,7 +16,7 @@ use crate::sync::{AtomicU64, Ordering};
 use super::access;
 use super::control::TICKET;
 use super::error::StoreError;
-use super::files::open_or_create;
+use super::opened::open_or_create;
 use super::protection::Protection;
 use super::raw::{self, ForkLocal};
 use super::segment::Segment;

@@ -9,8 +9,9 @@ use crate::sync::{AtomicU64, Ordering};
 
 use super::control::{TAIL, Tail};
 use super::error::StoreError;
-use super::files::{Files, open_own, reserve};
+use super::files::{Files, reserve};
 use super::layout::{FORMAT_VERSION, Geometry, Header, HeaderError, PAGE_BYTES};
+use super::opened::open_own;
 use super::protection::Protection;
 use super::raw::Region;
 
