@@ -13,6 +13,9 @@ use super::error::StoreError;
 use super::files::Files;
 use super::identity::boot_id;
 use super::layout::seal;
+use super::lock::LOCK;
+use super::opened::open_or_create;
+use super::process::PROCESSES;
 use super::read::Catalog;
 use super::{Core, EPOCHS, Exclusive, IMPORTS, RESTORE};
 
@@ -74,6 +77,12 @@ impl Exclusive<'_> {
         core.remove_compacted()?;
         let folder = core.compacted();
         core.files.make_directory(&folder)?;
+        if core.access()?.0.shared_with().is_some() {
+            // As in a new store: there before any other member comes.
+            for name in [LOCK, PROCESSES] {
+                open_or_create(&folder.join(name))?;
+            }
+        }
         let files = Files::new(folder.clone(), core.settings.faults.clone());
         for name in [EPOCHS, IMPORTS, RESTORE] {
             files.copy(&core.live.join(name), &folder.join(name))?;
