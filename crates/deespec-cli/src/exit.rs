@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use deespec::MetricError;
 
+use crate::hint;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -108,7 +110,7 @@ impl From<deespec::Error> for Failure {
                 "start the program again so that it uses the new file"
             }
             Error::Store(S::Metric(error)) => metric_hint(error),
-            Error::Store(S::WrongFileType { .. }) => {
+            Error::Store(S::WrongFileType { .. } | S::NotAFolder { .. }) => {
                 "nothing was changed; move away what stands there"
             }
             Error::Store(S::Full { .. }) => {
@@ -131,6 +133,20 @@ impl From<deespec::Error> for Failure {
             _ => "",
         };
         let failure = Self::new(chain(&error));
+        let cause = match &error {
+            Error::Unfinished { source, .. } => source,
+            error => error,
+        };
+        if let Error::Store(cause) = cause
+            && let Some(rights) = hint::of(cause)
+        {
+            let first = if hint.is_empty() || matches!(error, Error::Store(_)) {
+                String::new()
+            } else {
+                format!("{hint}; ")
+            };
+            return failure.hint(first + &rights);
+        }
         if hint.is_empty() {
             failure
         } else {

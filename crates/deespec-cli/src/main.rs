@@ -3,9 +3,12 @@
 mod args;
 mod command;
 mod exit;
+mod files;
+mod hint;
 mod location;
 mod series;
 mod ui;
+mod users;
 mod values;
 
 use std::process::ExitCode;

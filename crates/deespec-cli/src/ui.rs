@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use anstream::adapter::strip_str;
+use clap::error::{ContextValue, ErrorKind};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width};
 use deespec::gate::{Level, LogLine};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -76,7 +77,7 @@ impl Ui {
 
     /// Prints a result as it is.
     pub(crate) fn print(self, text: &str) {
-        self.bytes_to(anstream::stdout().lock(), text.as_bytes());
+        self.bytes_to(io::stdout().lock(), text.as_bytes());
     }
 
     /// Prints a result to the last byte, as other programs need it. A terminal shows what it would
@@ -106,19 +107,27 @@ impl Ui {
         }
     }
 
-    /// Prints a result of one or more lines.
+    /// Prints a result of one line. A terminal shows one line, whatever stands in it.
     pub(crate) fn line(self, text: &str) {
         if self.is_terminal() {
-            let lines: Vec<String> = text.split('\n').map(printable).collect();
-            self.print(&format!("{}\n", lines.join("\n")));
+            self.print(&format!("{}\n", printable(text)));
         } else {
             self.print(&format!("{text}\n"));
         }
     }
 
+    /// Prints a document of the store: to the last byte, for it has a checksum. On a terminal it is shown.
+    pub(crate) fn document(self, text: &str) {
+        if self.is_terminal() {
+            self.print(&harmless(text));
+        } else {
+            self.print(text);
+        }
+    }
+
     /// Prints a result as JSON.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
-        self.print(&pretty(value)?);
+        self.print(&harmless(&pretty(value)?));
         Ok(())
     }
 
@@ -126,7 +135,7 @@ impl Ui {
     pub(crate) fn json_line(self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::new(format!("cannot write the result as JSON: {error}")))?;
-        self.print(&format!("{text}\n"));
+        self.print(&format!("{}\n", harmless(&text)));
         Ok(())
     }
 
@@ -150,7 +159,7 @@ impl Ui {
                     message: &line.message,
                     fields: Fields(&line.fields),
                 };
-                say(&serde_json::to_string(&json).unwrap_or_default());
+                say(&harmless(&serde_json::to_string(&json).unwrap_or_default()));
             }
         }
     }
@@ -211,7 +220,7 @@ impl Ui {
             _ => {}
         }
         // Clap's own code for usage errors is 2, which here means "the gate warns".
-        let text = error.to_string();
+        let text = shown(error);
         let text = text.strip_prefix("error: ").unwrap_or(&text);
         if self.log_format == LogFormat::Json {
             let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
@@ -225,6 +234,28 @@ impl Ui {
     }
 }
 
+/// What the parser says of the arguments, with whatever it repeats of them on one line: nobody shall
+/// write a line of ours.
+fn shown(error: &clap::Error) -> String {
+    let mut text = error.to_string();
+    for (_, value) in error.context() {
+        let given: &[String] = match value {
+            ContextValue::String(given) => std::slice::from_ref(given),
+            ContextValue::Strings(given) => given,
+            _ => &[],
+        };
+        for given in given.iter().filter(|given| given.chars().any(is_obeyed)) {
+            // The parser has taken out what it knows of a terminal's sequences.
+            let left = strip_str(given).to_string();
+            text = text.replace(given.as_str(), &printable(given));
+            if !left.is_empty() {
+                text = text.replace(&left, &printable(given));
+            }
+        }
+    }
+    text
+}
+
 /// Writes to stderr. That nobody reads it is no reason to stop.
 fn say(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
@@ -232,6 +263,8 @@ fn say(text: &str) {
 
 /// Says that the program itself is wrong.
 pub(crate) fn bug(what: &str) {
+    let lines: Vec<String> = what.split('\n').map(printable).collect();
+    let what = lines.join("\n");
     say(&format!(
         "BUG: {what}\nThis is a defect in deespec. Please report it with the command that you typed."
     ));
@@ -242,6 +275,23 @@ pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value)
         .map(|text| text + "\n")
         .map_err(|error| Failure::new(format!("cannot write the result as JSON: {error}")))
+}
+
+/// A text of JSON without characters that a terminal would obey. It means the same: they stand in
+/// strings only, but for line breaks between the values.
+fn harmless(json: &str) -> String {
+    let is_bad = |c: char| c != '\n' && is_obeyed(c);
+    if !json.chars().any(is_bad) {
+        return json.to_owned();
+    }
+    let mut text = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            c if is_bad(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// A path for JSON, which cannot hold a name that is not UTF-8.

@@ -50,4 +50,6 @@ pub use snapshot::{
     Restoration, Retention, Rotate, Rotation, SCHEMA_VERSION, Sample, Series, Snapshot,
     SnapshotName, TransactionCounts, View,
 };
-pub use store::{Beginning, FORMAT_VERSION, FaultInjector, Operation, StoreError, StoreId};
+pub use store::{
+    Beginning, Exposure, FORMAT_VERSION, FaultInjector, NotAStoreId, Operation, StoreError, StoreId,
+};

@@ -77,7 +77,8 @@ impl Compact {
             ui.json(&compacted)?;
             return Ok(Code::Done);
         }
-        ui.line(&format!("Rebuilt {}\n", compacted.path));
+        ui.line(&format!("Rebuilt {}", compacted.path));
+        ui.line("");
         let rows = vec![
             compacted.series.row("series", |n| n.to_string()),
             compacted.segments.row("segments", |n| n.to_string()),

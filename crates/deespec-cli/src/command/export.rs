@@ -1,9 +1,7 @@
 //! `deespec export`: write the counts in a form for other programs.
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -14,6 +12,7 @@ use serde::Serialize;
 use crate::args::Cli;
 use crate::command::show::transactions;
 use crate::exit::{Code, Failure};
+use crate::files;
 use crate::location;
 use crate::ui::Ui;
 use crate::values::{exact, number};
@@ -45,8 +44,8 @@ Formats:
                its length before it: binary, with native histograms
 
 The last three have everything ever counted, so that a rotation never makes a
-counter go down; a new file of theirs can be read by every user. The counts are
-on the disk before they are exported.";
+counter go down; a new file of theirs can be read by every user, one of the
+others by its owner alone. The counts are on the disk before they are exported.";
 
 /// Write the counts for other programs
 #[derive(Debug, Args)]
@@ -107,8 +106,8 @@ pub(crate) fn make_durable(store: &Store, ui: &Ui) {
 /// Replaces a file as a whole, so that nobody reads half of it. What is no regular file, such as a
 /// pipe or /dev/stdout, is written to: replacing it would take it away from everybody else.
 ///
-/// A file that is `scraped` is readable for every user, whatever the umask says; one that is already
-/// there keeps the mode that somebody gave it.
+/// A new file that is `scraped` is readable for every user, any other for its owner alone, whatever the
+/// umask says; one that is already there keeps the mode that somebody gave it.
 fn write(path: &Path, content: &[u8], scraped: bool) -> io::Result<()> {
     let through = || {
         let mut file = OpenOptions::new().write(true).open(path)?;
@@ -125,25 +124,7 @@ fn write(path: &Path, content: &[u8], scraped: bool) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
         Err(error) => return Err(error),
     };
-    let mut name = OsString::from(".");
-    name.push(target.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let temporary = target.with_file_name(name);
-    let mut file = File::create(&temporary)?;
-    let mode = std::fs::metadata(&target).map_or(0o644, |found| found.permissions().mode());
-    let allowed = if scraped {
-        file.set_permissions(Permissions::from_mode(mode & 0o777))
-    } else {
-        Ok(())
-    };
-    let replaced = allowed
-        .and_then(|()| file.write_all(content))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&temporary, &target));
-    if replaced.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    replaced
+    files::replace(&target, content, if scraped { 0o644 } else { 0o600 })
 }
 
 /// One series as other programs read it.

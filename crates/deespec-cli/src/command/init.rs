@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
+use crate::files;
 use crate::location::{self, FOLDER};
 use crate::ui::{self, Ui};
+use crate::users;
 
 /// The static thresholds with their default values.
 const THRESHOLDS: &str = r#"{
@@ -25,7 +27,10 @@ Example:
   deespec init --thresholds
 
 Every other command makes a missing store by itself; init is for choosing where
-it lies: in .deespec/ of this folder, or where --store or DEESPEC_STORE says.";
+it lies: in .deespec/ of this folder, or where --store or DEESPEC_STORE says.
+
+A store is its owner's alone. With --group it is shared: the members of that
+group may do with it whatever its owner may, so let them be whom you trust.";
 
 /// Make a store in this folder
 #[derive(Debug, Args)]
@@ -38,6 +43,10 @@ pub(crate) struct Init {
     /// Accept a file system that is not known to keep the promises
     #[arg(long)]
     any_file_system: bool,
+
+    /// Share the new store with the members of this group
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
 
     /// How many copies of each cell writers spread over, a power of two up to 64
     /// [default: twice the processors]
@@ -71,11 +80,16 @@ impl Init {
         if let Some(stripes) = self.stripes {
             options = options.stripes(stripes);
         }
+        if let Some(group) = &self.group {
+            options = options.group(users::group(group)?);
+        }
         let store = options.open(&path)?;
         let thresholds = location::configuration_folder(store.path()).join("thresholds.json");
         let mut wrote = false;
-        if self.thresholds && !thresholds.exists() {
-            std::fs::write(&thresholds, THRESHOLDS).map_err(|error| {
+        if self.thresholds && thresholds.symlink_metadata().is_err() {
+            // Whoever counts is judged by it, and does not change it.
+            let mode = if self.group.is_some() { 0o640 } else { 0o600 };
+            files::create(&thresholds, THRESHOLDS.as_bytes(), mode).map_err(|error| {
                 Failure::new(format!("cannot write {}: {error}", thresholds.display()))
             })?;
             wrote = true;

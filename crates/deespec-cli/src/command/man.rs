@@ -7,6 +7,7 @@ use clap_mangen::Man as Page;
 
 use crate::args::Cli;
 use crate::exit::{Code, Failure};
+use crate::files;
 use crate::ui::Ui;
 
 /// Print the manual page, or write the pages of all commands
@@ -68,7 +69,8 @@ fn write_all(root: &clap::Command, folder: &PathBuf, ui: &Ui) -> Result<Code, Fa
             .get_display_name()
             .unwrap_or_else(|| command.get_name());
         let path = folder.join(format!("{name}.1"));
-        std::fs::write(&path, render(command.clone())?)
+        let page = render(command.clone())?;
+        files::replace(&path, page.as_bytes(), 0o644)
             .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
         ui.line(&path.display().to_string());
     }

@@ -99,7 +99,7 @@ impl Snapshots {
         match &self.action {
             Action::List { json } => list(&store, *json, ui),
             Action::Show { snapshot } => {
-                ui.print(&document(&store, snapshot)?.to_json());
+                ui.document(&document(&store, snapshot)?.to_json());
                 Ok(Code::Done)
             }
             Action::Diff {
@@ -138,7 +138,7 @@ fn list(store: &Store, json: Json, ui: &Ui) -> Result<Code, Failure> {
     } else if names.is_empty() {
         ui.info("There are no snapshots yet", Vec::new());
     } else {
-        ui.line(&all(&names).join("\n"));
+        all(&names).iter().for_each(|name| ui.line(name));
     }
     Ok(Code::Done)
 }
@@ -167,8 +167,9 @@ fn print_pruned(names: &[SnapshotName], json: Json, ui: &Ui) -> Result<Code, Fai
     } else if names.is_empty() {
         ui.info("No snapshot was removed", Vec::new());
     } else {
-        let lines: Vec<String> = names.iter().map(|name| format!("Removed {name}")).collect();
-        ui.line(&lines.join("\n"));
+        for name in &names {
+            ui.line(&format!("Removed {name}"));
+        }
     }
     Ok(Code::Done)
 }

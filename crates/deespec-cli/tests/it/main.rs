@@ -7,6 +7,8 @@
     reason = "in a test a panic is the report; clippy.toml covers only the functions marked as tests"
 )]
 
+mod access;
+mod attacks;
 mod compact;
 mod counting;
 mod demo;

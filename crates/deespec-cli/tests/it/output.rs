@@ -270,10 +270,10 @@ fn a_store_whose_name_is_not_text_works_and_is_shown_as_well_as_can_be() {
 }
 
 #[test]
-fn an_exported_file_is_replaced_whole_with_the_rights_of_a_new_file() {
+fn an_exported_file_is_replaced_whole_and_has_the_rights_that_its_owner_gave_it() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     let sandbox = Sandbox::new();
-    let script = format!("umask 027; {PROGRAM} export csv --output out.csv");
+    let script = format!("umask 000; {PROGRAM} export csv --output out.csv");
     let export = || {
         sandbox
             .command("sh")
@@ -284,10 +284,13 @@ fn an_exported_file_is_replaced_whole_with_the_rights_of_a_new_file() {
     };
     assert!(export().success());
     let first = std::fs::metadata(sandbox.path("out.csv")).unwrap();
-    assert_eq!(first.permissions().mode() & 0o777, 0o640);
+    assert_eq!(first.permissions().mode() & 0o7777, 0o600);
+    let readable = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(sandbox.path("out.csv"), readable).unwrap();
     assert!(export().success());
     let second = std::fs::metadata(sandbox.path("out.csv")).unwrap();
     assert_ne!(first.ino(), second.ino());
+    assert_eq!(second.permissions().mode() & 0o7777, 0o640);
     let left: Vec<_> = std::fs::read_dir(sandbox.path("")).unwrap().collect();
     assert_eq!(left.len(), 2, "the file and the store: {left:?}");
 }

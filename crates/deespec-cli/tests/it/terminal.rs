@@ -13,7 +13,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use super::support::{PROGRAM, Sandbox, find};
 
 /// A terminal with a process on it.
-struct Terminal {
+pub(crate) struct Terminal {
     keyboard: File,
     output: Receiver<Vec<u8>>,
     screen: Screen,
@@ -21,7 +21,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(mut command: Command, columns: u16, rows: u16) -> Self {
+    pub(crate) fn start(mut command: Command, columns: u16, rows: u16) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).unwrap();
         grantpt(&master).unwrap();
@@ -79,7 +79,7 @@ impl Terminal {
     }
 
     /// Follows the output to its end, and gives all of it.
-    fn drain(&mut self) -> Vec<u8> {
+    pub(crate) fn drain(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         loop {
             match self.output.recv_timeout(Duration::from_secs(60)) {

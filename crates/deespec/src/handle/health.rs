@@ -20,6 +20,12 @@ pub struct Health {
     pub segments: usize,
     /// How many stripes its writers use.
     pub stripes: u32,
+    /// The number of the user who owns the store.
+    pub owner: u32,
+    /// The number of the group whose members may use the store too.
+    pub shared_with: Option<u32>,
+    /// The mode of `live/`, which says who may use the store.
+    pub mode: u32,
     /// Bytes of disk that the segments fill.
     pub disk_bytes: u64,
     /// How long ago the last complete flush began: what was counted since may be lost when the
@@ -49,12 +55,16 @@ pub(super) fn health(core: &Core, failure: Option<String>) -> Result<Health> {
     }
     problems.extend(failure.map(|failure| format!("the background sync failed: {failure}")));
     let (segments, stripes, disk_bytes) = core.extent();
+    let (access, mode) = core.access()?;
     Ok(Health {
         store_id: core.id(),
         epoch: u64::from(epoch),
         series,
         segments,
         stripes,
+        owner: access.owner(),
+        shared_with: access.shared_with(),
+        mode,
         disk_bytes,
         // A clock that went back must not show a lag of years.
         durable_lag: Duration::from_nanos(core.now_ns().saturating_sub(core.flushed_at_ns())),

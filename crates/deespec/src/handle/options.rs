@@ -44,6 +44,7 @@ impl Options {
             settings: Settings {
                 create: true,
                 any_file_system: false,
+                group: None,
                 stripes: None,
                 lock_deadline: Duration::from_secs(10),
                 program: program.into_owned(),
@@ -124,6 +125,15 @@ impl Options {
     #[must_use]
     pub fn any_file_system(mut self, any: bool) -> Self {
         self.settings.any_file_system = any;
+        self
+    }
+
+    /// Shares a new store with the members of a group, given by its number: they may do whatever the
+    /// store's owner may. Without it a store is its owner's alone. The store remembers it; opening one
+    /// that exists and is not shared with this group is an error.
+    #[must_use]
+    pub fn group(mut self, group: u32) -> Self {
+        self.settings.group = Some(group);
         self
     }
 

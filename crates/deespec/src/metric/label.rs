@@ -8,6 +8,8 @@ use std::sync::Arc;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::name::LABELS_MAX;
+
 /// A label set: label names and values, sorted by name. Cloning it is cheap.
 ///
 /// ```
@@ -64,6 +66,11 @@ impl<'de> Visitor<'de> for Labels {
                 return Err(A::Error::custom(format!("label {name:?} stands twice")));
             }
             labels.insert(name, value);
+            // No series has them; an object without an end is not worth the memory.
+            if labels.len() > LABELS_MAX + 1 {
+                let reason = format!("a series has at most {LABELS_MAX} labels");
+                return Err(A::Error::custom(reason));
+            }
         }
         Ok(LabelSet(Arc::new(labels)))
     }

@@ -19,7 +19,7 @@ pub use value::{Processes, Value};
 
 pub(crate) use family::{HELP_MAX, OVERFLOW_LABEL, OVERFLOW_TOTAL};
 pub(crate) use key::Key;
-pub(crate) use name::{check_label_set, check_metric_name};
+pub(crate) use name::{LABELS_MAX, check_label_set, check_metric_name};
 
 #[cfg(feature = "metrics")]
 pub(crate) use name::VALUE_MAX;

@@ -12,6 +12,9 @@ use crate::store::{Amount, StoreId};
 
 use super::counts::TransactionCounts;
 use super::error::DocumentError;
+use bounded::List;
+
+pub(crate) mod bounded;
 
 /// Highest schema version that is read, and the one that is written.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -38,6 +41,7 @@ struct RawSeries {
     kind: Kind,
     #[serde(default)]
     labels: LabelSet,
+    #[serde(deserialize_with = "bounded::value")]
     value: serde_json::Value,
 }
 
@@ -119,7 +123,7 @@ struct Version {
 
 /// The fields as they stand in the file.
 #[derive(Deserialize)]
-struct Raw {
+struct Raw<const BOUNDED: bool> {
     commit_success: Option<u64>,
     commit_failed: Option<u64>,
     cas_conflicts: Option<u64>,
@@ -131,9 +135,9 @@ struct Raw {
     kind: Option<DocumentKind>,
     taken_at: Option<String>,
     #[serde(default)]
-    series: Vec<Series>,
+    series: List<Series, BOUNDED>,
     #[serde(default)]
-    partial: Vec<String>,
+    partial: List<String, BOUNDED>,
     check: Option<serde::de::IgnoredAny>,
 }
 
@@ -145,7 +149,8 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// When the bytes are not a metrics document or have a newer schema version.
+    /// When the bytes are not a metrics document, have a newer schema version, or hold more than 1,000,000
+    /// series.
     ///
     /// ```
     /// use deespec::Document;
@@ -155,6 +160,15 @@ impl Document {
     /// # Ok::<(), deespec::DocumentError>(())
     /// ```
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, DocumentError> {
+        Self::parse_as::<true>(bytes, path)
+    }
+
+    /// As [`Document::parse`], for what the store itself has written, however many series it has.
+    pub(crate) fn parse_own(bytes: &[u8], path: &Path) -> Result<Self, DocumentError> {
+        Self::parse_as::<false>(bytes, path)
+    }
+
+    fn parse_as<const BOUNDED: bool>(bytes: &[u8], path: &Path) -> Result<Self, DocumentError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let syntax = |source| DocumentError::Syntax {
             path: path.to_owned(),
@@ -170,7 +184,7 @@ impl Document {
                 supported: SCHEMA_VERSION,
             });
         }
-        let raw: Raw = serde_json::from_slice(bytes).map_err(syntax)?;
+        let raw: Raw<BOUNDED> = serde_json::from_slice(bytes).map_err(syntax)?;
         if raw.check.is_some() && !is_untouched(bytes) {
             return Err(DocumentError::Changed {
                 path: path.to_owned(),
@@ -189,7 +203,7 @@ impl Document {
             ));
         }
         let [success, failed, conflicts, recoveries] = four.map(Option::unwrap_or_default);
-        let series = Self::checked(raw.series, path)?;
+        let series = Self::checked(raw.series.0, path)?;
         Ok(Self {
             transactions: TransactionCounts {
                 success,
@@ -204,7 +218,7 @@ impl Document {
             kind: raw.kind,
             taken_at: raw.taken_at,
             series,
-            partial: raw.partial,
+            partial: raw.partial.0,
         })
     }
 
@@ -240,7 +254,7 @@ impl Document {
     /// When the file does not exist or cannot be read, and as [`Document::parse`].
     pub fn read(path: &Path) -> Result<Self, crate::Error> {
         let bytes =
-            crate::store::files::read_document(path)?.ok_or_else(|| DocumentError::Missing {
+            crate::store::opened::read_given(path)?.ok_or_else(|| DocumentError::Missing {
                 path: path.to_owned(),
             })?;
         Ok(Self::parse(&bytes, path)?)
@@ -254,21 +268,34 @@ impl Document {
 
     /// Every series of the document with its value, the four built-in ones first.
     pub(crate) fn amounts(&self) -> Vec<Amount> {
-        let four = &self.transactions;
-        let built_in = TRANSACTIONS
-            .iter()
-            .zip([four.success, four.failed, four.conflicts, four.recoveries])
-            .map(|(name, value)| Amount {
-                name: (*name).to_owned(),
-                labels: LabelSet::default(),
-                value: Value::Counter(value),
-            });
         let others = self.series.iter().map(|series| Amount {
             name: series.name.clone(),
             labels: series.labels.clone(),
             value: series.value.clone(),
         });
-        built_in.chain(others).collect()
+        self.transactions.amounts().chain(others).collect()
+    }
+
+    /// As [`Document::amounts`], of a document that is no longer needed: it may be large.
+    pub(crate) fn into_amounts(self) -> Vec<Amount> {
+        let others = self.series.into_iter().map(|series| Amount {
+            name: series.name,
+            labels: series.labels,
+            value: series.value,
+        });
+        self.transactions.amounts().chain(others).collect()
+    }
+}
+
+impl TransactionCounts {
+    fn amounts(&self) -> impl Iterator<Item = Amount> + use<> {
+        let counts = [self.success, self.failed, self.conflicts, self.recoveries];
+        let amount = |(name, value): (&str, u64)| Amount {
+            name: name.to_owned(),
+            labels: LabelSet::default(),
+            value: Value::Counter(value),
+        };
+        TRANSACTIONS.into_iter().zip(counts).map(amount)
     }
 }
 

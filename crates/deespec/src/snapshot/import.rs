@@ -13,7 +13,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::Error;
 use crate::metric::{Family, LabelSet, Value};
-use crate::store::files::read_document;
+use crate::store::opened::{read_document, read_given, read_own};
 use crate::store::{Amount, Cells, Core, Exclusive, IMPORTS, Seed, StoreError};
 use crate::sync::Ordering;
 
@@ -84,7 +84,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 
 /// When a document with this digest was imported.
 pub(crate) fn is_imported(core: &Core, digest: &str) -> Result<Option<String>, Error> {
-    let bytes = read_document(&core.live_file(IMPORTS))?.unwrap_or_default();
+    let bytes = read_own(&core.live_file(IMPORTS))?.unwrap_or_default();
     let lines = String::from_utf8_lossy(&bytes);
     let mut lines = lines
         .lines()
@@ -94,7 +94,7 @@ pub(crate) fn is_imported(core: &Core, digest: &str) -> Result<Option<String>, E
 
 /// Adds the values of the document at `path`, once.
 pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Import, Error> {
-    let bytes = read_document(path)?.ok_or_else(|| DocumentError::Missing {
+    let bytes = read_given(path)?.ok_or_else(|| DocumentError::Missing {
         path: path.to_owned(),
     })?;
     let Converted {
@@ -119,7 +119,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         }
         .into());
     }
-    let mut amounts = document.amounts();
+    let mut amounts = document.into_amounts();
     amounts.retain(|amount| match &amount.value {
         Value::Counter(count) => *count > 0,
         // It is about processes of that other store.
@@ -303,7 +303,7 @@ pub(crate) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
 pub(super) fn unrecorded(exclusive: &Exclusive<'_>) -> Result<Option<String>, Error> {
     let core = exclusive.core();
     let path = core.live_file(INTENT);
-    let Some(bytes) = read_document(&path)? else {
+    let Some(bytes) = read_own(&path)? else {
         return Ok(None);
     };
     let intent: Intent =
@@ -353,7 +353,7 @@ pub(crate) fn seed(root: &Path, program: &str, now_ns: u64) -> Result<Seed, Erro
     let Some(bytes) = read_document(&path)? else {
         return Ok(Seed::default());
     };
-    let mut amounts = Document::parse(&bytes, &path)?.amounts();
+    let mut amounts = Document::parse(&bytes, &path)?.into_amounts();
     amounts.retain(|amount| !matches!(amount.value, Value::Processes(_)));
     let line = Line {
         digest: digest(&bytes),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::Error;
-use crate::store::files::read_document;
+use crate::store::opened::read_document;
 use crate::store::{Core, Exclusive, StoreError};
 
 use super::document::{Document, is_untouched};
@@ -40,7 +40,7 @@ pub(crate) fn published_document(core: &Core) -> Result<Published, Error> {
         Err(error) => return Err(error.into()),
     };
     let ours = is_untouched(&bytes)
-        && Document::parse(&bytes, &path).is_ok_and(|found| found.store_id == Some(core.id()));
+        && Document::parse_own(&bytes, &path).is_ok_and(|found| found.store_id == Some(core.id()));
     Ok(if ours || is_imported(core, &digest(&bytes))?.is_some() {
         Published::Ours
     } else {

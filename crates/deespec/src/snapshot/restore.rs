@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::metric::{Kind, LabelSet, Value};
-use crate::store::files::read_document;
+use crate::store::opened::{read_given, read_own};
 use crate::store::{Amount, Beginning, Core, RESTORE, SeriesValue, StoreError};
 
 use super::document::Document;
@@ -33,7 +33,7 @@ pub(crate) fn restore(
     why: &str,
     any_store: bool,
 ) -> Result<Restoration, Error> {
-    let bytes = read_document(path)?.ok_or_else(|| DocumentError::Missing {
+    let bytes = read_given(path)?.ok_or_else(|| DocumentError::Missing {
         path: path.to_owned(),
     })?;
     let document = Document::parse(&bytes, path)?;
@@ -49,7 +49,7 @@ pub(crate) fn restore(
         .into());
     }
     let exclusive = locked(core)?;
-    let mut amounts = document.amounts();
+    let mut amounts = document.into_amounts();
     // A gauge is what it is now, whatever it was when the snapshot was taken.
     amounts.retain(|amount| matches!(amount.value.kind(), Kind::Counter | Kind::Histogram));
     for Amount {
@@ -98,14 +98,14 @@ pub(crate) fn forget(core: &Core) -> Result<(), Error> {
 /// Takes out of the closing values what the restored document put into the new baseline.
 pub(crate) fn undo_baseline(core: &Core, values: &mut [SeriesValue]) -> Result<(), Error> {
     let intent = core.live_file(RESTORE);
-    let bytes = read_document(&intent)?.ok_or_else(|| {
+    let bytes = read_own(&intent)?.ok_or_else(|| {
         StoreError::damaged(
             &intent,
             "it is missing, so the epoch before cannot be closed",
         )
     })?;
-    let restored: HashMap<(String, LabelSet), Value> = Document::parse(&bytes, &intent)?
-        .amounts()
+    let restored: HashMap<(String, LabelSet), Value> = Document::parse_own(&bytes, &intent)?
+        .into_amounts()
         .into_iter()
         .map(|amount| ((amount.name, amount.labels), amount.value))
         .collect();

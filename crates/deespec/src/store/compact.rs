@@ -10,9 +10,12 @@ use super::build::{Contents, Frame, Item, Plan};
 use super::control::{BOOT, EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
 use super::epoch::{self, Record};
 use super::error::StoreError;
-use super::files::{Files, open_or_create};
+use super::files::Files;
 use super::identity::boot_id;
 use super::layout::seal;
+use super::lock::LOCK;
+use super::opened::open_or_create;
+use super::process::PROCESSES;
 use super::read::Catalog;
 use super::{Core, EPOCHS, Exclusive, IMPORTS, RESTORE};
 
@@ -36,12 +39,6 @@ impl Exclusive<'_> {
     /// The caller has the store alone, must drop it now and open it again.
     pub(crate) fn compact(&self, imported: Option<&str>) -> Result<(), StoreError> {
         let core = self.core;
-        if std::fs::symlink_metadata(&core.live).is_ok_and(|found| found.is_symlink()) {
-            return Err(StoreError::WrongFileType {
-                path: core.live.clone(),
-                found: "a symbolic link, which cannot change places with a folder",
-            });
-        }
         let was_pending = core.is_pending();
         // Should this process die, the next holder of the lock removes what it wrote.
         self.begin();
@@ -80,17 +77,17 @@ impl Exclusive<'_> {
         };
         core.remove_compacted()?;
         let folder = core.compacted();
-        let files = Files::new(folder.clone(), core.settings.faults.clone());
-        files.make_directory(&folder)?;
-        for name in [EPOCHS, IMPORTS, RESTORE] {
-            let old = core.live.join(name);
-            if old.exists() {
-                files.copy(&old, &folder.join(name))?;
-            }
+        core.files.make_directory(&folder)?;
+        if core.access()?.0.shared_with().is_some() {
+            // As in a new store: there before any other member comes.
+            open_or_create(&folder.join(PROCESSES))?;
         }
+        let files = Files::new(folder.clone(), core.settings.faults.clone());
         // A full disk must not keep anybody from reading.
-        let lock = folder.join("lock");
-        open_or_create(&lock).map_err(StoreError::io("create", &lock))?;
+        open_or_create(&folder.join(LOCK))?;
+        for name in [EPOCHS, IMPORTS, RESTORE] {
+            files.copy(&core.live.join(name), &folder.join(name))?;
+        }
         if let Some(line) = imported {
             files.append_line(&folder.join(IMPORTS), line)?;
         }
@@ -110,7 +107,7 @@ impl Exclusive<'_> {
                 record.write(segment);
             }
         })?;
-        files.give_like(&folder, &core.live)
+        files.open_like(&folder, &core.live)
     }
 }
 

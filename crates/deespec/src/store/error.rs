@@ -48,6 +48,56 @@ pub enum StoreError {
         /// What it is: "a symbolic link", "a directory".
         found: &'static str,
     },
+    /// Something other than a folder stands where a folder of the store belongs.
+    #[error("{} is not a folder but {found}", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+        /// What it is: "a symbolic link", "a file".
+        found: &'static str,
+    },
+    /// A file or folder of the store belongs to somebody else, who could change it at any time.
+    #[error("{} belongs to user {owner} and not to user {expected}", path.display())]
+    OtherOwner {
+        /// The file or folder.
+        path: PathBuf,
+        /// The number of its owner.
+        owner: u32,
+        /// The number of whom it should belong to: this process' user, or the store's owner.
+        expected: u32,
+    },
+    /// The number of the owner is not mapped into the user namespace of this process.
+    #[error("{} belongs to a user whom this container does not know", path.display())]
+    UnknownOwner {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Others can write to a file or folder of the store, which is not shared with them.
+    #[error("{} {exposure} (its mode is {mode:04o})", path.display())]
+    Exposed {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Who can write there.
+        exposure: Exposure,
+    },
+    /// The store is, or is to be, shared with a group that this process does not belong to.
+    #[error("{} cannot be shared with group {group}, of which this process is no member", path.display())]
+    NotAMember {
+        /// The store's folder.
+        path: PathBuf,
+        /// The number of the group.
+        group: u32,
+    },
+    /// A store that exists was to be made for a group.
+    #[error("the store {} exists and is not shared with group {group}", path.display())]
+    NotShared {
+        /// The store's folder.
+        path: PathBuf,
+        /// The number of the group.
+        group: u32,
+    },
     /// A file is larger than anything that DeeSpec writes.
     #[error("{} has {found} bytes, more than the {limit} that are allowed", path.display())]
     TooLarge {
@@ -139,6 +189,21 @@ pub enum StoreError {
         /// The store's folder.
         path: PathBuf,
     },
+}
+
+/// Who can write where nobody but those should who may use the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Exposure {
+    /// Every user.
+    #[error("can be written by every user")]
+    Everybody,
+    /// A group that the store is not shared with.
+    #[error("can be written by group {0}, which the store is not shared with")]
+    Group(u32),
+    /// The folder has other things in it, so making a store there must not change its rights.
+    #[error("is open to others and holds more than a store")]
+    Crowded,
 }
 
 impl StoreError {

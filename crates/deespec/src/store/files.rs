@@ -1,26 +1,31 @@
 //! Durable operations on files: a file appears complete or not at all. Nothing here knows what
 //! the bytes mean. Temporary files are written by the holder of the exclusive lock only, so any
 //! that the next holder finds belongs to a process that died.
+//!
+//! What is made, moved or removed is so through the descriptor of a folder that `access.rs` has judged,
+//! and every file gets its owner, group and mode explicitly.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{CWD, FallocateFlags, RenameFlags, fallocate, renameat_with};
+use rustix::fs::{
+    AtFlags, FallocateFlags, Mode, RenameFlags, chmodat, fallocate, mkdirat, renameat_with, statat,
+    unlinkat,
+};
 
+use super::access::{self, Access, parent};
 use super::error::StoreError;
 use super::faults::{FaultInjector, Operation};
+use super::opened::{create_in, name_of, open_own, open_regular};
 use super::protection::Protection;
 use super::raw::Region;
 
 /// Name prefix of a file that is not complete yet.
 const TEMPORARY: &str = "tmp-";
-/// Most bytes that a document may have (a store of 100,000 series has about 20 MiB).
-pub(crate) const DOCUMENT_MAX: u64 = 256 << 20;
 
 /// The disk as the store sees it.
 pub(crate) struct Files {
@@ -32,6 +37,10 @@ pub(crate) struct Files {
 pub(crate) struct Temporary {
     pub(crate) file: File,
     path: PathBuf,
+    name: OsString,
+    /// The folder `live`, and who may use what is in it.
+    folder: File,
+    access: Access,
 }
 
 impl Files {
@@ -45,25 +54,104 @@ impl Files {
             .map_or(Ok(()), |faults| faults.before(operation, path))
     }
 
-    /// Makes a folder that only its owner can enter, unless it is there already.
-    pub(crate) fn make_directory(&self, path: &Path) -> Result<(), StoreError> {
+    /// A folder of the store, which nobody can change who may not use the store.
+    fn folder(&self, path: &Path) -> Result<File, StoreError> {
+        let (live, access) = access::live(&self.live)?;
+        if path == self.live {
+            return Ok(live);
+        }
+        // The store's own folder may be named by a link of the user's.
+        access.folder(path, path == parent(&self.live))
+    }
+
+    /// The folder that holds `path`, and its name there.
+    fn place<'a>(&self, path: &'a Path) -> Result<(File, &'a OsStr), StoreError> {
+        Ok((self.folder(&parent(path))?, name_of(path)))
+    }
+
+    /// Makes a folder around the store, unless it is there already. A group that the store is to be
+    /// shared with can enter it.
+    pub(super) fn make_around(&self, path: &Path, group: Option<u32>) -> Result<(), StoreError> {
         if path.is_dir() {
             return Ok(());
         }
-        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            self.make_directory(parent)?;
+        let around = parent(path);
+        self.make_around(&around, group)?;
+        let around = access::open_folder(&around, true)?;
+        let access = Access::of_maker(group);
+        let mode = if group.is_some() { 0o2750 } else { 0o700 };
+        self.make_folder(&around, path, &access, mode)
+    }
+
+    /// Makes a folder of the store for those who may use the store, unless it is there already.
+    pub(crate) fn make_directory(&self, path: &Path) -> Result<(), StoreError> {
+        let (_, access) = access::live(&self.live)?;
+        let around = access.folder(&parent(path), true)?;
+        self.make_folder(&around, path, &access, access.folder_mode())?;
+        access.folder(path, false).map(drop)
+    }
+
+    /// Makes the folder `live`, which makes a store of the folder around it. What is shared from the
+    /// first moment stands there before anybody else can enter.
+    pub(super) fn make_live(&self, access: &Access, shared: &[&str]) -> Result<(), StoreError> {
+        let path = &self.live;
+        let around = access.folder(&parent(path), true)?;
+        self.make_folder(&around, path, access, 0o700)?;
+        if access.shared_with().is_none() {
+            return Ok(());
         }
-        let made = self
-            .before(Operation::Create, path)
-            .and_then(|()| fs::DirBuilder::new().mode(0o700).create(path))
-            // Explicit, because the umask may have taken even the owner's rights.
-            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o700)));
+        let folder = access::open_folder(path, false)?;
+        for name in shared {
+            let path = path.join(name);
+            match create_in(&folder, OsStr::new(name), access) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    if let Some((file, found)) = open_regular(&path, true, 0)? {
+                        access::check_links(&path, &found)?;
+                        access
+                            .give(&file, access.file_mode())
+                            .map_err(StoreError::io("set the rights of", &path))?;
+                    }
+                }
+                made => drop(made.map_err(StoreError::io("create", &path))?),
+            }
+        }
+        access
+            .give(&folder, access.folder_mode())
+            .map_err(StoreError::io("set the rights of", path))
+    }
+
+    fn make_folder(
+        &self,
+        around: &File,
+        path: &Path,
+        access: &Access,
+        mode: u32,
+    ) -> Result<(), StoreError> {
+        let made = self.before(Operation::Create, path).and_then(|()| {
+            mkdirat(around, name_of(path), Mode::RWXU)?;
+            // The umask may have taken even the owner's right to open it.
+            Ok(chmodat(
+                around,
+                name_of(path),
+                Mode::RWXU,
+                AtFlags::empty(),
+            )?)
+        });
         match made {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-            other => other.map_err(StoreError::io("create the folder", path))?,
+            Ok(()) => {
+                let folder = access::open_folder(path, false)?;
+                access
+                    .give(&folder, mode)
+                    .map_err(StoreError::io("set the rights of", path))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                access::open_folder(path, false)?;
+                return Ok(());
+            }
+            Err(error) => return Err(StoreError::io("create the folder", path)(error)),
         }
         // What is made durable in the folder must not be lost with the folder.
-        self.sync_directory(path.parent().unwrap_or_else(|| Path::new(".")))
+        self.sync_folder(around, &parent(path))
     }
 
     /// Where a file stands until it is complete.
@@ -74,23 +162,25 @@ impl Files {
     /// Begins a file under a temporary name; the caller holds the exclusive lock.
     pub(crate) fn begin(&self, name: &str) -> Result<Temporary, StoreError> {
         let path = self.temporary(name);
+        let (folder, access) = access::live(&self.live)?;
         let begun = self.before(Operation::Create, &path).and_then(|()| {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create_new(true).mode(0o600);
-            options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-            let file = options.open(&path).or_else(|error| {
+            let create = || create_in(&folder, name_of(&path), &access);
+            create().or_else(|error| {
                 if error.kind() != io::ErrorKind::AlreadyExists {
                     return Err(error);
                 }
-                fs::remove_file(&path)?;
-                options.open(&path)
-            })?;
-            // Explicit, because the umask may have taken even the owner's rights.
-            file.set_permissions(fs::Permissions::from_mode(0o600))?;
-            Ok(file)
+                unlinkat(&folder, name_of(&path), AtFlags::empty())?;
+                create()
+            })
         });
         let file = begun.map_err(StoreError::io("create", &path))?;
-        Ok(Temporary { file, path })
+        Ok(Temporary {
+            file,
+            name: name_of(&path).to_owned(),
+            path,
+            folder,
+            access,
+        })
     }
 
     /// Reserves `bytes` of disk for a new file, so that a full disk is an error here and not a
@@ -124,10 +214,12 @@ impl Files {
         } else {
             RenameFlags::NOREPLACE
         };
+        let (folder, name) = self.place(target)?;
+        let (from, old) = (&temporary.folder, &temporary.name);
         self.before(Operation::Rename, target)
-            .and_then(|()| Ok(renameat_with(CWD, &temporary.path, CWD, target, flags)?))
+            .and_then(|()| Ok(renameat_with(from, old, &folder, name, flags)?))
             .map_err(StoreError::io("put into place", target))?;
-        self.sync_directory(target.parent().unwrap_or_else(|| Path::new(".")))
+        self.sync_folder(&folder, &parent(target))
     }
 
     /// Writes a whole file, durably and atomically.
@@ -140,13 +232,15 @@ impl Files {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let mut temporary = self.begin(&name)?;
         // A file that its owner has opened to other readers stays open to them.
-        if let Ok(old) = fs::symlink_metadata(target)
-            && replace
-            && old.is_file()
+        if replace
+            && let (folder, name) = self.place(target)?
+            && let Ok(old) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
+            && old.st_mode & READERS != 0
         {
+            let mode = temporary.access.file_mode() | (old.st_mode & READERS);
             temporary
-                .file
-                .set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))
+                .access
+                .give(&temporary.file, mode)
                 .map_err(StoreError::io("set the rights of", &temporary.path))?;
         }
         self.before(Operation::Write, &temporary.path)
@@ -157,40 +251,39 @@ impl Files {
 
     /// Lets two folders change places, at once.
     pub(crate) fn exchange(&self, one: &Path, other: &Path) -> Result<(), StoreError> {
+        let (folder, name) = self.place(one)?;
+        let with = name_of(other);
         self.before(Operation::Rename, one)
-            .and_then(|()| Ok(renameat_with(CWD, other, CWD, one, RenameFlags::EXCHANGE)?))
+            .and_then(|()| {
+                let flags = RenameFlags::EXCHANGE;
+                Ok(renameat_with(&folder, with, &folder, name, flags)?)
+            })
             .map_err(StoreError::io("put another folder into place of", one))?;
-        self.sync_directory(one.parent().unwrap_or_else(|| Path::new(".")))
+        self.sync_folder(&folder, &parent(one))
     }
 
-    /// Copies a file, durably, under a name that is new.
+    /// Copies a file of the store, durably, under a name that is new.
     pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        let Some((mut file, _)) = open_own(from, false, u64::MAX)? else {
+            return Ok(());
+        };
         let name = to.file_name().unwrap_or_default().to_string_lossy();
         let mut temporary = self.begin(&name)?;
         self.before(Operation::Write, &temporary.path)
-            .and_then(|()| io::copy(&mut File::open(from)?, &mut temporary.file))
+            .and_then(|()| io::copy(&mut file, &mut temporary.file))
             .map_err(StoreError::io("copy", from))?;
         self.finish(&temporary, to, false)
     }
 
-    /// Gives a folder, and the files in it, the owner that another one has, and the folder its mode.
-    pub(crate) fn give_like(&self, path: &Path, model: &Path) -> Result<(), StoreError> {
-        let fail = || StoreError::io("give an owner to", path);
-        let owner = fs::metadata(model).map_err(fail())?;
-        let give = |path: &Path| {
-            let found = fs::symlink_metadata(path)?;
-            if (found.uid(), found.gid()) == (owner.uid(), owner.gid()) {
-                return Ok(());
-            }
-            std::os::unix::fs::lchown(path, Some(owner.uid()), Some(owner.gid()))
-        };
-        for entry in fs::read_dir(path).map_err(fail())?.flatten() {
-            give(&entry.path()).map_err(fail())?;
-        }
-        let mode = fs::Permissions::from_mode(owner.mode() & 0o7777);
-        give(path)
-            .and_then(|()| fs::set_permissions(path, mode))
-            .map_err(fail())
+    /// Gives a folder the mode that another one has: its owner may have opened that to readers.
+    pub(crate) fn open_like(&self, path: &Path, model: &Path) -> Result<(), StoreError> {
+        let fail = || StoreError::io("set the rights of", path);
+        let (folder, access) = access::live(path)?;
+        let mode = access::open_folder(model, false)?
+            .metadata()
+            .map_err(fail())?
+            .mode();
+        access.give(&folder, mode & 0o7777).map_err(fail())
     }
 
     /// Removes a folder with all its files; what is no folder, or is not there, is left alone.
@@ -204,8 +297,9 @@ impl Files {
     }
 
     pub(crate) fn remove(&self, path: &Path) -> Result<(), StoreError> {
+        let (folder, name) = self.place(path)?;
         self.before(Operation::Remove, path)
-            .and_then(|()| fs::remove_file(path))
+            .and_then(|()| Ok(unlinkat(&folder, name, AtFlags::empty())?))
             .map_err(StoreError::io("remove", path))
     }
 
@@ -213,6 +307,16 @@ impl Files {
         self.before(Operation::SyncDirectory, path)
             .and_then(|()| match Protection::SyncDirectory.stands() {
                 true => File::open(path)?.sync_all(),
+                false => Ok(()),
+            })
+            .map_err(StoreError::io("make durable", path))
+    }
+
+    /// As [`Files::sync_directory`], for a folder that is open.
+    fn sync_folder(&self, folder: &File, path: &Path) -> Result<(), StoreError> {
+        self.before(Operation::SyncDirectory, path)
+            .and_then(|()| match Protection::SyncDirectory.stands() {
+                true => folder.sync_all(),
                 false => Ok(()),
             })
             .map_err(StoreError::io("make durable", path))
@@ -289,117 +393,13 @@ fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file of the store without following links and without waiting for a FIFO's writer.
-fn open_flags() -> i32 {
-    use rustix::fs::OFlags;
-    let flags = match Protection::FileType.stands() {
-        true => OFlags::NOFOLLOW | OFlags::NONBLOCK,
-        false => OFlags::NONBLOCK,
-    };
-    flags.bits().cast_signed()
-}
-
-/// Opens a file for reading, as its owner left it.
-pub(super) fn open_to_read(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(open_flags()).open(path)
-}
-
-/// Opens a file for reading and writing, and makes it first where it does not exist, so that only
-/// its owner can use it.
-pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(open_flags());
-    loop {
-        match options.open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => return other,
-        }
-        match options.clone().create_new(true).open(path) {
-            Ok(file) => {
-                // Explicit, because the umask may have taken even the owner's rights.
-                file.set_permissions(fs::Permissions::from_mode(0o600))?;
-                return Ok(file);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Opens a regular file of at most `limit` bytes; `None` when there is no file of that name.
-pub(crate) fn open_regular(
-    path: &Path,
-    write: bool,
-    limit: u64,
-) -> Result<Option<(File, fs::Metadata)>, StoreError> {
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(write)
-        .custom_flags(open_flags())
-        .open(path);
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(match fs::symlink_metadata(path).map(|m| file_type(&m)) {
-                Ok(Some(found)) => StoreError::WrongFileType {
-                    path: path.to_owned(),
-                    found,
-                },
-                _ => StoreError::io("open", path)(error),
-            });
-        }
-    };
-    let metadata = file.metadata().map_err(StoreError::io("inspect", path))?;
-    if let Some(found) = file_type(&metadata) {
-        return Err(StoreError::WrongFileType {
-            path: path.to_owned(),
-            found,
-        });
-    }
-    if metadata.len() > limit {
-        return Err(StoreError::TooLarge {
-            path: path.to_owned(),
-            found: metadata.len(),
-            limit,
-        });
-    }
-    Ok(Some((file, metadata)))
-}
-
-/// What something is that is not a regular file.
-fn file_type(metadata: &fs::Metadata) -> Option<&'static str> {
-    use std::os::unix::fs::FileTypeExt as _;
-    let kind = metadata.file_type();
-    match () {
-        () if kind.is_file() || !Protection::FileType.stands() => None,
-        () if kind.is_symlink() => Some("a symbolic link"),
-        () if kind.is_dir() => Some("a folder"),
-        () if kind.is_fifo() => Some("a FIFO"),
-        () if kind.is_socket() => Some("a socket"),
-        () => Some("a device"),
-    }
-}
-
-/// Reads a whole regular file of at most [`DOCUMENT_MAX`] bytes; `None` when it does not exist.
-pub(crate) fn read_document(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some((file, metadata)) = open_regular(path, false, DOCUMENT_MAX)? else {
-        return Ok(None);
-    };
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    file.take(DOCUMENT_MAX)
-        .read_to_end(&mut bytes)
-        .map_err(StoreError::io("read", path))?;
-    Ok(Some(bytes))
-}
+/// Who else may read a document.
+const READERS: u32 = 0o044;
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn files() -> (tempfile::TempDir, Files) {
@@ -423,34 +423,5 @@ mod tests {
         );
         files.sweep().unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_is_not_a_regular_file_is_refused_by_name() {
-        let (folder, _files) = files();
-        let at = |name: &str| folder.path().join(name);
-        std::os::unix::fs::symlink("elsewhere", at("link")).unwrap();
-        fs::create_dir(at("folder")).unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
-        rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        for (name, expected) in [
-            ("link", "a symbolic link"),
-            ("folder", "a folder"),
-            ("socket", "a socket"),
-            ("fifo", "a FIFO"),
-        ] {
-            match read_document(&at(name)) {
-                Err(StoreError::WrongFileType { found, .. }) => assert_eq!(found, expected),
-                other => panic!("{name}: {other:?}"),
-            }
-        }
-        File::create(at("sparse"))
-            .unwrap()
-            .set_len(8 << 40)
-            .unwrap();
-        assert!(matches!(
-            read_document(&at("sparse")),
-            Err(StoreError::TooLarge { .. })
-        ));
     }
 }

@@ -10,11 +10,16 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// let id: deespec::StoreId = "00000000000000010000000000000002".parse()?;
 /// assert_eq!(id.to_string(), "00000000000000010000000000000002");
-/// # Ok::<(), std::num::ParseIntError>(())
+/// # Ok::<(), deespec::NotAStoreId>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StoreId(pub(crate) [u64; 2]);
+
+/// The text is not the identity of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a store's identity has 32 hexadecimal digits")]
+pub struct NotAStoreId;
 
 impl StoreId {
     /// A new identity from the kernel's random numbers.
@@ -42,10 +47,13 @@ impl fmt::Display for StoreId {
 }
 
 impl std::str::FromStr for StoreId {
-    type Err = std::num::ParseIntError;
+    type Err = NotAStoreId;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        u128::from_str_radix(text, 16).map(Self::from_u128)
+    fn from_str(text: &str) -> Result<Self, NotAStoreId> {
+        // Stricter than the number's own grammar, which has signs and any length.
+        let is_identity = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = is_identity.then(|| u128::from_str_radix(text, 16).ok());
+        number.flatten().map(Self::from_u128).ok_or(NotAStoreId)
     }
 }
 
@@ -56,9 +64,9 @@ impl From<StoreId> for String {
 }
 
 impl TryFrom<String> for StoreId {
-    type Error = std::num::ParseIntError;
+    type Error = NotAStoreId;
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
+    fn try_from(text: String) -> Result<Self, NotAStoreId> {
         text.parse()
     }
 }

@@ -4,16 +4,21 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
+use super::access;
 use super::error::StoreError;
 use super::faults::Operation;
-use super::files::{Files, open_or_create, open_regular, sync_file};
+use super::files::{Files, sync_file};
+use super::opened::{open_or_create, open_own};
 
 impl Files {
     /// Appends one line of JSON durably. A torn line that a crash left at the end is cut off first;
     /// one that only lacks its newline is kept.
     pub(crate) fn append_line(&self, path: &Path, line: &str) -> Result<(), StoreError> {
-        let appended = self.before(Operation::Append, path).and_then(|()| {
-            let mut file = open_or_create(path)?;
+        self.before(Operation::Append, path)
+            .map_err(StoreError::io("append to", path))?;
+        let (mut file, found) = open_or_create(path)?;
+        access::check_file(path, &found)?;
+        let mut append = || -> io::Result<u64> {
             let whole = end_of_last_line(&mut file)?;
             file.seek(io::SeekFrom::Start(whole))?;
             let mut rest = Vec::new();
@@ -26,9 +31,9 @@ impl Files {
             }
             let before = file.stream_position()?;
             file.write_all(format!("{line}\n").as_bytes())?;
-            Ok((file, before))
-        });
-        let (file, before) = appended.map_err(StoreError::io("append to", path))?;
+            Ok(before)
+        };
+        let before = append().map_err(StoreError::io("append to", path))?;
         let kept = self.sync_lines(&file, path, before == 0);
         if kept.is_err() {
             // Nobody may take it for one that is on the disk, not even after a sync that succeeds: a
@@ -40,7 +45,8 @@ impl Files {
 
     /// Makes durable what a process has appended that may not have lived to do so.
     pub(crate) fn keep_lines(&self, path: &Path) -> Result<(), StoreError> {
-        let file = open_or_create(path).map_err(StoreError::io("open", path))?;
+        let (file, found) = open_or_create(path)?;
+        access::check_file(path, &found)?;
         self.sync_lines(&file, path, true)
     }
 
@@ -57,7 +63,7 @@ impl Files {
 
 /// The last complete line of a file of lines; `None` when there is none.
 pub(crate) fn last_line(path: &Path) -> Result<Option<String>, StoreError> {
-    let Some((mut file, _)) = open_regular(path, false, u64::MAX)? else {
+    let Some((mut file, _)) = open_own(path, false, u64::MAX)? else {
         return Ok(None);
     };
     let read = end_of_last_line(&mut file).and_then(|end| {

@@ -7,14 +7,23 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::sync::{AtomicU64, Ordering};
+
+use super::access;
 use super::error::StoreError;
-use super::files::{open_or_create, open_to_read};
+use super::opened::{open_or_create, open_regular};
 use super::protection::Protection;
+
+/// The name of the lock's file in `live/`.
+pub(super) const LOCK: &str = "lock";
 
 /// Where the lock is and how long to wait for it.
 pub(crate) struct Lock {
     path: PathBuf,
     deadline: Duration,
+    /// The inode of the file that was found to be safe. Only those who may use the store can put
+    /// another one there, so the same one is not judged again.
+    judged: AtomicU64,
 }
 
 /// The lock while it is held; dropping it gives it back.
@@ -105,7 +114,11 @@ pub(crate) enum Mode {
 
 impl Lock {
     pub(crate) fn new(path: PathBuf, deadline: Duration) -> Self {
-        Self { path, deadline }
+        Self {
+            path,
+            deadline,
+            judged: AtomicU64::new(0),
+        }
     }
 
     /// Takes the lock, or fails when the deadline has passed.
@@ -148,12 +161,20 @@ impl Lock {
     /// A file system that an error of its disk has made read-only still has the counts of those who
     /// mapped them, and a lock needs no more than a file that can be read.
     fn open(&self) -> Result<File, StoreError> {
-        open_or_create(&self.path)
-            .or_else(|error| match error.kind() {
-                io::ErrorKind::ReadOnlyFilesystem => open_to_read(&self.path),
-                _ => Err(error),
-            })
-            .map_err(StoreError::io("open", &self.path))
+        let opened = match open_or_create(&self.path) {
+            Err(StoreError::Io { source, .. })
+                if source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
+            {
+                open_regular(&self.path, false, u64::MAX)?.ok_or(source)
+            }
+            other => Ok(other?),
+        };
+        let (file, found) = opened.map_err(StoreError::io("open", &self.path))?;
+        if self.judged.load(Ordering::Relaxed) != found.ino() {
+            access::check_file(&self.path, &found)?;
+            self.judged.store(found.ino(), Ordering::Relaxed);
+        }
+        Ok(file)
     }
 
     /// Whether the path still names the file that was locked.

@@ -5,6 +5,7 @@
 //! `durability.rs` makes it all durable and `recovery.rs` repairs what a crash left. Documents
 //! (JSON) are above this room, and only `raw/` knows that memory is a mapped file.
 
+mod access;
 mod build;
 mod compact;
 mod control;
@@ -13,13 +14,14 @@ mod epoch;
 mod error;
 mod families;
 mod faults;
-pub(crate) mod files;
+mod files;
 mod filesystem;
 mod identity;
 mod layout;
 pub(crate) mod lines;
 mod lock;
 mod open;
+pub(crate) mod opened;
 mod process;
 mod protection;
 mod raw;
@@ -40,9 +42,9 @@ use std::time::{Duration, SystemTime};
 use crate::sync::{AtomicBool, Ordering};
 
 pub use epoch::Beginning;
-pub use error::StoreError;
+pub use error::{Exposure, StoreError};
 pub use faults::{FaultInjector, Operation};
-pub use identity::StoreId;
+pub use identity::{NotAStoreId, StoreId};
 
 pub(crate) use epoch::Record;
 pub(crate) use files::Files;
@@ -67,6 +69,8 @@ use crate::metric::{Family, LabelSet, Value};
 pub(crate) struct Settings {
     pub(crate) create: bool,
     pub(crate) any_file_system: bool,
+    /// The group that a new store is shared with.
+    pub(crate) group: Option<u32>,
     pub(crate) stripes: Option<u32>,
     pub(crate) lock_deadline: Duration,
     pub(crate) program: String,

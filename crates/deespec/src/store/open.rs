@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::sync::{AtomicBool, Ordering};
 
+use super::access::{self, Access, check_member};
 use super::build::{Contents, Frame, Plan};
 use super::control::{BOOT, EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
 use super::epoch::{Beginning, Record};
@@ -14,7 +15,8 @@ use super::error::StoreError;
 use super::files::Files;
 use super::identity::{StoreId, boot_id};
 use super::layout::{MAX_SEGMENTS, MAX_STRIPES, seal};
-use super::lock::{Kept, Lock, Mode};
+use super::lock::{Kept, LOCK, Lock, Mode};
+use super::process::PROCESSES;
 use super::raw::ForkLocal;
 use super::segment::Segment;
 use super::{Core, DamagedSegment, EPOCHS, Further, IMPORTS, Seed, Settings, filesystem};
@@ -50,16 +52,31 @@ impl Core {
         let root = std::path::absolute(root).map_err(StoreError::io("locate", root))?;
         let live = root.join("live");
         let files = Files::new(live.clone(), settings.faults.clone());
-        let lock = Lock::new(live.join("lock"), settings.lock_deadline);
+        let lock = Lock::new(live.join(LOCK), settings.lock_deadline);
         let path = live.join(Segment::file_name(0));
+        let find = || -> Result<Option<(Segment, File)>, StoreError> {
+            // Who has put it there is asked before anything of it is read.
+            let Some((_, access)) = access::open_live(&live)? else {
+                return Ok(None);
+            };
+            access.folder(&root, true)?;
+            let found = open_first(&path, &settings)?;
+            match settings.group {
+                Some(group) if found.is_some() && access.shared_with() != Some(group) => {
+                    let path = root.clone();
+                    Err(StoreError::NotShared { path, group })
+                }
+                _ => Ok(found),
+            }
+        };
         let find_or_make = || -> Result<(Segment, File), E> {
-            if let Some(first) = open_first(&path, &settings)? {
+            if let Some(first) = find()? {
                 return Ok(first);
             }
             // The record of epochs is begun long after the first segment: that was lost here, or was
             // made by another process since.
             if live.join(EPOCHS).exists() {
-                let first = open_first(&path, &settings)?;
+                let first = find()?;
                 return Ok(first.ok_or_else(|| StoreError::damaged(&path, MISSING))?);
             }
             if !settings.create {
@@ -69,12 +86,12 @@ impl Core {
             if !settings.any_file_system {
                 filesystem::check(nearest_existing(&root))?;
             }
-            files.make_directory(&live)?;
+            make_folders(&files, &root, &live, settings.group)?;
             let _held = lock.take(Mode::Exclusive, || {})?;
-            if open_first(&path, &settings)?.is_none() {
+            if find()?.is_none() {
                 make(&files, &live, &settings, &seed()?)?;
             }
-            let first = open_first(&path, &settings)?;
+            let first = find()?;
             Ok(first.ok_or_else(|| StoreError::damaged(&path, MISSING))?)
         };
         let (first, kept) = loop {
@@ -181,6 +198,25 @@ fn open_first(path: &Path, settings: &Settings) -> Result<Option<(Segment, File)
         filesystem::check(path.parent().unwrap_or(path))?;
     }
     Ok(Some((segment, file)))
+}
+
+/// Makes the folders of a new store. With a group it is ready for its members before they can enter.
+fn make_folders(
+    files: &Files,
+    root: &Path,
+    live: &Path,
+    group: Option<u32>,
+) -> Result<(), StoreError> {
+    if let Some(group) = group {
+        check_member(root, group)?;
+    }
+    files.make_around(root, group)?;
+    match access::open_live(live)? {
+        Some((_, access)) if group.is_none() || access.shared_with() == group => return Ok(()),
+        _ => {}
+    }
+    let access = Access::of_new(root, group)?;
+    files.make_live(&access, &[LOCK, PROCESSES])
 }
 
 /// Makes the segments of a new store, the first one last: with it the store exists.

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use crate::sync::{AtomicU64, Ordering};
 
+use super::access;
 use super::control::TICKET;
 use super::error::StoreError;
-use super::files::open_or_create;
+use super::opened::open_or_create;
 use super::protection::Protection;
 use super::raw::{self, ForkLocal};
 use super::segment::Segment;
@@ -92,8 +93,8 @@ impl Process {
         {
             return Ok(used(known));
         }
-        let file = open_or_create(&path).map_err(fail("open"))?;
-        let metadata = file.metadata().map_err(fail("inspect"))?;
+        let (file, metadata) = open_or_create(&path)?;
+        access::check_file(&path, &metadata)?;
         let names = (metadata.dev(), metadata.ino());
         let number = ForkLocal::new().map_err(fail("reserve memory for"))?;
         let identity = Arc::new(Identity {

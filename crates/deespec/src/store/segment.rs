@@ -9,8 +9,9 @@ use crate::sync::{AtomicU64, Ordering};
 
 use super::control::{TAIL, Tail};
 use super::error::StoreError;
-use super::files::{Files, open_regular, reserve};
+use super::files::{Files, reserve};
 use super::layout::{FORMAT_VERSION, Geometry, Header, HeaderError, PAGE_BYTES};
+use super::opened::open_own;
 use super::protection::Protection;
 use super::raw::Region;
 
@@ -42,14 +43,9 @@ impl Segment {
 
     /// Opens a segment, and gives its file too; `None` when that does not exist.
     pub(crate) fn open(path: &Path) -> Result<Option<(Self, File)>, StoreError> {
-        let Some((file, metadata)) = open_regular(path, true, u64::MAX)? else {
+        let Some((file, metadata)) = open_own(path, true, u64::MAX)? else {
             return Ok(None);
         };
-        if metadata.nlink() > 1 {
-            let found = "a file with a second name (a hard link)";
-            let path = path.to_owned();
-            return Err(StoreError::WrongFileType { path, found });
-        }
         let mut page = [0; PAGE_BYTES];
         let read = file
             .read_at(&mut page, 0)

@@ -240,9 +240,21 @@ fn an_import_that_is_not_lawful_changes_nothing() {
         assert!(matches!(check(text), Error::Document(_)));
     }
     fs::remove_file(&path).unwrap();
-    std::os::unix::fs::symlink(Path::new("metrics.json"), &path).unwrap();
+    std::os::unix::fs::symlink(Path::new("bad.json"), &path).unwrap();
     assert!(matches!(
-        check("link"),
+        check("a link to itself"),
         Error::Store(StoreError::WrongFileType { .. })
     ));
+}
+
+#[test]
+fn a_document_may_be_named_by_a_link() {
+    let (folder, _, store) = published();
+    let (there, path) = (folder.path().join("there"), folder.path().join("link.json"));
+    fs::write(&there, LEGACY).unwrap();
+    std::os::unix::fs::symlink("there", &path).unwrap();
+    let added = store.import(&path, false).unwrap();
+    assert!(matches!(added, Import::Added { counts: 120, .. }));
+    store.restore(&path, "", true).unwrap();
+    assert_eq!(store_values(&store), expected([100, 20, 0, 0], &[]));
 }

@@ -200,6 +200,9 @@ fn role() {
             metrics::counter!("installed_total").increment(1);
             say(&install().unwrap_err().to_string());
         }
+        "everything" => crate::access::everything(&store, argument, say),
+        "poor" => crate::attacks::poor(&store, argument, say),
+        "share" => crate::access::share(&store, argument, say),
         "open" => match quiet().open(&store) {
             Ok(_) => say("opened"),
             Err(error) => say(&error.to_string()),

@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::exit::Failure;
+use crate::files;
 use crate::location;
 use crate::ui::Ui;
 
@@ -84,7 +85,7 @@ pub(super) fn run(demo: &Demo, folder: &Path, ui: &Ui) -> Result<Outcome, Failur
         most.max(100),
         demo.kill.max(8) * 2
     );
-    std::fs::write(&thresholds, text).map_err(io("write", &thresholds))?;
+    files::create(&thresholds, text.as_bytes(), 0o600).map_err(io("write", &thresholds))?;
 
     let (sender, events) = channel();
     let mut workers = Workers {
@@ -258,7 +259,7 @@ impl Race<'_> {
         };
         if self.killed.is_multiple_of(2) {
             let request = stall_request(self.workers.folder, number);
-            std::fs::write(&request, "").map_err(io("write", &request))?;
+            files::create(&request, b"", 0o600).map_err(io("write", &request))?;
             self.stalling = Some(number);
             return Ok(());
         }

@@ -202,6 +202,7 @@ impl Repository {
         let path = self.folder.join("at-work");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
+        options.mode(0o600);
         options.open(&path).map_err(io("open", &path))
     }
 }

@@ -1,12 +1,12 @@
 //! Where the gate's configuration comes from.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use deespec::gate::Thresholds;
 
 use crate::exit::Failure;
+use crate::files;
 use crate::location::configuration_folder;
 
 /// The thresholds of `--config`, else `DEESPEC_CONFIG`, else of the file beside the store, else the
@@ -70,17 +70,5 @@ fn read(path: &Path) -> Result<String, Failure> {
         };
         Failure::new(what).hint(hint)
     };
-    // A FIFO would wait for a writer, perhaps for ever.
-    let metadata = path.metadata().map_err(failure)?;
-    if !metadata.is_file() {
-        return Err(failure(std::io::Error::other("it is not a regular file")));
-    }
-    let file = File::open(path).map_err(failure)?;
-    let mut text = String::new();
-    // One byte more than is allowed, so that the parser sees that it is too long.
-    let limit = Thresholds::MAX_BYTES as u64 + 1;
-    file.take(limit)
-        .read_to_string(&mut text)
-        .map_err(failure)?;
-    Ok(text)
+    files::read(path, Thresholds::MAX_BYTES as u64).map_err(failure)
 }

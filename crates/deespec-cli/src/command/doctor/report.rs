@@ -1,11 +1,13 @@
 //! The doctor's report, as one JSON object or as text.
 
+use deespec::Health;
 use deespec::gate::{DetailVerdict, Judgement, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::command::show::transactions;
 use crate::ui::{columns, count, printable};
+use crate::users;
 
 use super::histograms::{self, Histogram};
 use super::{Examination, published};
@@ -51,6 +53,9 @@ struct Store<'a> {
     series: usize,
     segments: usize,
     stripes: u32,
+    owner: u32,
+    shared_with: Option<u32>,
+    mode: String,
     disk_bytes: u64,
     durable_lag_seconds: f64,
     degraded: bool,
@@ -91,6 +96,9 @@ impl Report<'_> {
                 series: health.series,
                 segments: health.segments,
                 stripes: health.stripes,
+                owner: health.owner,
+                shared_with: health.shared_with,
+                mode: format!("{:04o}", health.mode),
                 disk_bytes: health.disk_bytes,
                 durable_lag_seconds: health.durable_lag.as_secs_f64(),
                 degraded: health.degraded,
@@ -160,9 +168,13 @@ impl Report<'_> {
                 },
             ),
         ];
-        let facts = facts.map(|(name, value)| vec![name.to_owned(), value]);
+        let mut facts = facts
+            .map(|(name, value)| vec![name.to_owned(), value])
+            .to_vec();
+        let unusual = access(health);
+        facts.splice(1..1, unusual.map(|access| vec!["access".into(), access]));
         text.push('\n');
-        text.push_str(&columns(&["STORE", ""], &[], facts.to_vec()));
+        text.push_str(&columns(&["STORE", ""], &[], facts));
         if !problems.is_empty() {
             text.push_str("\nPROBLEMS\n");
         }
@@ -175,6 +187,20 @@ impl Report<'_> {
         }
         text
     }
+}
+
+/// Who may use the store, where that is not its owner alone and its owner is not who asks.
+fn access(health: &Health) -> Option<String> {
+    let owner = users::user_name(health.owner);
+    let mode = health.mode;
+    if let Some(group) = health.shared_with {
+        let group = users::group_name(group);
+        return Some(format!(
+            "made by {owner}, shared with group {group} (mode {mode:04o})"
+        ));
+    }
+    let is_foreign = health.owner != rustix::process::geteuid().as_raw();
+    (is_foreign || mode != 0o700).then(|| format!("of {owner} alone (mode {mode:04o})"))
 }
 
 fn verdict(judgement: &Judgement) -> String {

@@ -83,7 +83,7 @@ impl Show {
             });
         }
         if self.json || self.format == Format::Json {
-            ui.print(&view.to_json());
+            ui.document(&view.to_json());
             return Ok(Code::Done);
         }
         // A share that went with its process is nothing to look at, and each job ever run would have one.
@@ -97,7 +97,8 @@ impl Show {
             return Ok(Code::Done);
         }
         let started = jiff::Timestamp::try_from(view.epoch_started).unwrap_or_default();
-        ui.line(&format!("epoch {} since {started:.0}\n", view.epoch));
+        ui.line(&format!("epoch {} since {started:.0}", view.epoch));
+        ui.line("");
         ui.print(&table::render(&view, self.filter.as_deref(), ui.width()));
         Ok(Code::Done)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::super::document::bounded::{SERIES_MAX, too_many_series};
 use super::line::{Metadata, Sample, excerpt};
 use super::number::{count, counter, float, seconds};
 use super::point::Gathering;
@@ -21,6 +22,8 @@ pub(super) struct Families {
     taken: HashSet<String>,
     /// The counters that are done, by the name they have here.
     counters: HashSet<String>,
+    /// How many label sets are done, with one for a family that has none.
+    parts: usize,
 }
 
 /// The family to which the next line may belong.
@@ -43,6 +46,7 @@ impl Families {
             open: None,
             taken: HashSet::new(),
             counters: HashSet::new(),
+            parts: 0,
         }
     }
 
@@ -105,7 +109,8 @@ impl Families {
             .and_then(|open| sample.name.strip_prefix(&open.name));
         if let (Some(open), Some(suffix)) = (&mut self.open, rest) {
             if suffixes(format, open.kind()).contains(&suffix) {
-                return open.add(format, line, suffix, sample);
+                open.add(format, line, suffix, sample)?;
+                return self.check_count();
             }
             // Without a type it may be the next family, whose name only begins like this one's.
             if let Some(kind) = open.kind
@@ -114,11 +119,25 @@ impl Families {
                 return Err(misfit(format, kind, &open.name, sample.name));
             }
         }
-        self.begin(line, sample.name)?.add(format, line, "", sample)
+        self.begin(line, sample.name)?
+            .add(format, line, "", sample)?;
+        self.check_count()
+    }
+
+    /// Fails when there is more than a document may have, before the rest is read.
+    fn check_count(&self) -> Result<(), Fault> {
+        let open = self.open.as_ref().map_or(0, |open| open.series.len());
+        if self.parts + open > SERIES_MAX {
+            return Err(too_many_series().into());
+        }
+        Ok(())
     }
 
     fn begin(&mut self, line: usize, name: &str) -> Result<&mut Open, Fault> {
         self.close().map_err(Fault::Before)?;
+        if self.parts >= SERIES_MAX {
+            return Err(too_many_series().into());
+        }
         if self.taken.contains(name) {
             return Err(format!(
                 "{name} has been before: the lines of a family must stand together and once"
@@ -155,6 +174,7 @@ impl Families {
             }
         }
         self.taken.insert(open.name.clone());
+        self.parts += open.series.len().max(1);
         let base = match (kind, open.name.strip_suffix("_total")) {
             (TextKind::Counter, Some(base))
                 if self.format == Format::Prometheus && !base.is_empty() =>

@@ -1,6 +1,6 @@
 //! The grammar of one line, and nothing of how lines belong together.
 
-use crate::metric::{check_label_set, check_metric_name};
+use crate::metric::{LABELS_MAX, check_label_set, check_metric_name};
 
 use super::number::{float, seconds};
 use super::{BLANKS, Fault, Format, Labels};
@@ -143,6 +143,10 @@ impl<'a> Cursor<'a> {
     fn labels(&mut self) -> Result<Labels, Fault> {
         let mut labels = Labels::new();
         loop {
+            // No series has them; a line without an end is not worth the memory.
+            if labels.len() > LABELS_MAX + 1 {
+                return Err(format!("a series has at most {LABELS_MAX} labels").into());
+            }
             self.skip();
             let may_end = labels.is_empty() || self.format == Format::Prometheus;
             if may_end && self.eat('}') {
