@@ -4,6 +4,7 @@ mod args;
 mod command;
 mod exit;
 mod location;
+mod parse;
 mod series;
 mod ui;
 mod values;

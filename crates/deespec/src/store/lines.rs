@@ -1,7 +1,6 @@
 //! Files of lines, such as the record of epochs: appended durably, read from their end.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read, Seek, Write as _};
 use std::path::Path;
 
 use super::error::StoreError;
@@ -15,15 +14,11 @@ impl Files {
         let is_new = !path.exists();
         let appended = self.before(Operation::Append, path).and_then(|()| {
             let mut file = open_or_create(path)?;
-            let whole = end_of_last_line(&mut file)?;
-            file.seek(io::SeekFrom::Start(whole))?;
-            let mut rest = Vec::new();
-            file.read_to_end(&mut rest)?;
-            if serde_json::from_slice::<serde::de::IgnoredAny>(&rest).is_ok() {
+            let (kept, lacks_newline) = end_of_whole_lines(&mut file)?;
+            file.set_len(kept)?;
+            file.seek(io::SeekFrom::Start(kept))?;
+            if lacks_newline {
                 file.write_all(b"\n")?;
-            } else {
-                file.set_len(whole)?;
-                file.seek(io::SeekFrom::Start(whole))?;
             }
             file.write_all(format!("{line}\n").as_bytes())?;
             Ok(file)
@@ -41,29 +36,43 @@ impl Files {
 
 /// The last complete line of a file of lines; `None` when there is none.
 pub(crate) fn last_line(path: &Path) -> Result<Option<String>, StoreError> {
-    let Some((mut file, _)) = open_regular(path, false, u64::MAX)? else {
+    let Some((file, _)) = open_regular(path, false, u64::MAX)? else {
         return Ok(None);
     };
-    let read = end_of_last_line(&mut file).and_then(|end| {
-        let start = line_end_before(&mut file, end.saturating_sub(1))?;
-        file.seek(io::SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        file.take(end.saturating_sub(start + 1))
-            .read_to_end(&mut bytes)?;
-        Ok(bytes)
-    });
-    let bytes = read.map_err(StoreError::io("read", path))?;
+    last_line_of(file).map_err(StoreError::io("read", path))
+}
+
+/// As [`last_line`], of lines wherever they are.
+pub(super) fn last_line_of(mut lines: impl Read + Seek) -> io::Result<Option<String>> {
+    let end = end_of_last_line(&mut lines)?;
+    let start = line_end_before(&mut lines, end.saturating_sub(1))?;
+    lines.seek(io::SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    lines
+        .take(end.saturating_sub(start + 1))
+        .read_to_end(&mut bytes)?;
     Ok((!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
+/// How much of the lines is kept when one is appended, and whether the last of them lacks its newline.
+pub(super) fn end_of_whole_lines(lines: &mut (impl Read + Seek)) -> io::Result<(u64, bool)> {
+    let whole = end_of_last_line(lines)?;
+    lines.seek(io::SeekFrom::Start(whole))?;
+    let mut rest = Vec::new();
+    lines.read_to_end(&mut rest)?;
+    let is_line = serde_json::from_slice::<serde::de::IgnoredAny>(&rest).is_ok();
+    let kept = if is_line { rest.len() as u64 } else { 0 };
+    Ok((whole + kept, is_line))
+}
+
 /// Where the last complete line of a file ends, 0 when it has none.
-fn end_of_last_line(file: &mut File) -> io::Result<u64> {
+fn end_of_last_line(file: &mut (impl Read + Seek)) -> io::Result<u64> {
     let len = file.seek(io::SeekFrom::End(0))?;
     line_end_before(file, len)
 }
 
 /// Where the last line that ends before `limit` ends: one past its newline, or 0.
-fn line_end_before(file: &mut File, limit: u64) -> io::Result<u64> {
+fn line_end_before(file: &mut (impl Read + Seek), limit: u64) -> io::Result<u64> {
     const STEP: u64 = 64 << 10;
     let mut end = limit;
     while end > 0 {

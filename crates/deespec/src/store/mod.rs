@@ -15,6 +15,8 @@ mod families;
 mod faults;
 pub(crate) mod files;
 mod filesystem;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod identity;
 mod layout;
 pub(crate) mod lines;

@@ -99,7 +99,7 @@ impl Segment {
     }
 
     /// A segment in plain memory.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn in_memory(geometry: Geometry) -> Self {
         let header = Header {
             index: 0,
@@ -173,9 +173,7 @@ impl Segment {
     }
 
     pub(crate) fn tail(&self) -> Result<Tail, StoreError> {
-        let tail = Tail::decode(self.load(TAIL)).filter(|tail| {
-            tail.blocks as usize <= self.geometry().blocks() && tail.cells <= self.geometry().cells
-        });
+        let tail = Tail::decode(self.load(TAIL)).filter(|tail| tail.fits(self.geometry()));
         tail.ok_or_else(|| {
             StoreError::damaged(&self.path, "the word that ends its registry is wrong")
         })
@@ -184,6 +182,11 @@ impl Segment {
     /// Where the committed entries end, for readers that check each entry anyway.
     pub(crate) fn end_of_registry(&self) -> u32 {
         (self.load(TAIL) as u32 & 0xff_ffff).min(self.geometry().blocks() as u32)
+    }
+
+    /// Where the cells of committed entries end.
+    pub(crate) fn end_of_cells(&self) -> u32 {
+        ((self.load(TAIL) >> 24) as u32 & 0xff_ffff).min(self.geometry().cells)
     }
 
     /// Whether this process has checked the entry at this block.
