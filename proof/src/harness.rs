@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
+use crate::input::flips;
 use crate::operations::{errors, instructions, steps};
 use crate::processes::{holders, kills, race, replaced, shares};
 use crate::random::Random;
@@ -119,6 +120,12 @@ pub(crate) const HARNESSES: &[Harness] = &[
         about: "files that are removed, moved, replaced or cut short under a running writer",
         lacks: nothing,
         run: replaced::run,
+    },
+    Harness {
+        name: "flips",
+        about: "every flipped bit and every other length of every file of a small store",
+        lacks: nothing,
+        run: flips::run,
     },
     #[cfg(deespec_controls)]
     Harness {

@@ -3,7 +3,6 @@
 //! never published, because publishing makes the entries durable first. After a mere `kill -9` nothing is lost and nothing is repaired here.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::metric::{Aggregation, Processes};
@@ -160,19 +159,8 @@ pub(super) fn recover_segment(segment: &Segment, scan: &mut Scan, families: &Has
     for (first, count) in holes {
         registry::void(segment, first, count);
     }
-    clear(segment, tail.cells..geometry.cells);
+    segment.clear(tail.cells..geometry.cells);
     segment.set_tail(tail);
     registry::clear_behind_tail(segment);
     registry::rebuild_index(segment, &scan.entries, tail);
-}
-
-/// Puts 0 into cells and their baselines.
-fn clear(segment: &Segment, cells: Range<u32>) {
-    for cell in cells {
-        for stripe in 0..=segment.geometry().stripes {
-            segment.cell(stripe, cell).store(0, Ordering::Relaxed);
-        }
-        segment.baseline(0, cell).store(0, Ordering::Relaxed);
-        segment.baseline(1, cell).store(0, Ordering::Relaxed);
-    }
 }

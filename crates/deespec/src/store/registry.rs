@@ -220,6 +220,8 @@ pub(crate) fn append(segment: &Segment, entry: &NewEntry<'_>) -> Result<Option<P
         word.store(value, Ordering::Relaxed);
     }
     segment.store(slot, slot_of(entry.hash(), tail.blocks));
+    // Nobody had these cells yet: what is not 0 there is a flipped bit, and would be taken for a count.
+    segment.clear(tail.cells..next.cells);
     segment.set_tail(next);
     Ok(Some(Place {
         cell: tail.cells,

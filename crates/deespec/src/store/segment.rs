@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -170,6 +171,21 @@ impl Segment {
     /// The total at which the epochs of this parity begin to count.
     pub(crate) fn baseline(&self, parity: u64, cell: u32) -> &AtomicU64 {
         &self.words()[self.header.geometry.baseline_at(parity) + cell as usize]
+    }
+
+    /// Puts 0 into cells and their baselines; into what is 0 nothing is written, so that no page of it
+    /// has to go to the disk.
+    pub(crate) fn clear(&self, cells: Range<u32>) {
+        for cell in cells {
+            let stripes = 0..=self.header.geometry.stripes;
+            let stripes = stripes.map(|stripe| self.cell(stripe, cell));
+            let baselines = [0, 1].map(|parity| self.baseline(parity, cell));
+            for word in stripes.chain(baselines) {
+                if word.load(Ordering::Relaxed) != 0 {
+                    word.store(0, Ordering::Relaxed);
+                }
+            }
+        }
     }
 
     pub(crate) fn tail(&self) -> Result<Tail, StoreError> {

@@ -236,3 +236,21 @@ fn an_entry_of_a_form_that_has_not_so_many_cells_is_passed_over() {
         assert_eq!(look(&segment, "a", &[]), None, "{form:?} of {cells}");
     }
 }
+
+#[test]
+fn a_series_begins_at_0_whatever_bit_was_flipped_in_its_cells_before() {
+    let segment = segment();
+    segment.cell(1, 0).store(1 << 40, Ordering::Relaxed);
+    segment.baseline(0, 0).store(8, Ordering::Relaxed);
+    segment.baseline(1, 0).store(8, Ordering::Relaxed);
+    segment.ledger(1).store(3, Ordering::Relaxed);
+    let place = add(&segment, "a", &[]).unwrap();
+    assert_eq!(segment.total(place.cell), 0);
+    let baselines = [0, 1].map(|parity| segment.baseline(parity, place.cell));
+    assert!(
+        baselines
+            .iter()
+            .all(|word| word.load(Ordering::Relaxed) == 0)
+    );
+    assert_eq!(segment.ledger(1).load(Ordering::Relaxed), 3, "not its own");
+}
