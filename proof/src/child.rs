@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Result;
+use crate::input::program;
 use crate::operations::{instructions, steps};
 use crate::processes::{holders, kills, race, reader, replaced, shares, writer};
 
@@ -40,6 +41,7 @@ pub(crate) fn play(arguments: &[String]) -> Result<()> {
         "bystander" => race::bystander(rest),
         "sharer" => shares::role(rest),
         "holder" => holders::role(rest),
+        "limited" => program::limited(rest),
         other => Err(format!("unknown role {other}").into()),
     }
 }

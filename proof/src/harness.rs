@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use crate::input::flips;
+use crate::input::{files, flips};
 use crate::operations::{errors, instructions, steps};
 use crate::processes::{holders, kills, race, replaced, shares};
 use crate::random::Random;
@@ -126,6 +126,12 @@ pub(crate) const HARNESSES: &[Harness] = &[
         about: "every flipped bit and every other length of every file of a small store",
         lacks: nothing,
         run: flips::run,
+    },
+    Harness {
+        name: "files",
+        about: "bad files of every sort, and what each command makes of them",
+        lacks: nothing,
+        run: files::run,
     },
     #[cfg(deespec_controls)]
     Harness {

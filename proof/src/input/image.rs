@@ -2,6 +2,7 @@
 //! that what is expected of a flipped bit does not come from the code that reads it.
 
 use std::ops::Range;
+use std::path::Path;
 
 use crate::Result;
 
@@ -148,4 +149,83 @@ fn texts(mut key: &[u8]) -> Vec<String> {
 /// The first word of the one stripe for writers.
 pub(crate) fn first_cell() -> usize {
     STRIPE
+}
+
+/// What an entry is changed to say, with its checksum put right.
+pub(crate) enum Claim {
+    AnothersCells,
+    CellsBehindTheEnd,
+}
+
+/// Lets the last entry of the segment at `path` claim what is not its own.
+pub(crate) fn claim(path: &Path, claim: Claim) -> Result<()> {
+    let mut bytes = std::fs::read(path)?;
+    let entries = entries_of(&bytes)?;
+    let (_, words) = entries.last().ok_or("the segment has no entry")?;
+    let at = words.start;
+    let cells = word(&bytes, at + 2) >> 32 << 32;
+    let first = match claim {
+        Claim::AnothersCells => 0,
+        Claim::CellsBehindTheEnd => u64::from(u32::MAX),
+    };
+    set(&mut bytes, at + 2, cells | first);
+    let sum = checksum(&bytes, words);
+    let magic = word(&bytes, at) & 0xffff_ffff;
+    set(&mut bytes, at, magic | u64::from(sum) << 32);
+    Ok(std::fs::write(path, bytes)?)
+}
+
+/// Fills the index of the segment at `path` so that no search comes to an end in it.
+pub(crate) fn fill_index(path: &Path) -> Result<()> {
+    let mut bytes = std::fs::read(path)?;
+    let slots = (word(&bytes, 6) & 0xffff_ffff) as usize;
+    for slot in 2 * PAGE..2 * PAGE + slots {
+        if word(&bytes, slot) == 0 {
+            // A block that is there, and a hash that nothing has.
+            set(&mut bytes, slot, 1 | 0xffff_fffe << 32);
+        }
+    }
+    Ok(std::fs::write(path, bytes)?)
+}
+
+fn set(bytes: &mut [u8], index: usize, word: u64) {
+    bytes[index * 8..][..8].copy_from_slice(&word.to_le_bytes());
+}
+
+/// The kinds and words of all entries, whatever the size of the segment.
+fn entries_of(bytes: &[u8]) -> Result<Vec<(u64, Range<usize>)>> {
+    let slots = (word(bytes, 6) & 0xffff_ffff) as usize;
+    let end = (word(bytes, TAIL) & 0xff_ffff) as usize;
+    let mut entries = Vec::new();
+    let mut block = 0;
+    while block < end {
+        let at = 2 * PAGE + slots + block * BLOCK;
+        let sizes = word(bytes, at + 1);
+        let blocks = (sizes & 0xffff) as usize;
+        if blocks == 0 {
+            return Err("the segment is not whole".into());
+        }
+        entries.push((sizes >> 16 & 0xff, at..at + blocks * BLOCK));
+        block += blocks;
+    }
+    Ok(entries)
+}
+
+/// CRC-32 (ISO 3309), bit by bit, of an entry without its first word and with 0 for its state.
+fn checksum(bytes: &[u8], words: &Range<usize>) -> u32 {
+    let mut crc = u32::MAX;
+    for index in words.start + 1..words.end {
+        let word = if index == words.start + STATE {
+            0
+        } else {
+            word(bytes, index)
+        };
+        for byte in word.to_le_bytes() {
+            crc ^= u32::from(byte);
+            for _ in 0..8 {
+                crc = crc >> 1 ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1));
+            }
+        }
+    }
+    !crc
 }

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use super::error::StoreError;
 use super::faults::Operation;
-use super::files::{Files, open_or_create, open_regular, sync_file};
+use super::files::{DOCUMENT_MAX, Files, open_or_create, open_regular, sync_file};
+
+/// Most bytes that a line may have: no document that DeeSpec writes has more.
+const LINE_MAX: u64 = DOCUMENT_MAX;
 
 impl Files {
     /// Appends one line of JSON durably. A torn line that a crash left at the end is cut off first;
@@ -57,12 +60,12 @@ pub(super) fn last_line_of(mut lines: impl Read + Seek) -> io::Result<Option<Str
 /// How much of the lines is kept when one is appended, and whether the last of them lacks its newline.
 pub(super) fn end_of_whole_lines(lines: &mut (impl Read + Seek)) -> io::Result<(u64, bool)> {
     let whole = end_of_last_line(lines)?;
+    let end = lines.seek(io::SeekFrom::End(0))?;
     lines.seek(io::SeekFrom::Start(whole))?;
-    let mut rest = Vec::new();
-    lines.read_to_end(&mut rest)?;
-    let is_line = serde_json::from_slice::<serde::de::IgnoredAny>(&rest).is_ok();
-    let kept = if is_line { rest.len() as u64 } else { 0 };
-    Ok((whole + kept, is_line))
+    // Read piece by piece: it may be long, and is not needed.
+    let rest = io::BufReader::new(lines);
+    let is_line = serde_json::from_reader::<_, serde::de::IgnoredAny>(rest).is_ok();
+    Ok((if is_line { end } else { whole }, is_line))
 }
 
 /// Where the last complete line of a file ends, 0 when it has none.
@@ -76,6 +79,10 @@ fn line_end_before(file: &mut (impl Read + Seek), limit: u64) -> io::Result<u64>
     const STEP: u64 = 64 << 10;
     let mut end = limit;
     while end > 0 {
+        if limit - end > LINE_MAX {
+            let reason = format!("no line ends within its last {LINE_MAX} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
         let start = end.saturating_sub(STEP);
         let mut bytes = vec![0; (end - start) as usize];
         file.seek(io::SeekFrom::Start(start))?;
@@ -109,6 +116,30 @@ mod tests {
             fs::read_to_string(&path).unwrap(),
             format!("one\n{long}\nthree\n")
         );
+    }
+
+    #[test]
+    fn a_file_without_an_end_of_a_line_is_refused_and_not_searched_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path().to_owned(), None);
+        let path = folder.path().join("epochs.jsonl");
+        fs::File::create(&path).unwrap().set_len(8 << 40).unwrap();
+        for error in [
+            last_line(&path).unwrap_err(),
+            files.append_line(&path, "{}").unwrap_err(),
+        ] {
+            let StoreError::Io {
+                path: told, source, ..
+            } = error
+            else {
+                panic!("{error:?}");
+            };
+            assert_eq!(
+                (told, source.kind()),
+                (path.clone(), io::ErrorKind::InvalidData)
+            );
+        }
+        assert_eq!(fs::metadata(&path).unwrap().len(), 8 << 40);
     }
 
     #[test]
