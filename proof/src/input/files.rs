@@ -2,7 +2,7 @@
 //!
 //! For each line of the catalogue (`catalogue.rs`) a store is made whose one file or folder is bad in one
 //! of the ways of that line, and each command of the real program is run on a fresh copy of it: as a
-//! process with 64 MiB of memory and a deadline, and without the rights of root where the case is about
+//! process with 64 MiB of memory and of disk and a deadline, and without the rights of root where the case is about
 //! rights.
 //!
 //! Violations: a command that ends otherwise than the catalogue says; that is killed, panics or comes to

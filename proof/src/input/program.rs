@@ -17,7 +17,7 @@ use rustix::process::{
 use crate::Result;
 use crate::child::argument;
 
-/// Most memory that a command may ask for.
+/// Most memory that a command may ask for, and most bytes that it may write to a file.
 const MEMORY: u64 = 64 << 20;
 /// Longer than anybody waits for a lock.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -123,7 +123,9 @@ pub(crate) fn limited(arguments: &[String]) -> Result<()> {
         current: Some(MEMORY),
         maximum: Some(MEMORY),
     };
-    setrlimit(Resource::Data, limit)?;
+    setrlimit(Resource::Data, limit.clone())?;
+    // Whoever copies something without an end must not fill the disk.
+    setrlimit(Resource::Fsize, limit)?;
     let mut command = Command::new(program);
     command.args(arguments.iter().skip(2));
     if user == "nobody" {
