@@ -123,7 +123,7 @@ pub(crate) fn limited(arguments: &[String]) -> Result<()> {
         current: Some(MEMORY),
         maximum: Some(MEMORY),
     };
-    setrlimit(Resource::Data, limit.clone())?;
+    setrlimit(Resource::Data, limit)?;
     // Whoever copies something without an end must not fill the disk.
     setrlimit(Resource::Fsize, limit)?;
     let mut command = Command::new(program);

@@ -69,13 +69,13 @@ impl Badness {
     pub(crate) fn is_about_rights(self) -> bool {
         matches!(
             self,
-            B::OtherOwner | B::WorldWritable | B::Unreadable | B::ReadOnly
+            Self::OtherOwner | Self::WorldWritable | Self::Unreadable | Self::ReadOnly
         )
     }
 
     /// Whether only root can make a file so.
     pub(crate) fn needs_root(self) -> bool {
-        matches!(self, B::Device | B::OtherOwner)
+        matches!(self, Self::Device | Self::OtherOwner)
     }
 }
 
