@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Result;
 use crate::disks::{ground, hand, judges};
+use crate::input::program;
 use crate::operations::{instructions, steps};
 use crate::processes::{holders, kills, race, reader, replaced, shares, writer};
 
@@ -44,6 +45,7 @@ pub(crate) fn play(arguments: &[String]) -> Result<()> {
         "apart" => ground::role(rest),
         "hand" => hand::role(rest),
         "judge" => judges::role(rest),
+        "limited" => program::limited(rest),
         other => Err(format!("unknown role {other}").into()),
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
 use crate::disks::{cuts, eio, full, limits, shutdown};
+use crate::input::{files, flips};
 use crate::operations::{errors, instructions, steps};
 use crate::processes::{holders, kills, race, replaced, shares};
 use crate::random::Random;
@@ -150,6 +151,18 @@ pub(crate) const HARNESSES: &[Harness] = &[
         about: "processes with few files or little memory",
         lacks: nothing,
         run: limits::run,
+    },
+    Harness {
+        name: "flips",
+        about: "every flipped bit and every other length of every file of a small store",
+        lacks: nothing,
+        run: flips::run,
+    },
+    Harness {
+        name: "files",
+        about: "bad files of every sort, and what each command makes of them",
+        lacks: nothing,
+        run: files::run,
     },
     #[cfg(deespec_controls)]
     Harness {

@@ -2,9 +2,9 @@
 //! everything is counted again.
 //!
 //! Each harness is one file whose first comment says what is done and what would be a violation.
-//! They are sorted by what they are about: `processes/`, `operations/`. `harness.rs` has the list of
-//! them, `audit.rs` counts a store again from its files, `child.rs` starts and kills processes, `ui.rs`
-//! prints.
+//! They are sorted by what they are about: `processes/`, `operations/`, `input/`. `harness.rs` has the
+//! list of them, `audit.rs` counts a store again from its files, `child.rs` starts and kills processes,
+//! `ui.rs` prints.
 //! This program starts itself again for the processes that race: `deespec-proof role NAME …`.
 
 use std::process::ExitCode;
@@ -16,6 +16,7 @@ mod child;
 mod controls;
 mod disks;
 mod harness;
+mod input;
 mod operations;
 mod processes;
 mod random;

@@ -57,3 +57,13 @@ fn a_kill_after_each_instruction_of_counting_leaves_what_was_counted() {
 fn files_that_are_taken_from_under_a_writer_are_missed_and_nothing_else_is_harmed() {
     run(&["replaced"]);
 }
+
+#[test]
+fn a_flipped_bit_or_a_cut_file_is_refused_reported_or_harmless() {
+    run(&["flips"]);
+}
+
+#[test]
+fn a_bad_file_is_refused_with_its_path_or_does_no_harm() {
+    run(&["files"]);
+}

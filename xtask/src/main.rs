@@ -14,6 +14,7 @@ use std::process::ExitCode;
 mod bench;
 mod ci;
 mod docs;
+mod fuzz;
 mod measure;
 mod packages;
 mod step;
@@ -42,6 +43,8 @@ Commands:
   controls               the proofs without what they prove: each must fail
   coverage [ARGS]        lines and branches that the library's tests run (cargo llvm-cov)
   mutants [ARGS]         whether the tests notice changed code (cargo mutants); takes hours
+  fuzz [--runs N] [TARGET…]
+                         random inputs for every decoder, 1,000,000 each unless said otherwise
   docs                   the library's documentation, warnings denied
   help                   this text
 
@@ -60,7 +63,7 @@ fn main() -> ExitCode {
     };
 
     // `bench` and `torture` know their own arguments better than we do.
-    let asks_for_help = matches!(command, "ci" | "test" | "docs")
+    let asks_for_help = matches!(command, "ci" | "test" | "docs" | "fuzz")
         && rest.iter().any(|arg| arg == "--help" || arg == "-h");
     if asks_for_help || matches!(command, "help" | "--help" | "-h") {
         print!("{USAGE}");
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         "controls" => torture::controls(rest),
         "coverage" => measure::coverage(rest),
         "mutants" => measure::mutants(rest),
+        "fuzz" => fuzz::run(rest),
         "ci" => no_arguments(rest).and_then(|()| ci::run()),
         "test" => test::run(rest),
         "docs" => no_arguments(rest).and_then(|()| docs::run()),

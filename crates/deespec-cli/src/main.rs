@@ -6,6 +6,7 @@ mod exit;
 mod files;
 mod hint;
 mod location;
+mod parse;
 mod series;
 mod ui;
 mod users;

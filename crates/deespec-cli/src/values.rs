@@ -33,18 +33,6 @@ pub(crate) fn signed(change: f64) -> String {
     }
 }
 
-/// Reads what [`number`] writes, and any other spelling of a number.
-pub(crate) fn parse_number(text: &str) -> Result<f64, String> {
-    let text = text.trim();
-    let number: f64 = text
-        .parse()
-        .map_err(|_| "give a number such as 0.25, -3 or 1e6".to_owned())?;
-    if number.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) {
-        return Err("it is too large for a 64-bit floating-point number".to_owned());
-    }
-    Ok(number)
-}
-
 /// The value of a counter or gauge with its unit, to the last digit. Of a histogram it is the number
 /// of observations; empty for the smallest or largest share where no process has one.
 pub(crate) fn exact(value: &Value, unit: &str) -> String {
@@ -232,6 +220,7 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse;
 
     #[test]
     fn a_number_is_shown_to_its_last_digit_and_reads_back() {
@@ -248,10 +237,10 @@ mod tests {
             (f64::NAN, "NaN"),
         ] {
             assert_eq!(number(value), text);
-            assert!(parse_number(text).is_ok_and(|read| number(read) == text));
+            assert!(parse::number(text).is_ok_and(|read| number(read) == text));
         }
         for bad in ["", "1,5", "0x10", "1_000", "ten", "1e400", "-1e400"] {
-            assert!(parse_number(bad).is_err(), "{bad}");
+            assert!(parse::number(bad).is_err(), "{bad}");
         }
     }
 

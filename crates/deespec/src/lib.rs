@@ -33,6 +33,9 @@ pub mod gate;
 pub mod recorder;
 
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod metric;
 mod snapshot;

@@ -8,9 +8,9 @@ use deespec::{Buckets, Family, Shape, Store};
 use crate::args::Cli;
 use crate::exit::{Code, Failure};
 use crate::location;
+use crate::parse;
 use crate::series::{BucketArgs, Description, Labels};
 use crate::ui::Ui;
-use crate::values::parse_number;
 
 /// Longest line of the input, in bytes; no number needs that many.
 const LINE_MAX: u64 = 1024;
@@ -63,16 +63,7 @@ fn parse_source(text: &str) -> Result<Source, String> {
     if text == "-" {
         Ok(Source::Stdin)
     } else {
-        parse_observation(text).map(Source::Argument)
-    }
-}
-
-fn parse_observation(text: &str) -> Result<f64, String> {
-    let value = parse_number(text)?;
-    if value.is_finite() {
-        Ok(value)
-    } else {
-        Err("only a finite number can be observed".to_owned())
+        parse::observation(text).map(Source::Argument)
     }
 }
 
@@ -148,7 +139,7 @@ fn read_lines(input: &mut impl BufRead, values: &mut Vec<f64>) -> Result<(), Fai
         if line.is_empty() && !is_cut {
             continue;
         }
-        let value = match parse_observation(line) {
+        let value = match parse::observation(line) {
             Ok(_) if is_cut => Err(format!("it has more than {LINE_MAX} bytes")),
             parsed => parsed,
         };

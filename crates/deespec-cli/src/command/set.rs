@@ -6,9 +6,9 @@ use deespec::{Error, Kind, MetricError, StoreError};
 use crate::args::Cli;
 use crate::exit::{Code, Failure};
 use crate::location;
+use crate::parse;
 use crate::series::Labels;
 use crate::ui::Ui;
-use crate::values::parse_number;
 
 const AFTER_HELP: &str = "\
 Example:
@@ -27,7 +27,7 @@ pub(crate) struct Set {
     name: String,
 
     /// A number, or NaN, +Inf, -Inf
-    #[arg(value_parser = parse_number, allow_hyphen_values = true)]
+    #[arg(value_parser = parse::number, allow_hyphen_values = true)]
     value: f64,
 
     /// Add the value to what the gauge is now

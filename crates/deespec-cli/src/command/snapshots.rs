@@ -7,12 +7,13 @@ use clap::{Args, Subcommand};
 use deespec::{
     Change, Diff, Document, DocumentError, Error, Retention, SnapshotName, Store, Value,
 };
-use jiff::{SpanRelativeTo, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::location;
+use crate::parse;
 use crate::ui::{self, Ui, columns};
 use crate::values::{self, are_mixed, exact, labels};
 
@@ -67,17 +68,8 @@ pub(crate) struct RetentionArgs {
     keep: Option<usize>,
 
     /// Remove snapshots that are older than this, such as 30d or 12h
-    #[arg(long, value_name = "AGE", value_parser = parse_age, allow_hyphen_values = true)]
+    #[arg(long, value_name = "AGE", value_parser = parse::age, allow_hyphen_values = true)]
     max_age: Option<Duration>,
-}
-
-fn parse_age(text: &str) -> Result<Duration, String> {
-    let reason = "give an age such as 30d, 12h or 2w";
-    let span: jiff::Span = text.parse().map_err(|_| reason)?;
-    let duration = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| reason)?;
-    Duration::try_from(duration).map_err(|_| "an age cannot be negative".to_owned())
 }
 
 impl RetentionArgs {

@@ -6,6 +6,7 @@ use std::hash::Hasher as _;
 use siphasher::sip::SipHasher13;
 
 use super::label::LabelSet;
+use super::name::{check_label_set, check_metric_name};
 
 /// Most keys fit here, so that looking a series up allocates nothing.
 const INLINE: usize = 256;
@@ -110,13 +111,23 @@ impl Key {
         (empty.is_empty() && bytes.is_empty()).then_some(name)
     }
 
-    /// Decodes canonical bytes; `None` when they are not what [`Key::new`] writes.
+    /// Decodes canonical bytes; `None` when they are not what [`Key::new`] writes of a lawful series.
+    /// A checksum keeps nobody from writing others, and a name may have to stand in an exposition.
     pub(crate) fn decode(mut bytes: &[u8]) -> Option<(String, LabelSet)> {
         let name = take(&mut bytes)?;
         let mut labels = Vec::new();
         while !bytes.is_empty() {
             labels.push((take(&mut bytes)?, take(&mut bytes)?));
         }
+        check_metric_name(&name).ok()?;
+        if !labels.is_sorted_by(|a, b| a.0 < b.0) {
+            return None;
+        }
+        let borrowed: Vec<(&str, &str)> = labels
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        check_label_set(&borrowed).ok()?;
         Some((name, labels.into_iter().collect()))
     }
 }
@@ -151,6 +162,27 @@ mod tests {
         #[test]
         fn any_bytes_decode_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..99)) {
             let _ = Key::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn bytes_that_no_lawful_series_has_are_no_key() {
+        let key = |texts: &[&str]| -> Vec<u8> {
+            let text = |text: &&str| [&(text.len() as u16).to_le_bytes(), text.as_bytes()].concat();
+            texts.iter().flat_map(text).collect()
+        };
+        assert!(Key::decode(&key(&["a", "k", "v", "l", ""])).is_some());
+        for bad in [
+            &[""][..],
+            &["a 1\nb"],
+            &["a", "k-", "v"],
+            &["a", "__k", "v"],
+            &["a", "k", &"v".repeat(1025)],
+            // Sorted otherwise, or twice: the same series would have two keys.
+            &["a", "l", "v", "k", "v"],
+            &["a", "k", "v", "k", "w"],
+        ] {
+            assert_eq!(Key::decode(&key(bad)), None, "{bad:?}");
         }
     }
 

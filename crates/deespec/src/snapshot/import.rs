@@ -85,11 +85,16 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 /// When a document with this digest was imported.
 pub(crate) fn is_imported(core: &Core, digest: &str) -> Result<Option<String>, Error> {
     let bytes = read_own(&core.live_file(IMPORTS))?.unwrap_or_default();
-    let lines = String::from_utf8_lossy(&bytes);
+    Ok(line_of(&bytes, digest).map(|line| line.at))
+}
+
+/// The line of this digest in a record of imports; what cannot be read of it is passed over.
+fn line_of(record: &[u8], digest: &str) -> Option<Line> {
+    let lines = String::from_utf8_lossy(record);
     let mut lines = lines
         .lines()
         .filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    Ok(lines.find(|line| line.digest == digest).map(|line| line.at))
+    lines.find(|line| line.digest == digest)
 }
 
 /// Adds the values of the document at `path`, once.
@@ -368,4 +373,21 @@ pub(crate) fn seed(root: &Path, program: &str, now_ns: u64) -> Result<Seed, Erro
         amounts,
         import: Some(import),
     })
+}
+
+/// What the intent and the lines of imports owe to any bytes.
+#[cfg(any(test, fuzzing))]
+pub(super) fn check_records(bytes: &[u8]) {
+    if let Ok(intent) = serde_json::from_slice::<Intent>(bytes) {
+        let text = serde_json::to_vec(&intent).expect("numbers and strings");
+        let again: Intent = serde_json::from_slice(&text).expect("we wrote it");
+        assert_eq!(serde_json::to_vec(&again).expect("as before"), text);
+    }
+    let known = |digest: &str| line_of(bytes, digest);
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Ok(line) = serde_json::from_slice::<Line>(line) {
+            // What was imported once is not imported again.
+            assert!(known(&line.digest).is_some());
+        }
+    }
 }

@@ -9,6 +9,8 @@ mod counts;
 mod diff;
 mod document;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod import;
 mod name;
 mod openmetrics;

@@ -332,7 +332,7 @@ mod tests {
             series: vec![item("a_total", Shape::Counter), item("b", Shape::Info)],
         };
         let segment = build(&contents).unwrap();
-        let (from, to) = (Default::default(), segment.tail().unwrap().blocks);
+        let (from, to) = (Default::default(), segment.tail().unwrap());
         let entries = scan(&segment, from, to, true).entries.into_iter();
         let names: Vec<_> = entries
             .map(|entry| match entry.content {

@@ -1,7 +1,7 @@
 //! The second page of a segment: the few words that change. All but the tail are used in the
 //! first segment only.
 
-use super::layout::{PAGE, checksum};
+use super::layout::{Geometry, PAGE, checksum};
 
 /// How much of the registry and of the cells is in use; the commit point of a registration.
 pub(crate) const TAIL: usize = PAGE;
@@ -49,6 +49,11 @@ impl Tail {
     pub(crate) fn encode(self) -> u64 {
         let value = u64::from(self.blocks & 0xff_ffff) | u64::from(self.cells & 0xff_ffff) << 24;
         value | u64::from(checksum(&[value]) & 0xffff) << 48
+    }
+
+    /// Whether a segment of these sizes has so much.
+    pub(crate) fn fits(self, geometry: Geometry) -> bool {
+        self.blocks as usize <= geometry.blocks() && self.cells <= geometry.cells
     }
 
     /// `None` when a bit of the word was changed.

@@ -163,6 +163,7 @@ impl Core {
         let counter = self.find(&self.wanted(Key::new(OVERFLOW_TOTAL, &[("family", name)])));
         match (overflow, counter) {
             (Some(overflow), Some(counter)) => {
+                let overflow = self.check_form(name, overflow, shape)?;
                 counter.mine().fetch_add(1, Ordering::Relaxed);
                 Ok(Some(overflow))
             }

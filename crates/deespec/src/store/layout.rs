@@ -3,6 +3,7 @@
 
 use crc32fast::Hasher;
 
+use super::control::Tail;
 use super::protection::Protection;
 
 /// Bytes of a page in the format, whatever the machine's own page size is.
@@ -60,6 +61,14 @@ impl Geometry {
 
     pub(crate) fn registry_at(self) -> usize {
         self.index_at() + self.slots()
+    }
+
+    /// All blocks and cells.
+    pub(crate) fn all(self) -> Tail {
+        Tail {
+            blocks: self.blocks() as u32,
+            cells: self.cells,
+        }
     }
 
     /// First word of the baseline array that epochs of this parity use.

@@ -1,14 +1,17 @@
 //! Files of lines, such as the record of epochs: appended durably, read from their end.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read, Seek, Write as _};
 use std::path::Path;
 
 use super::access;
 use super::error::StoreError;
 use super::faults::Operation;
 use super::files::{Files, sync_file};
-use super::opened::{open_or_create, open_own};
+use super::opened::{DOCUMENT_MAX, open_or_create, open_own};
+
+/// Most bytes that a line may have: no document that DeeSpec writes has more.
+const LINE_MAX: u64 = DOCUMENT_MAX;
 
 impl Files {
     /// Appends one line of JSON durably. A torn line that a crash left at the end is cut off first;
@@ -19,15 +22,11 @@ impl Files {
         let (mut file, found) = open_or_create(path)?;
         access::check_file(path, &found)?;
         let mut append = || -> io::Result<u64> {
-            let whole = end_of_last_line(&mut file)?;
-            file.seek(io::SeekFrom::Start(whole))?;
-            let mut rest = Vec::new();
-            file.read_to_end(&mut rest)?;
-            if serde_json::from_slice::<serde::de::IgnoredAny>(&rest).is_ok() {
+            let (kept, lacks_newline) = end_of_whole_lines(&mut file)?;
+            file.set_len(kept)?;
+            file.seek(io::SeekFrom::Start(kept))?;
+            if lacks_newline {
                 file.write_all(b"\n")?;
-            } else {
-                file.set_len(whole)?;
-                file.seek(io::SeekFrom::Start(whole))?;
             }
             let before = file.stream_position()?;
             file.write_all(format!("{line}\n").as_bytes())?;
@@ -63,32 +62,50 @@ impl Files {
 
 /// The last complete line of a file of lines; `None` when there is none.
 pub(crate) fn last_line(path: &Path) -> Result<Option<String>, StoreError> {
-    let Some((mut file, _)) = open_own(path, false, u64::MAX)? else {
+    let Some((file, _)) = open_own(path, false, u64::MAX)? else {
         return Ok(None);
     };
-    let read = end_of_last_line(&mut file).and_then(|end| {
-        let start = line_end_before(&mut file, end.saturating_sub(1))?;
-        file.seek(io::SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        file.take(end.saturating_sub(start + 1))
-            .read_to_end(&mut bytes)?;
-        Ok(bytes)
-    });
-    let bytes = read.map_err(StoreError::io("read", path))?;
+    last_line_of(file).map_err(StoreError::io("read", path))
+}
+
+/// As [`last_line`], of lines wherever they are.
+pub(super) fn last_line_of(mut lines: impl Read + Seek) -> io::Result<Option<String>> {
+    let end = end_of_last_line(&mut lines)?;
+    let start = line_end_before(&mut lines, end.saturating_sub(1))?;
+    lines.seek(io::SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    lines
+        .take(end.saturating_sub(start + 1))
+        .read_to_end(&mut bytes)?;
     Ok((!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
+/// How much of the lines is kept when one is appended, and whether the last of them lacks its newline.
+pub(super) fn end_of_whole_lines(lines: &mut (impl Read + Seek)) -> io::Result<(u64, bool)> {
+    let whole = end_of_last_line(lines)?;
+    let end = lines.seek(io::SeekFrom::End(0))?;
+    lines.seek(io::SeekFrom::Start(whole))?;
+    // Read piece by piece: it may be long, and is not needed.
+    let rest = io::BufReader::new(lines);
+    let is_line = serde_json::from_reader::<_, serde::de::IgnoredAny>(rest).is_ok();
+    Ok((if is_line { end } else { whole }, is_line))
+}
+
 /// Where the last complete line of a file ends, 0 when it has none.
-fn end_of_last_line(file: &mut File) -> io::Result<u64> {
+fn end_of_last_line(file: &mut (impl Read + Seek)) -> io::Result<u64> {
     let len = file.seek(io::SeekFrom::End(0))?;
     line_end_before(file, len)
 }
 
 /// Where the last line that ends before `limit` ends: one past its newline, or 0.
-fn line_end_before(file: &mut File, limit: u64) -> io::Result<u64> {
+fn line_end_before(file: &mut (impl Read + Seek), limit: u64) -> io::Result<u64> {
     const STEP: u64 = 64 << 10;
     let mut end = limit;
     while end > 0 {
+        if limit - end > LINE_MAX {
+            let reason = format!("no line ends within its last {LINE_MAX} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
         let start = end.saturating_sub(STEP);
         let mut bytes = vec![0; (end - start) as usize];
         file.seek(io::SeekFrom::Start(start))?;
@@ -122,6 +139,30 @@ mod tests {
             fs::read_to_string(&path).unwrap(),
             format!("one\n{long}\nthree\n")
         );
+    }
+
+    #[test]
+    fn a_file_without_an_end_of_a_line_is_refused_and_not_searched_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path().to_owned(), None);
+        let path = folder.path().join("epochs.jsonl");
+        fs::File::create(&path).unwrap().set_len(8 << 40).unwrap();
+        for error in [
+            last_line(&path).unwrap_err(),
+            files.append_line(&path, "{}").unwrap_err(),
+        ] {
+            let StoreError::Io {
+                path: told, source, ..
+            } = error
+            else {
+                panic!("{error:?}");
+            };
+            assert_eq!(
+                (told, source.kind()),
+                (path.clone(), io::ErrorKind::InvalidData)
+            );
+        }
+        assert_eq!(fs::metadata(&path).unwrap().len(), 8 << 40);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod families;
 mod faults;
 mod files;
 mod filesystem;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod identity;
 mod layout;
 pub(crate) mod lines;

@@ -31,6 +31,7 @@ pub(super) struct Known {
     pub(super) created_ns: u64,
     pub(super) shape: Shape,
     pub(super) entry: Span,
+    blocks: u32,
 }
 
 /// Where an entry and its cells are.
@@ -107,7 +108,7 @@ impl Catalog {
                 *self = Self::default();
                 return self.update(core);
             }
-            let scan = registry::scan(segment, self.read[index], tail.blocks, true);
+            let scan = registry::scan(segment, self.read[index], tail, true);
             let bad = scan.bad.into_iter();
             self.bad
                 .extend(bad.map(|bad| (segment.path().to_owned(), bad)));
@@ -130,6 +131,7 @@ impl Catalog {
         if self.series.len() > before {
             self.series
                 .sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+            self.part_with_misfits();
         }
         Ok(())
     }
@@ -167,6 +169,27 @@ impl Catalog {
             created_ns: entry.created_ns,
             shape,
             entry: span,
+            blocks: entry.blocks,
+        });
+    }
+
+    /// All entries of one series are stored alike, or else the cells of one would be taken for those of
+    /// another.
+    fn part_with_misfits(&mut self) {
+        let bad = &mut self.bad;
+        self.series.dedup_by(|known, first| {
+            let same = (&known.name, &known.labels) == (&first.name, &first.labels);
+            let misfit = same && known.shape != first.shape;
+            if misfit {
+                bad.push((
+                    known.segment.path().to_owned(),
+                    BadBlocks {
+                        first: known.entry.block,
+                        count: known.blocks,
+                    },
+                ));
+            }
+            misfit
         });
     }
 

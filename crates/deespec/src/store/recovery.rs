@@ -3,7 +3,6 @@
 //! never published, because publishing makes the entries durable first. After a mere `kill -9` nothing is lost and nothing is repaired here.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::metric::{Aggregation, Processes};
@@ -67,8 +66,8 @@ impl Exclusive<'_> {
         }
         core.first.store(SEGMENTS, seal(count));
         let scans = core.segments().map(|segment| {
-            let blocks = segment.geometry().blocks() as u32;
-            let scan = registry::scan(segment, Tail::default(), blocks, false);
+            let all = segment.geometry().all();
+            let scan = registry::scan(segment, Tail::default(), all, false);
             (Arc::clone(segment), scan)
         });
         let mut scans: Vec<_> = scans.collect();
@@ -112,7 +111,7 @@ impl Exclusive<'_> {
 
 /// The names of all families whose declaration is there. A declaration that was to be replaced
 /// counts again where the one that replaced it was torn.
-fn declared(scans: &[(Arc<Segment>, Scan)]) -> HashSet<String> {
+pub(super) fn declared(scans: &[(Arc<Segment>, Scan)]) -> HashSet<String> {
     let mut last = HashMap::new();
     for (segment, entry) in scans
         .iter()
@@ -135,9 +134,15 @@ fn declared(scans: &[(Arc<Segment>, Scan)]) -> HashSet<String> {
 /// void, and cells that may be handed out again are cleared. So is a series whose family's entry was
 /// torn: neither was ever durable, so nothing of it was published. Damage in front of the durable
 /// tail stays where it is and is reported by every reading.
-fn recover_segment(segment: &Segment, scan: &mut Scan, families: &HashSet<String>) {
+pub(super) fn recover_segment(segment: &Segment, scan: &mut Scan, families: &HashSet<String>) {
     let geometry = segment.geometry();
-    let durable = Tail::decode(segment.load(DURABLE_TAIL)).unwrap_or_default();
+    let mut durable = Tail::decode(segment.load(DURABLE_TAIL))
+        .filter(|tail| tail.fits(geometry))
+        .unwrap_or_default();
+    // The end of the registry must not stand in the middle of anything, or what that hid would show.
+    let begun = durable.blocks;
+    let across = scan.others.iter().filter(|blocks| blocks.contains(&begun));
+    durable.blocks = across.fold(begun, |end, blocks| end.max(blocks.end));
     scan.entries.retain(|entry| {
         entry.block < durable.blocks
             || !matches!(&entry.content, Content::Series { name, .. } if !families.contains(name))
@@ -154,19 +159,8 @@ fn recover_segment(segment: &Segment, scan: &mut Scan, families: &HashSet<String
     for (first, count) in holes {
         registry::void(segment, first, count);
     }
-    clear(segment, tail.cells..geometry.cells);
+    segment.clear(tail.cells..geometry.cells);
     segment.set_tail(tail);
     registry::clear_behind_tail(segment);
     registry::rebuild_index(segment, &scan.entries, tail);
-}
-
-/// Puts 0 into cells and their baselines.
-fn clear(segment: &Segment, cells: Range<u32>) {
-    for cell in cells {
-        for stripe in 0..=segment.geometry().stripes {
-            segment.cell(stripe, cell).store(0, Ordering::Relaxed);
-        }
-        segment.baseline(0, cell).store(0, Ordering::Relaxed);
-        segment.baseline(1, cell).store(0, Ordering::Relaxed);
-    }
 }

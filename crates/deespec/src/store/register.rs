@@ -164,7 +164,12 @@ impl Core {
     }
 
     /// Refuses a series that is stored in another way than it is to be used.
-    fn check_form(&self, name: &str, cells: Cells, shape: &Shape) -> Result<Cells, StoreError> {
+    pub(super) fn check_form(
+        &self,
+        name: &str,
+        cells: Cells,
+        shape: &Shape,
+    ) -> Result<Cells, StoreError> {
         if cells.place.form == Some(Form::of(shape)) {
             return Ok(cells);
         }

@@ -5,6 +5,8 @@
 
 mod entry;
 
+use std::ops::Range;
+
 use crate::metric::Key;
 use crate::sync::Ordering;
 
@@ -14,6 +16,9 @@ use super::layout::BLOCK;
 use super::segment::Segment;
 
 pub(crate) use entry::{Content, Entry, Form, NewEntry, state};
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use entry::seal_all;
 
 use entry::{FIXED, Found, MAGIC, VOID, checksum, entry_at, form_of};
 
@@ -85,27 +90,36 @@ pub(crate) struct BadBlocks {
 pub(crate) struct Scan {
     pub(crate) entries: Vec<Entry>,
     pub(crate) bad: Vec<BadBlocks>,
+    /// The blocks of what is whole and yet no entry that counts.
+    pub(crate) others: Vec<Range<u32>>,
 }
 
-/// Reads the entries from `from` up to block `to`, passing over damaged ones. Blocks of zeros are
-/// damage only where `zeros_are_bad` says that an entry must stand there.
-pub(crate) fn scan(segment: &Segment, from: Tail, to: u32, zeros_are_bad: bool) -> Scan {
+/// Reads the entries from `from` up to `to`, passing over damaged ones. Blocks of zeros are damage only
+/// where `zeros_are_bad` says that an entry must stand there.
+pub(crate) fn scan(segment: &Segment, from: Tail, to: Tail, zeros_are_bad: bool) -> Scan {
     let mut scan = Scan::default();
     let mut block = from.blocks;
     let mut next_cell = from.cells;
-    while block < to {
-        let count = match entry_at(segment, block, to) {
-            // Cells are handed out in order, so an entry that reaches back claims another's cells.
-            Some(Found::Entry(entry)) if entry.cell >= next_cell => {
+    while block < to.blocks {
+        let count = match entry_at(segment, block, to.blocks) {
+            // Cells are handed out in order, so an entry that reaches back claims another's cells, and
+            // one that reaches beyond the end those of whoever comes next.
+            Some(Found::Entry(entry))
+                if entry.cell >= next_cell && entry.cell + entry.cells <= to.cells =>
+            {
                 let count = entry.blocks;
                 next_cell = entry.cell + entry.cells;
                 scan.entries.push(entry);
                 count
             }
-            Some(Found::Void(count)) => count,
+            Some(Found::Void(count)) => {
+                scan.others.push(block..block + count);
+                count
+            }
             found => {
                 let at = segment.geometry().registry_at() + block as usize * BLOCK;
                 let count = if let Some(Found::Entry(thief)) = found {
+                    scan.others.push(block..block + thief.blocks);
                     thief.blocks
                 } else {
                     1
@@ -172,7 +186,11 @@ fn match_at(segment: &Segment, block: u32, end: u32, key: &Key, hash: u64) -> Op
     }
     // A damaged entry must not send increments into another series' cells.
     if !segment.is_verified(block) {
-        entry_at(segment, block, end)?;
+        match entry_at(segment, block, end)? {
+            Found::Entry(entry) if entry.cell + entry.cells <= segment.end_of_cells() => {}
+            // Its cells are those of whoever comes next.
+            _ => return None,
+        }
         segment.set_verified(block);
     }
     Some(Place {
@@ -202,6 +220,8 @@ pub(crate) fn append(segment: &Segment, entry: &NewEntry<'_>) -> Result<Option<P
         word.store(value, Ordering::Relaxed);
     }
     segment.store(slot, slot_of(entry.hash(), tail.blocks));
+    // Nobody had these cells yet: what is not 0 there is a flipped bit, and would be taken for a count.
+    segment.clear(tail.cells..next.cells);
     segment.set_tail(next);
     Ok(Some(Place {
         cell: tail.cells,

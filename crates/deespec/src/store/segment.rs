@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -95,7 +96,7 @@ impl Segment {
     }
 
     /// A segment in plain memory.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn in_memory(geometry: Geometry) -> Self {
         let header = Header {
             index: 0,
@@ -168,10 +169,23 @@ impl Segment {
         &self.words()[self.header.geometry.baseline_at(parity) + cell as usize]
     }
 
+    /// Puts 0 into cells and their baselines; into what is 0 nothing is written, so that no page of it
+    /// has to go to the disk.
+    pub(crate) fn clear(&self, cells: Range<u32>) {
+        for cell in cells {
+            let stripes = 0..=self.header.geometry.stripes;
+            let stripes = stripes.map(|stripe| self.cell(stripe, cell));
+            let baselines = [0, 1].map(|parity| self.baseline(parity, cell));
+            for word in stripes.chain(baselines) {
+                if word.load(Ordering::Relaxed) != 0 {
+                    word.store(0, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
     pub(crate) fn tail(&self) -> Result<Tail, StoreError> {
-        let tail = Tail::decode(self.load(TAIL)).filter(|tail| {
-            tail.blocks as usize <= self.geometry().blocks() && tail.cells <= self.geometry().cells
-        });
+        let tail = Tail::decode(self.load(TAIL)).filter(|tail| tail.fits(self.geometry()));
         tail.ok_or_else(|| {
             StoreError::damaged(&self.path, "the word that ends its registry is wrong")
         })
@@ -180,6 +194,11 @@ impl Segment {
     /// Where the committed entries end, for readers that check each entry anyway.
     pub(crate) fn end_of_registry(&self) -> u32 {
         (self.load(TAIL) as u32 & 0xff_ffff).min(self.geometry().blocks() as u32)
+    }
+
+    /// Where the cells of committed entries end.
+    pub(crate) fn end_of_cells(&self) -> u32 {
+        ((self.load(TAIL) >> 24) as u32 & 0xff_ffff).min(self.geometry().cells)
     }
 
     /// Whether this process has checked the entry at this block.

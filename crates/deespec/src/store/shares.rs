@@ -22,7 +22,7 @@ use super::{Core, Exclusive};
 /// Cells of a share: its owner and its value.
 const PAIR: u32 = 2;
 /// Most cells of one entry.
-const MAX_CELLS: u32 = 128;
+pub(super) const MAX_CELLS: u32 = 128;
 
 /// One process' place in one gauge.
 #[derive(Clone)]
@@ -236,6 +236,8 @@ impl Exclusive<'_> {
         let mut entries: Vec<(Arc<Segment>, Place)> = Vec::new();
         for segment in core.segments() {
             let places = registry::find_each(segment, &wanted.key, wanted.hash);
+            // Whatever else has this key has no pairs of cells.
+            let places = places.filter(|place| place.form == Some(Form::ProcessGauge));
             entries.extend(places.map(|place| (Arc::clone(segment), place)));
         }
         let shares = || {

@@ -62,7 +62,8 @@ impl Family {
         serde_json::to_vec(&stored).unwrap_or_default()
     }
 
-    /// Reads what [`Family::encode`] wrote; `None` when it is something else.
+    /// Reads what [`Family::encode`] wrote; `None` when it is something else, such as a declaration that
+    /// nobody could have made.
     pub(crate) fn decode(name: String, bytes: &[u8]) -> Option<Self> {
         let stored: Stored = serde_json::from_slice(bytes).ok()?;
         let shape = match stored.kind {
@@ -72,7 +73,7 @@ impl Family {
             StoredKind::Histogram => Shape::Histogram(stored.buckets?),
             StoredKind::Info => Shape::Info,
         };
-        Some(Self {
+        let family = Self {
             name,
             shape,
             unit: stored.unit,
@@ -80,6 +81,41 @@ impl Family {
             labels: stored.labels,
             limit: stored.limit.unwrap_or(DEFAULT_LIMIT),
             declared: stored.declared,
-        })
+        };
+        let is_sorted = family.labels().is_none_or(<[String]>::is_sorted);
+        (is_sorted && family.check().is_ok()).then_some(family)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declaration_that_nobody_could_make_is_none() {
+        let decode = |name: &str, json: &str| Family::decode(name.to_owned(), json.as_bytes());
+        let family = decode(
+            "a_seconds",
+            r#"{"type":"gauge","unit":"seconds","labels":["k","l"]}"#,
+        );
+        let family = family.unwrap();
+        assert_eq!(
+            Family::decode(family.name().to_owned(), &family.encode()),
+            Some(family)
+        );
+        for (name, json) in [
+            ("a 1\nb", r#"{"type":"gauge"}"#.to_owned()),
+            ("a", r#"{"type":"gauge","unit":"seconds"}"#.to_owned()),
+            ("a", r#"{"type":"gauge","labels":["l","k"]}"#.to_owned()),
+            ("a", r#"{"type":"gauge","labels":["k-"]}"#.to_owned()),
+            (
+                "a",
+                format!(r#"{{"type":"gauge","help":"{}"}}"#, "h".repeat(1025)),
+            ),
+            ("a", r#"{"type":"histogram"}"#.to_owned()),
+            ("a", r#"{"type":"process_gauge"}"#.to_owned()),
+        ] {
+            assert_eq!(decode(name, &json), None, "{name:?} {json}");
+        }
     }
 }

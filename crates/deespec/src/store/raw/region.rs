@@ -18,7 +18,7 @@ pub(crate) struct Region {
 /// What keeps the words alive.
 enum Memory {
     Mapped(MmapRaw),
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     Heap {
         _words: Box<[AtomicU64]>,
     },
@@ -49,7 +49,7 @@ impl Region {
     }
 
     /// Plain memory of `words` zeros.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn heap(words: usize) -> Self {
         let memory: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
         let base = NonNull::from(&*memory).cast::<AtomicU64>();
@@ -74,7 +74,7 @@ impl Region {
     pub(crate) fn flush(&self) -> io::Result<()> {
         match &self.memory {
             Memory::Mapped(map) => map.flush(),
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             Memory::Heap { .. } => Ok(()),
         }
     }
@@ -85,7 +85,7 @@ impl Region {
             Memory::Mapped(map) => {
                 map.flush_range(first * size_of::<u64>(), count * size_of::<u64>())
             }
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             Memory::Heap { .. } => Ok(()),
         }
     }

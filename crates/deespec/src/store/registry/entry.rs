@@ -6,6 +6,7 @@ use crate::sync::{AtomicU64, Ordering};
 
 use super::super::layout::{self, BLOCK};
 use super::super::segment::Segment;
+use super::super::shares::MAX_CELLS;
 
 /// The first four bytes of an entry.
 pub(super) const MAGIC: u32 = u32::from_le_bytes([0xff, b'D', b'S', b'E']);
@@ -46,6 +47,16 @@ impl Form {
             Self::ProcessGauge => 3,
             Self::Histogram => 4,
             Self::Info => 5,
+        }
+    }
+
+    /// Whether a series of this form can have so many cells.
+    fn has(self, cells: u32) -> bool {
+        match self {
+            Self::Counter | Self::Gauge | Self::Info => cells == 1,
+            Self::ProcessGauge => cells.is_multiple_of(2) && (2..=MAX_CELLS).contains(&cells),
+            // The sum, and at least two buckets.
+            Self::Histogram => cells > 2,
         }
     }
 
@@ -233,6 +244,13 @@ pub(super) fn entry_at(segment: &Segment, block: u32, end: u32) -> Option<Found>
         Content::Series { name, labels, form }
     };
     let (cell, cells) = (entry[2] as u32, (entry[2] >> 32) as u32);
+    let fits = match &content {
+        Content::Family(_) => cells == 0,
+        Content::Series { form, .. } => form.has(cells),
+    };
+    if !fits {
+        return None;
+    }
     (cell.checked_add(cells)? <= segment.geometry().cells).then_some(Found::Entry(Entry {
         content,
         created_ns: entry[3],
@@ -242,4 +260,17 @@ pub(super) fn entry_at(segment: &Segment, block: u32, end: u32) -> Option<Found>
         block,
         blocks,
     }))
+}
+
+/// Puts the checksums of all entries right that begin somewhere in these blocks, as somebody would who
+/// means harm.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn seal_all(blocks: &mut [u64]) {
+    for at in (0..blocks.len()).step_by(BLOCK) {
+        let words = (blocks[at + 1] & 0xffff) as usize * BLOCK;
+        if blocks[at] as u32 == MAGIC && words > 0 && at + words <= blocks.len() {
+            let checksum = checksum(&blocks[at..at + words]);
+            blocks[at] = u64::from(MAGIC) | u64::from(checksum) << 32;
+        }
+    }
 }

@@ -25,12 +25,7 @@ fn name(entry: Entry) -> String {
 }
 
 fn names(segment: &Segment) -> (Vec<String>, Vec<BadBlocks>) {
-    let scan = scan(
-        segment,
-        Tail::default(),
-        segment.tail().unwrap().blocks,
-        true,
-    );
+    let scan = scan(segment, Tail::default(), segment.tail().unwrap(), true);
     (scan.entries.into_iter().map(name).collect(), scan.bad)
 }
 
@@ -82,14 +77,7 @@ fn every_flipped_bit_of_an_entry_is_noticed_and_its_neighbours_stay() {
             )],
         );
     }
-    let middle = scan(
-        &segment,
-        Tail::default(),
-        segment.tail().unwrap().blocks,
-        true,
-    )
-    .entries[1]
-        .clone();
+    let middle = scan(&segment, Tail::default(), segment.tail().unwrap(), true).entries[1].clone();
     let at = segment.geometry().registry_at() + middle.block as usize * BLOCK;
     for bit in 0..middle.blocks as usize * BLOCK * 64 {
         let word = at + bit / 64;
@@ -166,7 +154,7 @@ fn the_index_is_rebuilt_from_the_entries() {
         add(&segment, &format!("s{i}"), &[]);
     }
     let tail = segment.tail().unwrap();
-    let found = scan(&segment, Tail::default(), tail.blocks, true);
+    let found = scan(&segment, Tail::default(), tail, true);
     for slot in 0..segment.geometry().slots() {
         segment.store(segment.geometry().index_at() + slot, 0);
     }
@@ -230,4 +218,58 @@ fn nothing_is_left_behind_the_tail_and_nothing_before_it_goes() {
     assert!((first..end).all(|word| segment.load(word) == 0));
     assert_eq!(segment.load(end), 7);
     assert_eq!(names(&segment).0, ["a_total"]);
+}
+
+#[test]
+fn an_entry_that_claims_cells_which_nobody_was_given_is_passed_over() {
+    let segment = segment();
+    add(&segment, "one", &[]);
+    let tail = segment.tail().unwrap();
+    let greedy = add(&segment, "greedy", &[]).unwrap();
+    // Its blocks are committed, and its cell is not.
+    segment.set_tail(Tail {
+        blocks: segment.tail().unwrap().blocks,
+        cells: tail.cells,
+    });
+    let (found, bad) = names(&segment);
+    assert_eq!((found, bad.len()), (vec!["one".to_owned()], 1));
+    assert_eq!(look(&segment, "greedy", &[]), None);
+    assert_eq!(add(&segment, "next", &[]).unwrap().cell, greedy.cell);
+}
+
+#[test]
+fn an_entry_of_a_form_that_has_not_so_many_cells_is_passed_over() {
+    for (form, cells) in [
+        (Form::Counter, 2),
+        (Form::Gauge, 0),
+        (Form::ProcessGauge, 3),
+        (Form::ProcessGauge, 130),
+        (Form::Histogram, 2),
+        (Form::Info, 2),
+    ] {
+        let segment = segment();
+        let key = Key::new("a", &[]);
+        let entry = NewEntry::series(&key, key.hash([1, 2]), form, cells, 7);
+        append(&segment, &entry).unwrap();
+        assert_eq!(names(&segment).0, [] as [&str; 0], "{form:?} of {cells}");
+        assert_eq!(look(&segment, "a", &[]), None, "{form:?} of {cells}");
+    }
+}
+
+#[test]
+fn a_series_begins_at_0_whatever_bit_was_flipped_in_its_cells_before() {
+    let segment = segment();
+    segment.cell(1, 0).store(1 << 40, Ordering::Relaxed);
+    segment.baseline(0, 0).store(8, Ordering::Relaxed);
+    segment.baseline(1, 0).store(8, Ordering::Relaxed);
+    segment.ledger(1).store(3, Ordering::Relaxed);
+    let place = add(&segment, "a", &[]).unwrap();
+    assert_eq!(segment.total(place.cell), 0);
+    let baselines = [0, 1].map(|parity| segment.baseline(parity, place.cell));
+    assert!(
+        baselines
+            .iter()
+            .all(|word| word.load(Ordering::Relaxed) == 0)
+    );
+    assert_eq!(segment.ledger(1).load(Ordering::Relaxed), 3, "not its own");
 }

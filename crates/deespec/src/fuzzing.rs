@@ -1,0 +1,221 @@
+//! What the decoders owe to any input: a function a decoder, which panics when it breaks its word. Not
+//! a part of the library: there are these in tests and where the fuzzer builds it (`fuzz/`).
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use crate::exposition::{Format, negotiate};
+use crate::gate::Thresholds;
+use crate::snapshot::{TransactionCounts, fuzzing as snapshot};
+use crate::store::fuzzing as store;
+use crate::{Error, Kind, Options, Store, View};
+
+/// A target's name and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target that needs nothing but its input.
+pub const TARGETS: &[Target] = &[
+    ("segment", store::segment),
+    ("entry", store::entry),
+    ("family", store::family),
+    ("record", store::record),
+    ("lines", store::lines),
+    ("records", snapshot::records),
+    ("document", snapshot::document),
+    ("text", snapshot::text),
+    ("name", snapshot::name),
+    ("thresholds", thresholds),
+    ("accept", accept),
+];
+
+/// Calls the target of this name.
+///
+/// # Panics
+///
+/// When there is none, and when a decoder breaks its word.
+pub fn run(name: &str, input: &[u8]) {
+    let found = TARGETS.iter().find(|(target, _)| *target == name);
+    let (_, target) = found.expect("a target of this name");
+    target(input);
+}
+
+/// A configuration of the gate, and judging by it: whatever it says, the judgement can be told in
+/// lines and in JSON.
+fn thresholds(input: &[u8]) {
+    let (counts, text) = match input.split_first_chunk::<32>() {
+        Some((counts, text)) => (*counts, text),
+        None => ([0; 32], input),
+    };
+    let (numbers, _) = counts.as_chunks::<8>();
+    let number = |index: usize| u64::from_le_bytes(numbers[index]);
+    let path = Path::new("input");
+    let thresholds = match Thresholds::parse(&String::from_utf8_lossy(text), path) {
+        Ok(thresholds) => thresholds,
+        Err(error) => {
+            let told = error.to_string();
+            assert!(told.starts_with("input") && !told.contains(char::is_control));
+            return;
+        }
+    };
+    let rate = thresholds.success_rate_threshold();
+    assert!((0.0..=100.0).contains(&rate) && rate.is_sign_positive());
+    let judgement = thresholds.judge(
+        &TransactionCounts {
+            success: number(0),
+            failed: number(1),
+            conflicts: number(2),
+            recoveries: number(3),
+        },
+        &[],
+    );
+    let told = judgement.log_lines();
+    let told = told.iter().map(ToString::to_string);
+    assert!(
+        told.into_iter()
+            .all(|line| !line.contains(char::is_control))
+    );
+    let json = serde_json::to_string(&judgement).expect("a judgement has a form in JSON");
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+    // What the file says, said again, is judged alike.
+    let again = serde_json::json!({
+        "success_rate_threshold": rate,
+        "max_cas_conflicts": thresholds.max_cas_conflicts(),
+        "max_recovery_count": thresholds.max_recovery_count(),
+        "min_total_commits": thresholds.min_total_commits(),
+        "enabled": thresholds.enabled(),
+    });
+    let again = Thresholds::parse(&again.to_string(), path).expect("all of it is lawful");
+    assert_eq!(again.success_rate_threshold().to_bits(), rate.to_bits());
+}
+
+/// What a scraper asks for: it gets an answer, and the first of several equal wishes decides.
+fn accept(input: &[u8]) {
+    let header = String::from_utf8_lossy(input);
+    let format = negotiate(Some(&header));
+    // What is asked for by the name of the answer, and by nothing else, is the answer.
+    assert_eq!(negotiate(Some(format.content_type())), format);
+}
+
+/// A whole store whose first segment is this, in a file below `root`: it is refused with the path and
+/// nothing is written, or it counts and can be shown.
+///
+/// # Panics
+///
+/// When it does neither, and when the file cannot be written.
+pub fn store_in(root: &Path, input: &[u8]) {
+    let live = root.join("live");
+    fs::create_dir_all(&live).expect("a folder");
+    let path = live.join("segment-0000");
+    // One bit of the first byte that says no checksum.
+    let words = match input.first() {
+        Some(flags) if flags & 0x80 != 0 => store::image_of_this_boot(input),
+        _ => store::image(input),
+    };
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let options = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path);
+    let file = options.expect("the segment");
+    file.write_all_at(&bytes, 0).expect("the image");
+    let used = use_store(root);
+    if let Err(error) = used {
+        let told = error.to_string();
+        let root = root.display().to_string();
+        assert!(told.contains(&root), "the error names no path: {told}");
+    }
+    for name in ["live/epochs.jsonl", "live/imports.jsonl", "metrics.json"] {
+        let _ = fs::remove_file(root.join(name));
+    }
+    let _ = fs::remove_dir_all(root.join("snapshots"));
+}
+
+fn use_store(root: &Path) -> Result<(), Error> {
+    let options = Options::new().background_sync(None).create(false);
+    let store: Store = options.open(root)?;
+    let before = store.view()?;
+    check_view(&before);
+    // Counting goes on, in cells of its own.
+    let counted = store.counter("fuzz_total").and_then(|counter| {
+        let start = store.view()?;
+        counter.add(5);
+        Ok(start)
+    });
+    if let Ok(start) = counted {
+        let after = store.view()?;
+        check_view(&after);
+        for sample in start.samples() {
+            let same = |other: &&crate::Sample| {
+                (&other.name, &other.labels) == (&sample.name, &sample.labels)
+            };
+            let other = after.samples().find(same).expect("it was there");
+            let more = match sample.name.as_str() {
+                "fuzz_total" if sample.labels.is_empty() => 5,
+                _ => 0,
+            };
+            if let (Some(one), Some(other)) = (sample.value.counter(), other.value.counter()) {
+                assert_eq!(one.wrapping_add(more), other, "{}", sample.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_view(view: &View) {
+    let mut keys: Vec<_> = view.samples().map(|s| (&s.name, &s.labels)).collect();
+    let all = keys.len();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), all, "a series stands twice");
+    snapshot::document(view.to_json().as_bytes());
+    for format in [Format::OpenMetrics, Format::Prometheus, Format::Protobuf] {
+        let text = format.encode(view);
+        // Sums of a hostile histogram may be anything.
+        let is_plain = view.samples().all(|s| s.value.kind() != Kind::Histogram);
+        if is_plain && format != Format::Protobuf {
+            snapshot::exposed(std::str::from_utf8(&text).expect("a text"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The inputs that the fuzzer keeps for a target.
+    fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let files = fs::read_dir(folder.join(name)).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        let input = |path: std::path::PathBuf| {
+            let bytes = fs::read(&path).unwrap();
+            (path.display().to_string(), bytes)
+        };
+        files.map(input).collect()
+    }
+
+    /// Says which input it was, should one break its word.
+    fn try_all(name: &str, target: impl Fn(&[u8])) {
+        let inputs = corpus(name);
+        assert!(!inputs.is_empty(), "{name} has no inputs");
+        for (path, input) in inputs {
+            let run = std::panic::AssertUnwindSafe(|| target(&input));
+            assert!(std::panic::catch_unwind(run).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_input_that_the_fuzzer_has_kept_is_lawful_still() {
+        for (name, target) in TARGETS {
+            try_all(name, target);
+        }
+    }
+
+    #[test]
+    fn every_segment_that_the_fuzzer_has_kept_is_refused_or_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        try_all("store", |input| store_in(folder.path(), input));
+    }
+}

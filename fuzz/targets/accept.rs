@@ -1,0 +1,4 @@
+//! The `Accept` header of a scrape.
+#![no_main]
+
+deespec_fuzz::target!(|input| deespec::fuzzing::run("accept", input));

@@ -1,0 +1,463 @@
+//! Bad files.
+//!
+//! For each line of the catalogue (`catalogue.rs`) a store is made whose one file or folder is bad in one
+//! of the ways of that line, and each command of the real program is run on a fresh copy of it: as a
+//! process with 64 MiB of memory and of disk and a deadline, and without the rights of root where the case is about
+//! rights.
+//!
+//! Violations: a command that ends otherwise than the catalogue says; that is killed, panics or comes to
+//! no end; that refuses without the path and a reason; that changes the bad file although it refuses,
+//! or although it is nothing that DeeSpec writes, or makes something else of what is no file; a count
+//! that is wrong where the command says that it is done; an increment that is lost.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use deespec::exposition::Format;
+use deespec::{Options, Rotate, Store};
+
+use super::catalogue::{CATALOGUE, COMMANDS, Command, Line, Target};
+use super::image;
+use super::program::{NOBODY, Programs, Said, is_root};
+use super::spoil::{Badness, spoil};
+use crate::Result;
+use crate::harness::{Bench, Outcome};
+use crate::operations::scenario::copy;
+
+const STORE: &str = ".deespec/var";
+/// What each store counts under this name, in its second epoch.
+const NAME: &str = "plain_total";
+const COUNT: u64 = 8;
+/// Series that do not fit into one segment.
+const MANY: u64 = 600;
+/// Files of more bytes are known by their length.
+const WHOLE: u64 = 1 << 20;
+
+/// One bad file.
+struct Case {
+    line: &'static Line,
+    badness: Badness,
+}
+
+/// The stores that cases begin with.
+struct Templates {
+    folder: PathBuf,
+}
+
+pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
+    // The user who has no rights must come to the programs.
+    fs::set_permissions(&bench.folder, fs::Permissions::from_mode(0o755))?;
+    let programs = Programs::in_folder(&bench.folder)?;
+    let templates = Templates::make(&bench.folder.join("templates"))?;
+    let each = |line: &'static Line| {
+        let badness = line.badness.iter();
+        badness.map(move |badness| Case {
+            line,
+            badness: *badness,
+        })
+    };
+    let all: Vec<Case> = CATALOGUE.iter().flat_map(each).collect();
+    let without_root = all.len();
+    let all: Vec<Case> = all
+        .into_iter()
+        .filter(|case| is_root() || !case.badness.needs_root())
+        .collect();
+    let skipped = without_root - all.len();
+    let most = bench.count([24, u64::MAX, u64::MAX, u64::MAX]);
+    let every = (all.len() as u64).div_ceil(most.max(1)).max(1);
+    let first = bench.random.below(every);
+    let cases: Vec<Case> = all
+        .into_iter()
+        .skip(first as usize)
+        .step_by(every as usize)
+        .collect();
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new((BTreeMap::new(), Vec::new()));
+    let work = || -> Result<()> {
+        let place = tempfile::tempdir_in(shared_memory(&bench.folder))?;
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755))?;
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for (command, end) in COMMANDS.into_iter().zip(case.line.ends.chars()) {
+                let folder = place.path().join("case");
+                let tried = case.try_one(command, end, &folder, &templates, &programs);
+                clean(&folder, case.line.target)?;
+                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                match tried {
+                    Ok(end) => *found.0.entry(end).or_insert(0_u64) += 1,
+                    Err(error) => {
+                        let story = (case.line.target, case.badness, command);
+                        found
+                            .1
+                            .push(format!("{story:?}: {}", crate::ui::chain(error.as_ref())));
+                    }
+                }
+            }
+        }
+        Ok(())
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let done: Vec<Result<()>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let ends = threads.into_iter().map(|thread| thread.join());
+        ends.map(|end| end.unwrap_or_else(|_| Err("a thread ended by a panic".into())))
+            .collect()
+    });
+    done.into_iter().collect::<Result<Vec<()>>>()?;
+    let (ends, violations) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let count = |end| ends.get(&end).copied().unwrap_or(0);
+    let mut done = format!(
+        "{} bad files, {} commands on them: {} done, {} done with a warning, {} refused",
+        cases.len(),
+        COMMANDS.len(),
+        count(End::Done),
+        count(End::Warned),
+        count(End::Refused)
+    );
+    if skipped > 0 {
+        done.push_str(&format!(" ({skipped} that only root can make)"));
+    }
+    Ok(Outcome { done, violations })
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Done,
+    Warned,
+    Refused,
+}
+
+/// A place in memory where the machine has one: nothing here is about the disk.
+fn shared_memory(otherwise: &Path) -> &Path {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory } else { otherwise }
+}
+
+/// Removes what a case left, whatever its rights.
+fn clean(folder: &Path, target: Target) -> Result<()> {
+    let bad = folder.join(target.path());
+    if fs::symlink_metadata(&bad).is_ok_and(|found| found.is_dir()) {
+        let _ = fs::set_permissions(&bad, fs::Permissions::from_mode(0o700));
+    }
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+impl Templates {
+    fn make(folder: &Path) -> Result<Self> {
+        let templates = Self {
+            folder: folder.to_owned(),
+        };
+        let small = templates.at("small");
+        let store = open(&small)?;
+        store.transactions().success.add(100);
+        store.counter(NAME)?.add(COUNT);
+        store.gauge("depth")?.set(2.5);
+        store.histogram("wait_seconds")?.observe(0.25);
+        let earlier = small.join("earlier.json");
+        fs::write(&earlier, r#"{"commit_success": 1}"#)?;
+        store.import(&earlier, false)?;
+        store.rotate(Rotate::Reset)?;
+        store.transactions().success.add(100);
+        store.counter(NAME)?.add(COUNT);
+        let taken = store.snapshot()?.path;
+        fs::rename(taken, small.join(Target::Snapshot.path()))?;
+        let input = "{\"commit_success\": 7, \"series\": [{\"name\": \"given_total\", \
+                     \"type\": \"counter\", \"value\": 3}],\n \"schema_version\": 1}\n";
+        fs::write(small.join(Target::Document.path()), input)?;
+        let text = "# TYPE scraped counter\nscraped_total 5\n# TYPE level gauge\nlevel 2\n";
+        fs::write(small.join(Target::Text.path()), text)?;
+        let thresholds = "{\"max_cas_conflicts\": 100,\n \"min_total_commits\": 1}\n";
+        fs::write(small.join(Target::Thresholds.path()), thresholds)?;
+        // Made by whoever first needs it.
+        fs::write(small.join(Target::Processes.path()), "")?;
+        store.sync()?;
+        copy(&small, &templates.at("older"))?;
+        let older = Store::open_with(templates.at("older").join(STORE), &options())?;
+        older.sync()?;
+        drop((older, store));
+
+        let large = templates.at("large");
+        copy(&small, &large)?;
+        let store = open(&large)?;
+        for index in 0..MANY {
+            store
+                .counter_with("many_total", &[("index", &index.to_string())])?
+                .inc();
+        }
+        store.sync()?;
+        drop(store);
+
+        let other = templates.at("other");
+        let store = open(&other)?;
+        store.counter("theirs_total")?.add(2);
+        for index in 0..MANY {
+            store
+                .counter_with("many_total", &[("index", &index.to_string())])?
+                .inc();
+        }
+        store.rotate(Rotate::Reset)?;
+        let taken = store.snapshot()?.path;
+        fs::rename(taken, other.join(Target::Snapshot.path()))?;
+        store.import(&small.join(Target::Document.path()), false)?;
+        fs::copy(
+            other.join(STORE).join("metrics.json"),
+            other.join(Target::Document.path()),
+        )?;
+        fs::write(
+            other.join(Target::Text.path()),
+            Format::OpenMetrics.encode(&store.view()?),
+        )?;
+        drop(store);
+
+        let pending = templates.at("pending");
+        copy(&small, &pending)?;
+        let segment = fs::File::options()
+            .write(true)
+            .open(pending.join(Target::FirstSegment.path()))?;
+        segment.write_all_at(&[1], image::PENDING as u64 * 8)?;
+        let intent = r#"{"line":{"digest":"00112233445566778899aabbccddeeff","at":"2026-11-23T07:08:09Z",
+            "by":"a","file":"b","counts":4},"ledger":[{"name":"intended_total","labels":{},
+            "family":{"type":"counter"},"cells":[[0,4]]}]}"#;
+        fs::write(
+            pending.join(Target::ImportIntent.path()),
+            intent.replace("\n            ", ""),
+        )?;
+        let unrestored = templates.at("unrestored");
+        copy(&pending, &unrestored)?;
+        fs::remove_file(unrestored.join(Target::ImportIntent.path()))?;
+        fs::copy(
+            unrestored.join(Target::Snapshot.path()),
+            unrestored.join(Target::RestoreIntent.path()),
+        )?;
+        Ok(templates)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// What a case about this file begins with.
+    fn of(&self, target: Target) -> PathBuf {
+        self.at(match target {
+            Target::SecondSegment => "large",
+            Target::ImportIntent => "pending",
+            Target::RestoreIntent => "unrestored",
+            _ => "small",
+        })
+    }
+}
+
+fn options() -> Options {
+    Options::new().background_sync(None).stripes(1)
+}
+
+fn open(folder: &Path) -> Result<Store> {
+    Ok(options().open(folder.join(STORE))?)
+}
+
+impl Case {
+    fn try_one(
+        &self,
+        command: Command,
+        end: char,
+        folder: &Path,
+        templates: &Templates,
+        programs: &Programs,
+    ) -> Result<End> {
+        let target = self.line.target;
+        copy(&templates.of(target), folder)?;
+        let bad = folder.join(target.path());
+        // Nobody owns the store, but for what somebody else is to own.
+        let as_nobody = self.badness.is_about_rights() && is_root();
+        if as_nobody {
+            give(folder, NOBODY)?;
+        }
+        let from = |name: &str| templates.at(name).join(target.path());
+        spoil(self.badness, &bad, folder, &from("other"), &from("older"))?;
+        let before = witness(&bad);
+        let linked = witness(&folder.join("elsewhere"));
+        let store = folder.join(STORE).display().to_string();
+        let words = words(command, target, folder);
+        let words: Vec<&str> = ["--store", &*store]
+            .into_iter()
+            .chain(words.iter().map(String::as_str))
+            .collect();
+        let said = programs.run(folder, as_nobody, &words)?;
+        let said = said.ok_or("it comes to no end")?;
+        let found = self.ended(command, end, &said, &bad)?;
+        let after = witness(&bad);
+        let refused = found == End::Refused;
+        // Nothing stands where nothing stood, an intent goes when it is done, and a compaction gives all
+        // of `live/` away.
+        let may_differ = before.kind.is_none()
+            || target.is_intent() && after.kind.is_none()
+            || command == Command::Compact && !refused;
+        let must_be_whole = refused || !target.is_ours();
+        let same = after.kind == before.kind && (!must_be_whole || after == before);
+        if !same && (must_be_whole || !may_differ) {
+            let (bad, before, after) = (bad.display(), before.told(), after.told());
+            return Err(format!("{bad} was {before} and is {after}").into());
+        }
+        let is_linked = !matches!(self.badness, Badness::HardLink);
+        if is_linked && witness(&folder.join("elsewhere")) != linked && !target.is_folder() {
+            return Err("what the link names was changed".into());
+        }
+        if command == Command::Show && found != End::Refused {
+            self.counts(&said, COUNT)?;
+        }
+        if command == Command::Inc && found == End::Done && self.line.ends.as_bytes()[1] == b'.' {
+            let show = ["--store", &*store, "show", "--json"];
+            let said = programs.run(folder, as_nobody, &show)?;
+            self.counts(
+                &said.ok_or("the command behind it comes to no end")?,
+                COUNT + 1,
+            )?;
+        }
+        Ok(found)
+    }
+
+    /// Whether the command ended as the catalogue says.
+    fn ended(&self, command: Command, end: char, said: &Said, bad: &Path) -> Result<End> {
+        // Without its folder of live files there is no store, rather than a bad folder.
+        let path = match self.line.target {
+            Target::Live => bad.parent().unwrap_or(bad),
+            _ => bad,
+        };
+        let told = |text: &str| text.contains(&path.display().to_string());
+        let Some(code) = said.status.code() else {
+            return Err(format!("{}: {}", said.status, said.err).into());
+        };
+        let reports = matches!(command, Command::Doctor | Command::Gate | Command::Show);
+        let found = match code {
+            0 if reports && end == 'w' && told(&said.err) => End::Warned,
+            0 => End::Done,
+            2 if matches!(command, Command::Doctor | Command::Gate) => End::Warned,
+            3 => End::Refused,
+            code => return Err(format!("exit code {code}: {}{}", said.out, said.err).into()),
+        };
+        let all = format!("{}{}", said.out, said.err);
+        if found != End::Done && !told(&all) {
+            return Err(format!("it does not name {}: {all}", bad.display()).into());
+        }
+        // A reason stands behind the path.
+        if found == End::Refused && said.err.trim().len() < bad.display().to_string().len() + 20 {
+            return Err(format!("it gives no reason: {}", said.err).into());
+        }
+        let expected = match end {
+            '.' => found == End::Done,
+            'w' => found == End::Warned,
+            'x' => found == End::Refused,
+            _ => true,
+        };
+        if !expected {
+            return Err(format!("it is {found:?} and not `{end}`: {all}").into());
+        }
+        Ok(found)
+    }
+
+    /// Whether what is shown is what was counted.
+    fn counts(&self, said: &Said, expected: u64) -> Result<()> {
+        let shown: serde_json::Value = serde_json::from_str(&said.out)
+            .map_err(|error| format!("it shows no JSON ({error}): {}{}", said.out, said.err))?;
+        let series = shown["series"].as_array();
+        let mut series = series.into_iter().flatten();
+        let plain = series.find(|series| series["name"] == NAME);
+        let plain = plain.and_then(|series| series["value"].as_u64());
+        let success = shown["commit_success"].as_u64();
+        if (plain, success) != (Some(expected), Some(100)) {
+            return Err(format!("it shows {plain:?} of {NAME} and {success:?} commits").into());
+        }
+        Ok(())
+    }
+}
+
+/// The arguments of a command.
+fn words(command: Command, target: Target, folder: &Path) -> Vec<String> {
+    let at = |target: Target| folder.join(target.path()).display().to_string();
+    let input = match target {
+        Target::Text => Target::Text,
+        _ => Target::Document,
+    };
+    let words: &[&str] = match command {
+        Command::Inc => &["inc", NAME],
+        Command::Show => &["show", "--json"],
+        Command::Doctor => &["doctor"],
+        Command::Sync => &["sync"],
+        Command::Snapshot => &["snapshot"],
+        Command::Rotate => &["rotate"],
+        Command::Restore => &["restore", &at(Target::Snapshot)],
+        Command::Import => &["import", &at(input)],
+        Command::Compact => &["compact"],
+        Command::Gate => &["doctor", "--check-thresholds"],
+    };
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Gives a folder and everything in it to a user.
+fn give(path: &Path, user: u32) -> Result<()> {
+    std::os::unix::fs::lchown(path, Some(user), Some(user))?;
+    if fs::symlink_metadata(path)?.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give(&entry?.path(), user)?;
+        }
+    }
+    Ok(())
+}
+
+/// What stands at a path: enough to tell whether it was changed.
+#[derive(Debug, PartialEq, Eq)]
+struct Witness {
+    /// Kind, device and mode.
+    kind: Option<(u32, u64)>,
+    length: u64,
+    /// Of a short file or of a link.
+    content: Option<Vec<u8>>,
+}
+
+impl Witness {
+    /// In a few words.
+    fn told(&self) -> String {
+        let kind = self
+            .kind
+            .map_or_else(|| "none".to_owned(), |(mode, _)| format!("mode {mode:o}"));
+        format!("{kind}, {} bytes", self.length)
+    }
+}
+
+fn witness(path: &Path) -> Witness {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return Witness {
+            kind: None,
+            length: 0,
+            content: None,
+        };
+    };
+    let content = match () {
+        () if found.is_file() && found.len() <= WHOLE => fs::read(path).ok().map(|mut bytes| {
+            // Each opening draws a ticket.
+            let is_segment = bytes.starts_with(b"DEESPEC\0");
+            let ticket = image::TICKET * 8..image::TICKET * 8 + 8;
+            if let Some(ticket) = bytes.get_mut(ticket).filter(|_| is_segment) {
+                ticket.fill(0);
+            }
+            bytes
+        }),
+        () if found.is_symlink() => fs::read_link(path)
+            .ok()
+            .map(|link| link.into_os_string().into_encoded_bytes()),
+        () => None,
+    };
+    Witness {
+        kind: Some((found.mode(), found.rdev())),
+        length: if found.is_dir() { 0 } else { found.len() },
+        content,
+    }
+}
