@@ -19,6 +19,8 @@ mod identity;
 mod layout;
 pub(crate) mod lines;
 mod lock;
+#[cfg(all(loom, test))]
+mod models;
 mod open;
 mod process;
 mod protection;

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io;
 use std::ptr::NonNull;
 
-use memmap2::{MmapOptions, MmapRaw};
+#[cfg(not(all(loom, test)))]
+use memmap2::MmapOptions;
+use memmap2::MmapRaw;
 
 use crate::sync::AtomicU64;
 
@@ -17,11 +19,10 @@ pub(crate) struct Region {
 
 /// What keeps the words alive.
 enum Memory {
+    #[cfg_attr(all(loom, test), expect(dead_code, reason = "no file is mapped there"))]
     Mapped(MmapRaw),
     #[cfg(test)]
-    Heap {
-        _words: Box<[AtomicU64]>,
-    },
+    Heap { _words: Box<[AtomicU64]> },
 }
 
 // SAFETY: the words are atomics, which any thread may use at any time, and the memory behind them
@@ -35,6 +36,7 @@ impl Region {
     ///
     /// The file must have that length already and its blocks must be allocated: a store to a
     /// page without a block raises SIGBUS on a full disk.
+    #[cfg(not(all(loom, test)))]
     pub(crate) fn map(file: &File, words: usize) -> io::Result<Self> {
         let map = MmapOptions::new()
             .len(words * size_of::<u64>())
@@ -46,6 +48,12 @@ impl Region {
             len: words,
             memory: Memory::Mapped(map),
         })
+    }
+
+    /// No file is mapped under the model checker: its words are larger.
+    #[cfg(all(loom, test))]
+    pub(crate) fn map(_: &File, _: usize) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Plain memory of `words` zeros.
