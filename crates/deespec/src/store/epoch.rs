@@ -191,6 +191,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
     fn a_flipped_bit_of_a_record_or_of_the_epoch_word_shows() {
         let segment = Segment::in_memory(Geometry::of(0, 1));
         record(2, "why").write(&segment);

@@ -24,6 +24,8 @@ mod models;
 mod open;
 mod process;
 mod protection;
+#[cfg(all(test, not(loom)))]
+mod races;
 mod raw;
 mod read;
 mod recovery;

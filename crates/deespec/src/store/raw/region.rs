@@ -21,8 +21,20 @@ pub(crate) struct Region {
 enum Memory {
     #[cfg_attr(all(loom, test), expect(dead_code, reason = "no file is mapped there"))]
     Mapped(MmapRaw),
+    /// A box that is freed with the region. It is not kept as one: moving that would take `base` its
+    /// right to the words.
     #[cfg(test)]
-    Heap { _words: Box<[AtomicU64]> },
+    Heap(NonNull<[AtomicU64]>),
+}
+
+#[cfg(test)]
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Self::Heap(words) = self {
+            // SAFETY: it came from a box in `Region::heap`, and nobody can borrow it any more.
+            drop(unsafe { Box::from_raw(words.as_ptr()) });
+        }
+    }
 }
 
 // SAFETY: the words are atomics, which any thread may use at any time, and the memory behind them
@@ -59,12 +71,11 @@ impl Region {
     /// Plain memory of `words` zeros.
     #[cfg(test)]
     pub(crate) fn heap(words: usize) -> Self {
-        let memory: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
-        let base = NonNull::from(&*memory).cast::<AtomicU64>();
+        let memory = NonNull::from(Box::leak(zeros(words)));
         Self {
-            base,
+            base: memory.cast::<AtomicU64>(),
             len: words,
-            memory: Memory::Heap { _words: memory },
+            memory: Memory::Heap(memory),
         }
     }
 
@@ -83,7 +94,7 @@ impl Region {
         match &self.memory {
             Memory::Mapped(map) => map.flush(),
             #[cfg(test)]
-            Memory::Heap { .. } => Ok(()),
+            Memory::Heap(_) => Ok(()),
         }
     }
 
@@ -94,7 +105,22 @@ impl Region {
                 map.flush_range(first * size_of::<u64>(), count * size_of::<u64>())
             }
             #[cfg(test)]
-            Memory::Heap { .. } => Ok(()),
+            Memory::Heap(_) => Ok(()),
         }
     }
+}
+
+/// So many zeros.
+#[cfg(all(test, not(loom)))]
+fn zeros(words: usize) -> Box<[AtomicU64]> {
+    // One allocation of zeros: an interpreter would take seconds to make each word.
+    let zeros = Box::into_raw(vec![0_u64; words].into_boxed_slice());
+    // SAFETY: it comes from a box, nobody else has it, and an `AtomicU64` has the size, the alignment
+    // on this machine, and the bit patterns of a `u64`.
+    unsafe { Box::from_raw(zeros as *mut [AtomicU64]) }
+}
+
+#[cfg(all(test, loom))]
+fn zeros(words: usize) -> Box<[AtomicU64]> {
+    (0..words).map(|_| AtomicU64::new(0)).collect()
 }

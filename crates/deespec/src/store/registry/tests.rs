@@ -53,6 +53,7 @@ fn what_was_registered_is_found_and_nothing_else() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
 fn a_full_segment_says_so_and_keeps_what_it_has() {
     let segment = segment();
     let mut count = 0;
@@ -70,6 +71,7 @@ fn a_full_segment_says_so_and_keeps_what_it_has() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
 fn every_flipped_bit_of_an_entry_is_noticed_and_its_neighbours_stay() {
     let segment = segment();
     for name in ["first", "second", "third"] {
