@@ -12,6 +12,7 @@
 use std::process::ExitCode;
 
 mod bench;
+mod checkers;
 mod ci;
 mod docs;
 mod measure;
@@ -42,6 +43,10 @@ Commands:
   controls               the proofs without what they prove: each must fail
   coverage [ARGS]        lines and branches that the library's tests run (cargo llvm-cov)
   mutants [ARGS]         whether the tests notice changed code (cargo mutants); takes hours
+  loom [NAME]            every interleaving of a few threads, with the store's own algorithms
+  miri [SEEDS]           the store's unit tests, interpreted; its races with so many orders (4)
+  tsan [NAME...]         tests with threads, with each access of memory watched
+  model [SEQUENCES]      random sequences of everything a store does, beside a model (10,000)
   docs                   the library's documentation, warnings denied
   help                   this text
 
@@ -60,7 +65,7 @@ fn main() -> ExitCode {
     };
 
     // `bench` and `torture` know their own arguments better than we do.
-    let asks_for_help = matches!(command, "ci" | "test" | "docs")
+    let asks_for_help = !matches!(command, "bench" | "torture")
         && rest.iter().any(|arg| arg == "--help" || arg == "-h");
     if asks_for_help || matches!(command, "help" | "--help" | "-h") {
         print!("{USAGE}");
@@ -75,6 +80,10 @@ fn main() -> ExitCode {
         "mutants" => measure::mutants(rest),
         "ci" => no_arguments(rest).and_then(|()| ci::run()),
         "test" => test::run(rest),
+        "loom" => checkers::loom(rest),
+        "miri" => checkers::miri(rest),
+        "tsan" => checkers::tsan(rest),
+        "model" => checkers::model(rest),
         "docs" => no_arguments(rest).and_then(|()| docs::run()),
         "" => Err(Failure::usage("no command given")),
         other => Err(Failure::usage(format!("unknown command `{other}`"))),

@@ -86,7 +86,10 @@ fn each_increment_falls_into_one_epoch_and_no_reader_sees_more_than_that() {
     let seen = seen.into_inner().unwrap();
     assert!(seen.is_sorted(), "a value went back within its epoch");
     for (epoch, value) in seen {
-        assert!(value <= all[epoch as usize - 1], "more than epoch {epoch} counted");
+        assert!(
+            value <= all[epoch as usize - 1],
+            "more than epoch {epoch} counted"
+        );
     }
 }
 
@@ -110,7 +113,10 @@ fn a_series_that_is_found_without_the_lock_is_the_one_that_was_registered() {
             while !done.load(Ordering::Acquire) {
                 let (key, hash) = key(number % NAMES);
                 let place = registry::find(&segment, &key, hash);
-                found.lock().unwrap().extend(place.map(|place| (number % NAMES, place)));
+                found
+                    .lock()
+                    .unwrap()
+                    .extend(place.map(|place| (number % NAMES, place)));
                 number += 1;
                 thread::yield_now();
             }

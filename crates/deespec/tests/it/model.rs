@@ -210,12 +210,17 @@ impl System {
         let shares = view.sample(SHARE, &[]);
         let shares = shares.map(|_| count_and_sum(store, SHARE));
         assert_eq!(shares, model.shown_shares());
-        assert_eq!(view.sample(INFO.0, INFO.1).is_some(), model.shows(&key(INFO)));
+        assert_eq!(
+            view.sample(INFO.0, INFO.1).is_some(),
+            model.shows(&key(INFO))
+        );
         assert_eq!(view.epoch, model.epoch);
         let health = store.health().unwrap();
         assert_eq!(health.series, model.series());
         assert_ne!(health.published, Published::Foreign);
-        let help = store.family(DECLARED).map(|family| family.help().to_owned());
+        let help = store
+            .family(DECLARED)
+            .map(|family| family.help().to_owned());
         let expected = model.help.map(|text| declaration(text).help().to_owned());
         assert_eq!(help.filter(|help| !help.is_empty()), expected);
         let numbers = model.snapshots.iter();
@@ -234,7 +239,13 @@ impl System {
         }
         let live = fs::read_dir(store.path().join("live")).unwrap().flatten();
         for file in live.map(|entry| entry.file_name()) {
-            let known = ["lock", "processes", "segment-0000", "epochs.jsonl", "imports.jsonl"];
+            let known = [
+                "lock",
+                "processes",
+                "segment-0000",
+                "epochs.jsonl",
+                "imports.jsonl",
+            ];
             assert!(known.iter().any(|name| file == *name), "{file:?} was left");
         }
     }
@@ -258,7 +269,11 @@ fn in_json((which, amount): &(usize, u64)) -> Option<serde_json::Value> {
         return Some(json!({"name": name, "type": "gauge", "value": *amount as f64}));
     }
     let steps = 5 * amount;
-    let buckets = if *amount == 0 { json!([]) } else { json!([[1.5, null, amount]]) };
+    let buckets = if *amount == 0 {
+        json!([])
+    } else {
+        json!([[1.5, null, amount]])
+    };
     Some(json!({"name": HISTOGRAM, "type": "histogram", "value": {
         "count": amount, "steps": steps, "sum": steps as f64 / 2.0, "classic": [1.5],
         "buckets": buckets, "steps_per_one": 2.0,

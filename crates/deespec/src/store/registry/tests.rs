@@ -162,6 +162,7 @@ fn an_entry_that_claims_anothers_cells_is_passed_over() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
 fn the_index_is_rebuilt_from_the_entries() {
     let segment = segment();
     for i in 0..100 {

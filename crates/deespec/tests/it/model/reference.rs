@@ -328,7 +328,10 @@ impl Model {
     fn add_limited(&mut self, which: usize, amount: u64) {
         let wanted = key(LIMITED[which]);
         let all = LIMITED.map(key);
-        let count = all.iter().filter(|key| self.values.contains_key(*key)).count();
+        let count = all
+            .iter()
+            .filter(|key| self.values.contains_key(*key))
+            .count();
         if self.values.contains_key(&wanted) || count < LIMIT as usize {
             self.count(wanted, amount);
         } else {
@@ -407,7 +410,9 @@ impl Model {
             self.answer = Answer::Refused;
             return;
         }
-        let mut counts = document.values().fold(0_u64, |sum, value| sum.wrapping_add(*value));
+        let mut counts = document
+            .values()
+            .fold(0_u64, |sum, value| sum.wrapping_add(*value));
         for (key, amount) in document.iter().filter(|(_, amount)| **amount > 0) {
             self.count(key.clone(), *amount);
         }
