@@ -28,6 +28,22 @@ const THREADS: [&str; 9] = [
     "shares::",
 ];
 
+/// All integration tests, but for those that fork, those that ask other programs, and the model.
+const EVERYTHING: [&str; 12] = [
+    "--skip",
+    "forks::",
+    "--skip",
+    "model::",
+    "--skip",
+    "native::",
+    "--skip",
+    "oracles::",
+    "--skip",
+    "readers::",
+    "--skip",
+    "scrape::",
+];
+
 /// How many orders of the threads `miri` tries of the races.
 const SEEDS: u32 = 4;
 /// How many sequences `model` tries.
@@ -53,7 +69,7 @@ pub(crate) fn loom(args: &[String]) -> Result<(), Failure> {
 /// The store's unit tests in an interpreter that knows what a Rust program may not do.
 pub(crate) fn miri(args: &[String]) -> Result<(), Failure> {
     let begun = Instant::now();
-    let seeds = count(args, u64::from(SEEDS))?;
+    let seeds = count(args, "--seeds", u64::from(SEEDS))?;
     if !nightly("miri", &["miri", "rust-src"])? {
         return Ok(());
     }
@@ -97,11 +113,10 @@ pub(crate) fn tsan(args: &[String]) -> Result<(), Failure> {
         command.env("CARGO_TARGET_DIR", workspace::target().join("tsan"));
         tell(&mut command)
     };
-    let names: Vec<&str> = args.iter().map(String::as_str).collect();
-    let names = if names.is_empty() {
-        &THREADS[..]
-    } else {
-        &names
+    let names: &[&str] = match args {
+        [] => &THREADS,
+        [all] if all == "--all" => &EVERYTHING,
+        [other, ..] => return Err(Failure::usage(format!("unexpected argument `{other}`"))),
     };
     let mut told = watch(&["--lib"], &["store::"])?;
     told.add(&watch(&["--test", "it"], names)?);
@@ -112,7 +127,7 @@ pub(crate) fn tsan(args: &[String]) -> Result<(), Failure> {
 /// Random sequences of everything that a store does, beside a model of it in memory.
 pub(crate) fn model(args: &[String]) -> Result<(), Failure> {
     let begun = Instant::now();
-    let sequences = count(args, SEQUENCES)?;
+    let sequences = count(args, "--sequences", SEQUENCES)?;
     let mut command = workspace::cargo(["test", "--locked", "-p", "deespec", "--all-features"]);
     command.args(["--test", "it", "model::", "--", "--nocapture"]);
     command.env("DEESPEC_MODEL_SEQUENCES", sequences.to_string());
@@ -122,14 +137,16 @@ pub(crate) fn model(args: &[String]) -> Result<(), Failure> {
     conclude("model", &done, &told, begun)
 }
 
-/// The one number on the command line.
-fn count(args: &[String], otherwise: u64) -> Result<u64, Failure> {
+/// The number behind the one option that there is; `1_000` is one too.
+fn count(args: &[String], option: &str, otherwise: u64) -> Result<u64, Failure> {
     match args {
         [] => Ok(otherwise),
-        [number] => number
+        [name, number] if name == option => number
+            .replace('_', "")
             .parse()
             .map_err(|_| Failure::usage(format!("`{number}` is not a number"))),
-        [_, other, ..] => Err(Failure::usage(format!("unexpected argument `{other}`"))),
+        [name] if name == option => Err(Failure::usage(format!("`{option}` needs a number"))),
+        [other, ..] => Err(Failure::usage(format!("unexpected argument `{other}`"))),
     }
 }
 

@@ -44,9 +44,9 @@ Commands:
   coverage [ARGS]        lines and branches that the library's tests run (cargo llvm-cov)
   mutants [ARGS]         whether the tests notice changed code (cargo mutants); takes hours
   loom [NAME]            every interleaving of a few threads, with the store's own algorithms
-  miri [SEEDS]           the store's unit tests, interpreted; its races with so many orders (4)
-  tsan [NAME...]         tests with threads, with each access of memory watched
-  model [SEQUENCES]      random sequences of everything a store does, beside a model (10,000)
+  miri [--seeds N]       the store's unit tests, interpreted; its races with so many orders (4)
+  tsan [--all]           tests with threads, with each access of memory watched
+  model [--sequences N]  random sequences of everything a store does, beside a model (10,000)
   docs                   the library's documentation, warnings denied
   help                   this text
 
