@@ -29,7 +29,7 @@ const THREADS: [&str; 9] = [
 ];
 
 /// All integration tests, but for those that fork, those that ask other programs, and the model.
-const EVERYTHING: [&str; 12] = [
+const EVERYTHING: [&str; 14] = [
     "--skip",
     "forks::",
     "--skip",
@@ -42,6 +42,8 @@ const EVERYTHING: [&str; 12] = [
     "readers::",
     "--skip",
     "scrape::",
+    "--skip",
+    "server::",
 ];
 
 /// How many orders of the threads `miri` tries of the races.
