@@ -65,8 +65,10 @@ fn main() -> ExitCode {
     };
 
     // `bench` and `torture` know their own arguments better than we do.
-    let asks_for_help = !matches!(command, "bench" | "torture")
-        && rest.iter().any(|arg| arg == "--help" || arg == "-h");
+    let asks_for_help = matches!(
+        command,
+        "ci" | "test" | "docs" | "loom" | "miri" | "tsan" | "model"
+    ) && rest.iter().any(|arg| arg == "--help" || arg == "-h");
     if asks_for_help || matches!(command, "help" | "--help" | "-h") {
         print!("{USAGE}");
         return ExitCode::SUCCESS;

@@ -19,12 +19,14 @@ mod identity;
 mod layout;
 pub(crate) mod lines;
 mod lock;
-#[cfg(all(loom, test))]
+#[cfg(test)]
+#[cfg(loom)]
 mod models;
 mod open;
 mod process;
 mod protection;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod races;
 mod raw;
 mod read;

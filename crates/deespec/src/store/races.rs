@@ -121,7 +121,9 @@ fn a_series_that_is_found_without_the_lock_is_the_one_that_was_registered() {
                 thread::yield_now();
             }
         });
-        registrars.map(|registrar| registrar.join().unwrap());
+        for registrar in registrars {
+            registrar.join().unwrap();
+        }
         done.store(true, Ordering::Release);
     });
     let tail = segment.tail().unwrap();

@@ -1,13 +1,12 @@
 //! The store against a plain model in memory: after every step of any sequence they are equal.
 //!
-//! `model/reference.rs` is the model and makes the sequences; a failing one is made shorter by
-//! leaving steps out. `DEESPEC_MODEL_SEQUENCES` says how many are tried (`cargo xtask model`), and
+//! `model/state.rs` is the model, `model/reference.rs` makes the sequences; a failing one is made
+//! shorter by leaving steps out. `DEESPEC_MODEL_SEQUENCES` says how many are tried (`cargo xtask model`), and
 //! `DEESPEC_MODEL_SEED` repeats a run.
 
-#[path = "model/reference.rs"]
 mod reference;
-#[path = "model/series.rs"]
 mod series;
+mod state;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,8 +28,9 @@ use crate::image::Image;
 use crate::puppet::count_and_sum;
 use crate::support::{folder, quiet};
 
-use reference::{Answer, Model, Reference, Step, document};
+use reference::{Reference, Step, document};
 use series::*;
+use state::{Answer, Model};
 
 /// How many sequences are tried where nobody says so: they take a few seconds.
 const SEQUENCES: u32 = 600;

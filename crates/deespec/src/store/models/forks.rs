@@ -31,6 +31,10 @@ impl Drop for Value {
     }
 }
 
+#[expect(
+    clippy::arc_with_non_send_sync,
+    reason = "all threads of a model are one thread of the system"
+)]
 fn race() {
     ALIVE.set(0);
     let local = Arc::new(ForkLocal::<Value>::new().unwrap());

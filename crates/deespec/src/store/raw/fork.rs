@@ -128,7 +128,8 @@ impl<T> Word<T> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use std::sync::Mutex;
 
