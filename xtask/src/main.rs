@@ -12,6 +12,7 @@
 use std::process::ExitCode;
 
 mod bench;
+mod checkers;
 mod ci;
 mod docs;
 mod fuzz;
@@ -45,6 +46,10 @@ Commands:
   mutants [ARGS]         whether the tests notice changed code (cargo mutants); takes hours
   fuzz [--runs N] [TARGET…]
                          random inputs for every decoder, 1,000,000 each unless said otherwise
+  loom [NAME]            every interleaving of a few threads, with the store's own algorithms
+  miri [--seeds N]       the store's unit tests, interpreted; its races with so many orders (4)
+  tsan [--all]           tests with threads, with each access of memory watched
+  model [--sequences N]  random sequences of everything a store does, beside a model (10,000)
   docs                   the library's documentation, warnings denied
   help                   this text
 
@@ -63,8 +68,10 @@ fn main() -> ExitCode {
     };
 
     // `bench` and `torture` know their own arguments better than we do.
-    let asks_for_help = matches!(command, "ci" | "test" | "docs" | "fuzz")
-        && rest.iter().any(|arg| arg == "--help" || arg == "-h");
+    let asks_for_help = matches!(
+        command,
+        "ci" | "test" | "docs" | "fuzz" | "loom" | "miri" | "tsan" | "model"
+    ) && rest.iter().any(|arg| arg == "--help" || arg == "-h");
     if asks_for_help || matches!(command, "help" | "--help" | "-h") {
         print!("{USAGE}");
         return ExitCode::SUCCESS;
@@ -79,6 +86,10 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::run(rest),
         "ci" => no_arguments(rest).and_then(|()| ci::run()),
         "test" => test::run(rest),
+        "loom" => checkers::loom(rest),
+        "miri" => checkers::miri(rest),
+        "tsan" => checkers::tsan(rest),
+        "model" => checkers::model(rest),
         "docs" => no_arguments(rest).and_then(|()| docs::run()),
         "" => Err(Failure::usage("no command given")),
         other => Err(Failure::usage(format!("unknown command `{other}`"))),

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::store::{Cells, Protection};
-use crate::sync::Ordering;
+use crate::store::Cells;
 
 use super::store::Inner;
 
@@ -29,12 +28,7 @@ impl Counter {
     /// Counts `n`. A cell that exceeds 64 bits begins again at 0.
     #[inline]
     pub fn add(&self, n: u64) {
-        let cell = self.cells.mine();
-        if Protection::AtomicAdd.stands() {
-            cell.fetch_add(n, Ordering::Relaxed);
-        } else {
-            cell.store(cell.load(Ordering::Relaxed) + n, Ordering::Relaxed);
-        }
+        self.cells.add(n);
     }
 }
 

@@ -111,7 +111,7 @@ impl ProcessGauge {
 }
 
 /// Adds to a floating-point number that others change as well.
-fn add(cell: &AtomicU64, value: f64) {
+pub(crate) fn add(cell: &AtomicU64, value: f64) {
     let mut before = cell.load(Ordering::Relaxed);
     loop {
         let after = (f64::from_bits(before) + value).to_bits();

@@ -10,6 +10,8 @@ mod options;
 mod store;
 
 pub use counter::{Counter, Transactions};
+#[cfg(all(loom, test))]
+pub(crate) use gauge::add as add_to_gauge;
 pub use gauge::{Gauge, ProcessGauge};
 pub use health::Health;
 pub use histogram::Histogram;

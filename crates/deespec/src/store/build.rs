@@ -306,6 +306,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "maps a file")]
     fn each_baseline_array_keeps_its_parity() {
         let counter = Item {
             cells: vec![(0, 9, [4, 5])],
@@ -326,6 +327,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "maps a file")]
     fn a_series_without_a_family_gets_one() {
         let contents = Contents {
             families: vec![(Family::implicit("a_total", Shape::Counter), 3)],
@@ -344,6 +346,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "maps a file")]
     fn a_value_for_a_cell_that_the_series_does_not_have_is_refused() {
         let thief = Item {
             cells: vec![(1, 9, [0, 0])],
@@ -358,6 +361,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "maps a file")]
     fn what_no_store_holds_is_refused_before_a_file_is_made() {
         // Two of them do not fit into a segment of 8,192 cells.
         let buckets = Buckets::native(8, 1.0, 60_000.0).unwrap();

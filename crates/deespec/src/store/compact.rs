@@ -126,7 +126,8 @@ impl Catalog {
                     let cell = known.entry.cell + index;
                     let total = known.segment.total(cell);
                     // Each array keeps its parity: the epoch before may still have to be closed.
-                    let [even, odd] = [0, 1].map(|parity| known.baseline(parity, cell));
+                    let [even, odd] =
+                        [0, 1].map(|parity| epoch::baseline(&known.segment, parity, cell));
                     let baselines = [sum.2[0].wrapping_add(even), sum.2[1].wrapping_add(odd)];
                     (index, sum.1.wrapping_add(total), baselines)
                 })

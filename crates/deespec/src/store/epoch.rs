@@ -133,6 +133,25 @@ pub(crate) fn current(segment: &Segment) -> Result<u32, StoreError> {
     })
 }
 
+/// What a cell counted since `epoch` began, and in all; both of the same moment.
+pub(super) fn counted(segment: &Segment, epoch: u32, cell: u32) -> (u64, u64) {
+    let total = segment.total(cell);
+    (total.wrapping_sub(baseline(segment, epoch, cell)), total)
+}
+
+/// What a cell counted in the epoch before `epoch`, and in all until that ended.
+pub(super) fn closed(segment: &Segment, epoch: u32, cell: u32) -> (u64, u64) {
+    let end = baseline(segment, epoch, cell);
+    let begin = baseline(segment, epoch.wrapping_sub(1), cell);
+    (end.wrapping_sub(begin), end)
+}
+
+/// The total of a cell when `epoch` began.
+pub(super) fn baseline(segment: &Segment, epoch: u32, cell: u32) -> u64 {
+    let array = segment.baseline(u64::from(epoch), cell);
+    array.load(Ordering::Relaxed)
+}
+
 /// Makes `epoch` the current one: the commit point of a rotation.
 pub(crate) fn flip(segment: &Segment, epoch: u32) {
     segment.store(EPOCH, seal(epoch));
@@ -172,6 +191,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
     fn a_flipped_bit_of_a_record_or_of_the_epoch_word_shows() {
         let segment = Segment::in_memory(Geometry::of(0, 1));
         record(2, "why").write(&segment);

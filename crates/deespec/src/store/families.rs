@@ -55,30 +55,46 @@ impl Form {
     }
 }
 
+/// Looks for a declaration until there is one, or none that another has replaced, or nothing was
+/// added behind those that were replaced. `blocks` says how many are in use.
+pub(super) fn until_found<T>(
+    blocks: impl Fn() -> u64,
+    look: impl Fn(&mut bool) -> Option<T>,
+) -> Option<T> {
+    let mut seen = 0;
+    loop {
+        let mut replaced = false;
+        let found = look(&mut replaced);
+        if found.is_some() || !replaced {
+            return found;
+        }
+        let now = blocks();
+        if now == seen {
+            return None;
+        }
+        seen = now;
+    }
+}
+
 impl Core {
     /// The declaration of a family, where it has one. Takes no lock.
     pub(crate) fn family(&self, name: &str) -> Option<KnownFamily> {
         let wanted = self.wanted(Key::of_family(name));
-        let mut superseded = false;
-        if let Some(family) = self.standing(&wanted, &mut superseded) {
-            return Some(family);
-        }
-        // What has replaced it may be in a segment that is new to this process. That this cannot be
-        // mapped is the same as that it is not there.
-        let further = superseded && self.attach().is_ok();
-        further.then(|| self.standing(&wanted, &mut superseded))?
+        let blocks = || {
+            // What has replaced it may be in a segment that is new to this process. That this cannot
+            // be mapped is the same as that it is not there.
+            let _ = self.attach();
+            let ends = self.segments().map(|segment| segment.end_of_registry());
+            ends.map(u64::from).sum()
+        };
+        until_found(blocks, |replaced| self.standing(&wanted, replaced))
     }
 
     /// The declaration of this key that was not replaced, and whether others were.
-    fn standing(&self, wanted: &Wanted, superseded: &mut bool) -> Option<KnownFamily> {
+    fn standing(&self, wanted: &Wanted, replaced: &mut bool) -> Option<KnownFamily> {
         self.segments().find_map(|segment| {
-            let mut places = registry::find_each(segment, &wanted.key, wanted.hash);
+            let mut places = registry::standing(segment, &wanted.key, wanted.hash, replaced);
             places.find_map(|place| {
-                let state = registry::state(segment, place.block).load(Ordering::Relaxed);
-                if state & registry::SUPERSEDED != 0 {
-                    *superseded = true;
-                    return None;
-                }
                 Some(KnownFamily {
                     family: self.declaration(segment, place.block)?,
                     segment: Arc::clone(segment),
@@ -238,8 +254,7 @@ impl Exclusive<'_> {
             let wanted = core.wanted(key);
             for place in registry::find_each(segment, &wanted.key, wanted.hash) {
                 if !(Arc::ptr_eq(segment, &new.segment) && place.block == new.block) {
-                    registry::state(segment, place.block)
-                        .fetch_or(registry::SUPERSEDED, Ordering::Relaxed);
+                    registry::supersede(segment, place.block);
                 }
             }
         }

@@ -125,6 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "makes files durable")]
     fn a_torn_last_line_is_cut_off_before_the_next_is_appended() {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::new(folder.path().to_owned(), None);
@@ -142,6 +143,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "makes a sparse file")]
     fn a_file_without_an_end_of_a_line_is_refused_and_not_searched_for_ever() {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::new(folder.path().to_owned(), None);
@@ -166,6 +168,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "makes files durable")]
     fn a_file_without_a_complete_line_has_no_last_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines");

@@ -199,6 +199,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "locks a file")]
     fn readers_share_and_a_writer_excludes() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock(&folder, 5);
@@ -216,6 +217,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "locks a file")]
     fn a_descriptor_that_a_forked_child_inherited_does_not_keep_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock(&folder, 1000);
@@ -227,6 +229,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "locks a file")]
     fn whoever_waits_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock(&folder, 5);
@@ -240,6 +243,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "locks a file")]
     fn a_lock_on_a_removed_file_is_not_taken_for_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock(&folder, 1000);

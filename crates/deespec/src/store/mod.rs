@@ -22,10 +22,16 @@ mod identity;
 mod layout;
 pub(crate) mod lines;
 mod lock;
+#[cfg(test)]
+#[cfg(loom)]
+mod models;
 mod open;
 pub(crate) mod opened;
 mod process;
 mod protection;
+#[cfg(test)]
+#[cfg(not(loom))]
+mod races;
 mod raw;
 mod read;
 mod recovery;

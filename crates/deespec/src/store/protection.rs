@@ -42,21 +42,33 @@ pub(crate) enum Protection {
 
 impl Protection {
     /// Whether it is in place.
-    #[cfg(not(deespec_controls))]
+    #[cfg(not(any(deespec_controls, all(loom, test))))]
     #[inline(always)]
     pub(crate) const fn stands(self) -> bool {
         true
     }
 
+    /// Whether it is in place in the model that is being checked.
+    #[cfg(all(loom, test))]
+    pub(crate) fn stands(self) -> bool {
+        LEFT_OUT.get() != Some(self)
+    }
+
+    /// Says which one the models of this thread leave out.
+    #[cfg(all(loom, test))]
+    pub(crate) fn leave_out(protection: Option<Self>) {
+        LEFT_OUT.set(protection);
+    }
+
     /// Whether it is in place.
-    #[cfg(deespec_controls)]
+    #[cfg(all(deespec_controls, not(all(loom, test))))]
     pub(crate) fn stands(self) -> bool {
         static WITHOUT: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
         let without = WITHOUT.get_or_init(|| std::env::var("DEESPEC_WITHOUT").ok());
         without.as_deref() != Some(self.name())
     }
 
-    #[cfg(deespec_controls)]
+    #[cfg(all(deespec_controls, not(all(loom, test))))]
     fn name(self) -> &'static str {
         match self {
             Self::AtomicAdd => "atomic-add",
@@ -76,4 +88,10 @@ impl Protection {
             Self::Identity => "identity",
         }
     }
+}
+
+#[cfg(all(loom, test))]
+std::thread_local! {
+    /// All threads of a model are one thread of the system.
+    static LEFT_OUT: std::cell::Cell<Option<Protection>> = const { std::cell::Cell::new(None) };
 }

@@ -196,8 +196,7 @@ impl Catalog {
     /// Reads every series against the baseline of an epoch.
     pub(crate) fn values(&self, core: &Core, epoch: u32) -> Result<Vec<SeriesValue>, StoreError> {
         self.collect(core, false, |known, cell| {
-            let total = known.segment.total(cell);
-            (total.wrapping_sub(known.baseline(epoch, cell)), total)
+            epoch::counted(&known.segment, epoch, cell)
         })
     }
 
@@ -209,9 +208,7 @@ impl Catalog {
     ) -> Result<Vec<SeriesValue>, StoreError> {
         // A removed series may have counted in that epoch.
         self.collect(core, true, |known, cell| {
-            let end = known.baseline(epoch, cell);
-            let begin = known.baseline(epoch.wrapping_sub(1), cell);
-            (end.wrapping_sub(begin), end)
+            epoch::closed(&known.segment, epoch, cell)
         })
     }
 
@@ -298,11 +295,6 @@ impl Catalog {
 }
 
 impl Known {
-    pub(super) fn baseline(&self, epoch: u32, cell: u32) -> u64 {
-        let array = self.segment.baseline(u64::from(epoch), cell);
-        array.load(Ordering::Relaxed)
-    }
-
     fn is_removed(&self) -> bool {
         let Span { block, cell, cells } = self.entry;
         registry::is_removed(&self.segment, block, cell, cells)

@@ -10,6 +10,7 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 use super::control::SEGMENTS;
 use super::error::StoreError;
 use super::layout::{Geometry, Header, MAX_SEGMENTS, seal, unseal};
+use super::protection::Protection;
 use super::registry::{self, Form, NewEntry, Place};
 use super::segment::Segment;
 use super::{Core, Exclusive, Further};
@@ -25,6 +26,27 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
+    /// The cells at a place; `stripe` is that of the process' first thread.
+    pub(super) fn new(segment: &Arc<Segment>, place: Place, stripe: u32) -> Self {
+        Self {
+            mask: segment.geometry().stripes - 1,
+            segment: Arc::clone(segment),
+            place,
+            stripe,
+        }
+    }
+
+    /// Adds to the first cell of this thread's stripe.
+    #[inline]
+    pub(crate) fn add(&self, n: u64) {
+        let cell = self.mine();
+        if Protection::AtomicAdd.stands() {
+            cell.fetch_add(n, Ordering::Relaxed);
+        } else {
+            cell.store(cell.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        }
+    }
+
     /// The first cell of this thread's stripe.
     #[inline]
     pub(crate) fn mine(&self) -> &AtomicU64 {
@@ -52,10 +74,7 @@ impl Cells {
     /// Makes a series visible again that was removed and has a value again.
     #[inline]
     pub(crate) fn revive(&self) {
-        let state = registry::state(&self.segment, self.place.block);
-        if state.load(Ordering::Relaxed) != 0 {
-            state.store(0, Ordering::Relaxed);
-        }
+        registry::revive(&self.segment, self.place.block);
     }
 
     /// Whether the series was removed and has no new value since.
@@ -187,13 +206,7 @@ impl Core {
     }
 
     pub(super) fn cells(&self, segment: &Arc<Segment>, place: Place) -> Cells {
-        let mask = segment.geometry().stripes - 1;
-        Cells {
-            segment: Arc::clone(segment),
-            place,
-            stripe: self.stripe,
-            mask,
-        }
+        Cells::new(segment, place, self.stripe)
     }
 }
 

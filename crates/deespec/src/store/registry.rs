@@ -70,6 +70,35 @@ pub(crate) fn is_removed(segment: &Segment, block: u32, cell: u32, cells: u32) -
     removed
 }
 
+/// The declarations of a key that no other has replaced; `replaced` becomes true where others were.
+pub(crate) fn standing(
+    segment: &Segment,
+    key: &Key,
+    hash: u64,
+    replaced: &mut bool,
+) -> impl Iterator<Item = Place> {
+    find_each(segment, key, hash).filter(move |place| {
+        // Whoever sees that one was replaced sees the tail behind the one that has replaced it.
+        let stands = state(segment, place.block).load(Ordering::Acquire) & SUPERSEDED == 0;
+        *replaced |= !stands;
+        stands
+    })
+}
+
+/// Says that another declaration, further behind, has replaced this one.
+pub(crate) fn supersede(segment: &Segment, block: u32) {
+    state(segment, block).fetch_or(SUPERSEDED, Ordering::Release);
+}
+
+/// Makes a series visible again that was removed and has a value again.
+#[inline]
+pub(crate) fn revive(segment: &Segment, block: u32) {
+    let state = state(segment, block);
+    if state.load(Ordering::Relaxed) != 0 {
+        state.store(0, Ordering::Relaxed);
+    }
+}
+
 /// The entry at a block that a lookup found.
 pub(crate) fn read(segment: &Segment, block: u32) -> Option<Entry> {
     match entry_at(segment, block, segment.end_of_registry())? {

@@ -211,6 +211,12 @@ impl Segment {
         self.verified[block as usize / 64].fetch_or(1 << (block % 64), Ordering::Relaxed);
     }
 
+    /// Lets threads of a model race for what was checked.
+    #[cfg(all(loom, test))]
+    pub(crate) fn share_verified(&self) {
+        self.verified.iter().for_each(AtomicU64::share);
+    }
+
     pub(crate) fn set_tail(&self, tail: Tail) {
         self.store(TAIL, tail.encode());
     }

@@ -26,27 +26,52 @@ pub(super) const MAX_CELLS: u32 = 128;
 
 /// One process' place in one gauge.
 #[derive(Clone)]
-struct Share {
-    segment: Arc<Segment>,
-    stripe: u32,
+pub(super) struct Share {
+    pub(super) segment: Arc<Segment>,
+    pub(super) stripe: u32,
     /// The cell with the owner; the value stands behind it.
-    cell: u32,
+    pub(super) cell: u32,
 }
 
 impl Share {
     #[inline]
-    fn owner(&self) -> &AtomicU64 {
+    pub(super) fn owner(&self) -> &AtomicU64 {
         self.segment.cell(self.stripe, self.cell)
     }
 
     #[inline]
-    fn value(&self) -> &AtomicU64 {
+    pub(super) fn value(&self) -> &AtomicU64 {
         self.segment.cell(self.stripe, self.cell + 1)
     }
 
     #[inline]
-    fn is_owned_by(&self, number: u64) -> bool {
+    pub(super) fn is_owned_by(&self, number: u64) -> bool {
         self.owner().load(Ordering::Relaxed) == number
+    }
+
+    /// Makes it that of a process, with this value; the caller holds the exclusive lock.
+    pub(super) fn give_to(&self, number: u64, value: u64) {
+        // No owner meanwhile: a reader must not see the new owner with the old value.
+        self.owner().store(0, Ordering::Release);
+        self.value().store(value, Ordering::Release);
+        self.owner().store(number, Ordering::Release);
+    }
+
+    /// What a live process has in it; that of a dead one becomes free. The caller holds the lock.
+    pub(super) fn of_live<E>(
+        &self,
+        is_live: impl FnOnce(u64) -> Result<bool, E>,
+    ) -> Result<Option<u64>, E> {
+        let number = self.owner().load(Ordering::Acquire);
+        if number == 0 {
+            return Ok(None);
+        }
+        if is_live(number)? {
+            return Ok(Some(self.value().load(Ordering::Relaxed)));
+        }
+        let order = (Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.owner().compare_exchange(number, 0, order.0, order.1);
+        Ok(None)
     }
 }
 
@@ -193,17 +218,6 @@ impl Lives<'_> {
         Ok(live)
     }
 
-    /// Whether the share is that of a live process; one of a dead process becomes free.
-    fn is_share_of_live(&mut self, share: &Share) -> Result<bool, StoreError> {
-        let number = share.owner().load(Ordering::Acquire);
-        if number == 0 || self.is_live(number)? {
-            return Ok(number != 0);
-        }
-        let order = (Ordering::Relaxed, Ordering::Relaxed);
-        let _ = share.owner().compare_exchange(number, 0, order.0, order.1);
-        Ok(false)
-    }
-
     /// Adds what the live processes have in the cells of one entry; the shares of dead ones become
     /// free.
     pub(super) fn join(
@@ -214,8 +228,8 @@ impl Lives<'_> {
         cells: u32,
     ) -> Result<(), StoreError> {
         for share in shares_of(segment, cell, cells) {
-            if self.is_share_of_live(&share)? {
-                all.join(f64::from_bits(share.value().load(Ordering::Relaxed)));
+            if let Some(bits) = share.of_live(|number| self.is_live(number))? {
+                all.join(f64::from_bits(bits));
             }
         }
         Ok(())
@@ -266,10 +280,7 @@ impl Exclusive<'_> {
                 self.more_shares(&wanted, (2 * last).min(MAX_CELLS))?
             }
         };
-        // No owner meanwhile: a reader must not see the new owner with the old value.
-        share.owner().store(0, Ordering::Release);
-        share.value().store(first_value, Ordering::Release);
-        share.owner().store(number, Ordering::Release);
+        share.give_to(number, first_value);
         Ok(share)
     }
 

@@ -1,12 +1,14 @@
 //! Beginning a new epoch: write down the totals as its baseline, make them durable, flip one word.
 
+use std::sync::Arc;
+
 use crate::sync::Ordering;
 
 use super::control::{EPOCH, record_at};
 use super::error::StoreError;
 use super::protection::Protection;
 use super::segment::Segment;
-use super::{Beginning, Core, Exclusive, Record, epoch};
+use super::{Beginning, Cells, Core, Exclusive, Record, epoch};
 
 impl Exclusive<'_> {
     /// Begins the epoch after the current one. With `values` the cells of the series that are named
@@ -20,7 +22,7 @@ impl Exclusive<'_> {
         at_ns: u64,
         beginning: Beginning,
         why: &str,
-        values: &[(super::Cells, Vec<(u32, u64)>)],
+        values: &[(Cells, Vec<(u32, u64)>)],
     ) -> Result<Record, StoreError> {
         let core = self.core;
         core.attach()?;
@@ -38,26 +40,8 @@ impl Exclusive<'_> {
             by: core.program().to_owned(),
             why: why.to_owned(),
         };
-        record.write(&core.first);
-        if !Protection::FlipLast.stands() {
-            epoch::flip(&core.first, number);
-        }
-        for segment in core.segments() {
-            write_baseline(segment, number)?;
-        }
-        for (cells, values) in values {
-            let (segment, place) = cells.place();
-            cells.revive();
-            for (index, value) in values {
-                let baseline = segment.baseline(u64::from(number), place.cell + index);
-                let total = baseline.load(Ordering::Relaxed);
-                baseline.store(total.wrapping_sub(*value), Ordering::Relaxed);
-            }
-        }
-        // The cells too: a durable baseline above a cell that a power cut set back would make the
-        // new epoch begin below zero.
-        core.flush()?;
-        epoch::flip(&core.first, number);
+        let segments = core.segments().map(Arc::as_ref);
+        begin(&core.first, segments, &record, values, || core.flush())?;
         Ok(record)
     }
 
@@ -78,6 +62,39 @@ impl Exclusive<'_> {
         }
         Ok(())
     }
+}
+
+/// Makes `record` that of the current epoch: its baselines first, then the flip. `flush` makes what
+/// was written, and the cells, durable.
+pub(super) fn begin<'a>(
+    first: &Segment,
+    segments: impl Iterator<Item = &'a Segment>,
+    record: &Record,
+    values: &[(Cells, Vec<(u32, u64)>)],
+    flush: impl FnOnce() -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let number = record.epoch;
+    record.write(first);
+    if !Protection::FlipLast.stands() {
+        epoch::flip(first, number);
+    }
+    for segment in segments {
+        write_baseline(segment, number)?;
+    }
+    for (cells, values) in values {
+        let (segment, place) = cells.place();
+        cells.revive();
+        for (index, value) in values {
+            let baseline = segment.baseline(u64::from(number), place.cell + index);
+            let total = baseline.load(Ordering::Relaxed);
+            baseline.store(total.wrapping_sub(*value), Ordering::Relaxed);
+        }
+    }
+    // The cells too: a durable baseline above a cell that a power cut set back would make the
+    // new epoch begin below zero.
+    flush()?;
+    epoch::flip(first, number);
+    Ok(())
 }
 
 fn write_baseline(segment: &Segment, epoch: u32) -> Result<(), StoreError> {

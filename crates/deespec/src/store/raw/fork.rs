@@ -3,22 +3,18 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::ptr::NonNull;
 
-use memmap2::{MmapMut, MmapRaw};
-
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::Ordering;
 
 /// A value of this process alone. A forked child begins with its own.
 pub(crate) struct ForkLocal<T> {
     /// Points at the value, or is null; the kernel makes it null in a child.
-    word: NonNull<AtomicPtr<T>>,
-    _page: MmapRaw,
+    word: Word<T>,
     _owns: PhantomData<T>,
 }
 
-// SAFETY: the word is an atomic, which any thread may use at any time, in a page that `_page` owns;
-// the value that it points at may be sent to, and used by, other threads as `T` allows.
+// SAFETY: the word is an atomic, which any thread may use at any time; the value that it points at
+// may be sent to, and used by, other threads as `T` allows.
 unsafe impl<T: Send + Sync> Send for ForkLocal<T> {}
 // SAFETY: as for `Send`; `&ForkLocal` gives out nothing but `&T`.
 unsafe impl<T: Send + Sync> Sync for ForkLocal<T> {}
@@ -26,19 +22,8 @@ unsafe impl<T: Send + Sync> Sync for ForkLocal<T> {}
 impl<T: Default> ForkLocal<T> {
     /// No value yet.
     pub(crate) fn new() -> io::Result<Self> {
-        let page = MmapRaw::from(MmapMut::map_anon(size_of::<AtomicPtr<T>>())?);
-        // SAFETY: the range is the private anonymous mapping that `page` owns, from its first byte,
-        // and MADV_WIPEONFORK changes nothing in this process: only a later child finds zeros.
-        let advised =
-            unsafe { libc::madvise(page.as_mut_ptr().cast(), page.len(), libc::MADV_WIPEONFORK) };
-        if advised != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let word = NonNull::new(page.as_mut_ptr().cast::<AtomicPtr<T>>())
-            .ok_or_else(|| io::Error::other("the kernel mapped memory at address zero"))?;
         Ok(Self {
-            word,
-            _page: page,
+            word: Word::new()?,
             _owns: PhantomData,
         })
     }
@@ -46,7 +31,7 @@ impl<T: Default> ForkLocal<T> {
     /// This process' value.
     #[inline]
     pub(crate) fn get(&self) -> &T {
-        let value = self.word().load(Ordering::Acquire);
+        let value = self.word.get().load(Ordering::Acquire);
         let value = if value.is_null() { self.make() } else { value };
         // SAFETY: a pointer that is not null was stored by `make` in this very process, since the
         // page is wiped in a child. It came from a box, is never replaced, and is freed only in
@@ -59,7 +44,8 @@ impl<T: Default> ForkLocal<T> {
         let new = Box::into_raw(Box::<T>::default());
         let order = (Ordering::AcqRel, Ordering::Acquire);
         let null = std::ptr::null_mut();
-        match self.word().compare_exchange(null, new, order.0, order.1) {
+        let word = self.word.get();
+        match word.compare_exchange(null, new, order.0, order.1) {
             Ok(_) => new,
             Err(first) => {
                 // SAFETY: `new` came from the box above, and nobody else has seen it.
@@ -70,18 +56,9 @@ impl<T: Default> ForkLocal<T> {
     }
 }
 
-impl<T> ForkLocal<T> {
-    fn word(&self) -> &AtomicPtr<T> {
-        // SAFETY: `word` points at the first bytes of a page that `_page` keeps mapped for as long as
-        // `self` lives; a page begins at an aligned address; every access goes through this atomic;
-        // zeros are a valid `AtomicPtr`.
-        unsafe { self.word.as_ref() }
-    }
-}
-
 impl<T> Drop for ForkLocal<T> {
     fn drop(&mut self) {
-        let value = self.word().load(Ordering::Acquire);
+        let value = self.word.get().load(Ordering::Acquire);
         if !value.is_null() {
             // SAFETY: it came from a box in `make`, in this process, and nobody can borrow it any
             // more. What a forked child inherits is not freed there: its pointer was wiped.
@@ -90,7 +67,69 @@ impl<T> Drop for ForkLocal<T> {
     }
 }
 
+#[cfg(not(any(miri, all(loom, test))))]
+use wiped::Word;
+
+/// A pointer in a page that the kernel wipes in a child.
+#[cfg(not(any(miri, all(loom, test))))]
+mod wiped {
+    use std::io;
+    use std::ptr::NonNull;
+
+    use memmap2::{MmapMut, MmapRaw};
+
+    use crate::sync::AtomicPtr;
+
+    pub(super) struct Word<T> {
+        word: NonNull<AtomicPtr<T>>,
+        _page: MmapRaw,
+    }
+
+    impl<T> Word<T> {
+        pub(super) fn new() -> io::Result<Self> {
+            let page = MmapRaw::from(MmapMut::map_anon(size_of::<AtomicPtr<T>>())?);
+            // SAFETY: the range is the private anonymous mapping that `page` owns, from its first
+            // byte, and MADV_WIPEONFORK changes nothing in this process: only a later child finds
+            // zeros.
+            let advised = unsafe {
+                libc::madvise(page.as_mut_ptr().cast(), page.len(), libc::MADV_WIPEONFORK)
+            };
+            if advised != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            let word = NonNull::new(page.as_mut_ptr().cast::<AtomicPtr<T>>())
+                .ok_or_else(|| io::Error::other("the kernel mapped memory at address zero"))?;
+            Ok(Self { word, _page: page })
+        }
+
+        #[inline]
+        pub(super) fn get(&self) -> &AtomicPtr<T> {
+            // SAFETY: `word` points at the first bytes of a page that `_page` keeps mapped for as
+            // long as `self` lives; a page begins at an aligned address; every access goes through
+            // this atomic; zeros are a valid `AtomicPtr`.
+            unsafe { self.word.as_ref() }
+        }
+    }
+}
+
+/// A pointer in plain memory, for an interpreter and a model checker, in which nobody forks.
+#[cfg(any(miri, all(loom, test)))]
+struct Word<T>(crate::sync::AtomicPtr<T>);
+
+#[cfg(any(miri, all(loom, test)))]
+impl<T> Word<T> {
+    fn new() -> io::Result<Self> {
+        let null = std::ptr::null_mut();
+        Ok(Self(crate::sync::AtomicPtr::new(null)))
+    }
+
+    fn get(&self) -> &crate::sync::AtomicPtr<T> {
+        &self.0
+    }
+}
+
 #[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use std::sync::Mutex;
 

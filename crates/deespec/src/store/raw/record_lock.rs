@@ -62,6 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "locks a file")]
     fn a_locked_byte_is_seen_and_its_neighbour_is_free() {
         let file = tempfile::tempfile().unwrap();
         let far = 1 << 62;

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io;
 use std::ptr::NonNull;
 
-use memmap2::{MmapOptions, MmapRaw};
+#[cfg(not(all(loom, test)))]
+use memmap2::MmapOptions;
+use memmap2::MmapRaw;
 
 use crate::sync::AtomicU64;
 
@@ -17,11 +19,22 @@ pub(crate) struct Region {
 
 /// What keeps the words alive.
 enum Memory {
+    #[cfg_attr(all(loom, test), expect(dead_code, reason = "no file is mapped there"))]
     Mapped(MmapRaw),
+    /// A box that is freed with the region. It is not kept as one: moving that would take `base` its
+    /// right to the words.
     #[cfg(any(test, fuzzing))]
-    Heap {
-        _words: Box<[AtomicU64]>,
-    },
+    Heap(NonNull<[AtomicU64]>),
+}
+
+#[cfg(any(test, fuzzing))]
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Self::Heap(words) = self {
+            // SAFETY: it came from a box in `Region::heap`, and nobody can borrow it any more.
+            drop(unsafe { Box::from_raw(words.as_ptr()) });
+        }
+    }
 }
 
 // SAFETY: the words are atomics, which any thread may use at any time, and the memory behind them
@@ -35,6 +48,7 @@ impl Region {
     ///
     /// The file must have that length already and its blocks must be allocated: a store to a
     /// page without a block raises SIGBUS on a full disk.
+    #[cfg(not(all(loom, test)))]
     pub(crate) fn map(file: &File, words: usize) -> io::Result<Self> {
         let map = MmapOptions::new()
             .len(words * size_of::<u64>())
@@ -48,15 +62,20 @@ impl Region {
         })
     }
 
+    /// No file is mapped under the model checker: its words are larger.
+    #[cfg(all(loom, test))]
+    pub(crate) fn map(_: &File, _: usize) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Plain memory of `words` zeros.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn heap(words: usize) -> Self {
-        let memory: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
-        let base = NonNull::from(&*memory).cast::<AtomicU64>();
+        let memory = NonNull::from(Box::leak(zeros(words)));
         Self {
-            base,
+            base: memory.cast::<AtomicU64>(),
             len: words,
-            memory: Memory::Heap { _words: memory },
+            memory: Memory::Heap(memory),
         }
     }
 
@@ -75,7 +94,7 @@ impl Region {
         match &self.memory {
             Memory::Mapped(map) => map.flush(),
             #[cfg(any(test, fuzzing))]
-            Memory::Heap { .. } => Ok(()),
+            Memory::Heap(_) => Ok(()),
         }
     }
 
@@ -86,7 +105,22 @@ impl Region {
                 map.flush_range(first * size_of::<u64>(), count * size_of::<u64>())
             }
             #[cfg(any(test, fuzzing))]
-            Memory::Heap { .. } => Ok(()),
+            Memory::Heap(_) => Ok(()),
         }
     }
+}
+
+/// So many zeros.
+#[cfg(all(any(test, fuzzing), not(loom)))]
+fn zeros(words: usize) -> Box<[AtomicU64]> {
+    // One allocation of zeros: an interpreter would take seconds to make each word.
+    let zeros = Box::into_raw(vec![0_u64; words].into_boxed_slice());
+    // SAFETY: it comes from a box, nobody else has it, and an `AtomicU64` has the size, the alignment
+    // on this machine, and the bit patterns of a `u64`.
+    unsafe { Box::from_raw(zeros as *mut [AtomicU64]) }
+}
+
+#[cfg(all(test, loom))]
+fn zeros(words: usize) -> Box<[AtomicU64]> {
+    (0..words).map(|_| AtomicU64::new(0)).collect()
 }

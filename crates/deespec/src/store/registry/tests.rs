@@ -48,6 +48,7 @@ fn what_was_registered_is_found_and_nothing_else() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
 fn a_full_segment_says_so_and_keeps_what_it_has() {
     let segment = segment();
     let mut count = 0;
@@ -65,6 +66,7 @@ fn a_full_segment_says_so_and_keeps_what_it_has() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
 fn every_flipped_bit_of_an_entry_is_noticed_and_its_neighbours_stay() {
     let segment = segment();
     for name in ["first", "second", "third"] {
@@ -148,6 +150,7 @@ fn an_entry_that_claims_anothers_cells_is_passed_over() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
 fn the_index_is_rebuilt_from_the_entries() {
     let segment = segment();
     for i in 0..100 {
