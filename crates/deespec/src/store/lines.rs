@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "makes a sparse file")]
+    #[cfg_attr(miri, ignore = "makes files durable")]
     fn a_file_without_an_end_of_a_line_is_refused_and_not_searched_for_ever() {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::new(folder.path().to_owned(), None);

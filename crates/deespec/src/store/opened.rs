@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg_attr(miri, ignore = "makes FIFOs and sockets")]
+    #[cfg_attr(miri, ignore = "opens FIFOs and links")]
     fn what_is_not_a_regular_file_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
