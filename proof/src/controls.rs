@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::Result;
-use crate::harness::{Bench, Outcome};
+use crate::harness::{Bench, Outcome, Size};
 
 /// What is left out, and what must notice it.
 const CONTROLS: &[(&str, &[&str])] = &[
@@ -21,10 +21,19 @@ const CONTROLS: &[(&str, &[&str])] = &[
     ("identity", &["replaced"]),
     ("liveness", &["shares"]),
     ("settling", &["steps"]),
-    ("flush-first", &["steps"]),
     ("flip-last", &["instructions", "--quick"]),
     ("degraded", &["errors"]),
+    ("checksum", &["flips"]),
+    ("file-type", &["files"]),
+    ("allocation", &["full", "--count", "12"]),
+    ("flush-first", &["cuts", "--count", "60"]),
+    ("sync-cells", &["cuts", "--count", "60"]),
+    ("sync-file", &["cuts", "--count", "60"]),
+    ("sync-directory", &["cuts", "--count", "250"]),
 ];
+
+/// What only few of all power cuts show.
+const RARE: &[(&str, &[&str])] = &[("recovery", &["cuts", "--count", "1500"])];
 
 /// Nothing that is run here takes so long. Without a protection, it might never end.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -32,7 +41,12 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let mut violations = Vec::new();
     let mut noticed = Vec::new();
-    for (without, by) in CONTROLS {
+    let rare = match bench.size {
+        Size::Suite | Size::Quick => &[],
+        Size::Long | Size::Full => RARE,
+    };
+    let controls = || CONTROLS.iter().chain(rare);
+    for (without, by) in controls() {
         let folder = bench.folder.join(without);
         std::fs::create_dir(&folder)?;
         match control(without, by, &folder)? {
@@ -44,7 +58,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     Ok(Outcome {
         done: format!(
             "{} protections left out, noticed: {}",
-            CONTROLS.len(),
+            controls().count(),
             noticed.join(", ")
         ),
         violations,

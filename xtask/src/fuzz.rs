@@ -66,6 +66,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         names => names.to_vec(),
     };
     let scratch = Scratch::make(&folder)?;
+    let begun = Instant::now();
     let queue = Mutex::new(names.iter().collect::<VecDeque<_>>());
     let next = || {
         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,6 +91,13 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         }
     });
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!(
+        "fuzz         {} targets, {} inputs each; {} violations; {:.1} s",
+        names.len(),
+        plan.runs,
+        failed.len(),
+        begun.elapsed().as_secs_f64()
+    );
     if failed.is_empty() {
         return Ok(());
     }

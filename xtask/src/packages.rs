@@ -39,6 +39,48 @@ const PACKAGES: &[Package] = &[
         why: "a real server scrapes a store that is counting",
     },
     Package {
+        name: "e2fsprogs",
+        program: "mkfs.ext4",
+        check: &[],
+        why: "stores lie on real disks that fail, fill up and lose power",
+    },
+    Package {
+        name: "xfsprogs",
+        program: "mkfs.xfs",
+        check: &[],
+        why: "as ext4, on a second file system",
+    },
+    Package {
+        name: "xfsprogs",
+        program: "xfs_io",
+        check: &[],
+        why: "file systems are shut down under a store",
+    },
+    Package {
+        name: "util-linux",
+        program: "losetup",
+        check: &[],
+        why: "those disks are files",
+    },
+    Package {
+        name: "util-linux",
+        program: "setpriv",
+        check: &[],
+        why: "what another user may do is tried as another user",
+    },
+    Package {
+        name: "mount",
+        program: "mount",
+        check: &[],
+        why: "those file systems are mounted, in a name space of their own",
+    },
+    Package {
+        name: "g++",
+        program: "c++",
+        check: &[],
+        why: "the fuzzer is built from C++",
+    },
+    Package {
         name: "python3-venv",
         program: "python3",
         check: &["-c", "import ensurepip, venv"],

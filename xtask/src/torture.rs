@@ -21,8 +21,8 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "controls",
         about: "each protection left out in turn, which a harness must notice",
-        quick: &["controls"],
-        full: &["controls"],
+        quick: &["controls", "--quick"],
+        full: &["controls", "--full"],
     },
     Tool {
         name: "model",
@@ -102,19 +102,25 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
 }
 
 fn proof(args: &[String]) -> Result<(), Failure> {
+    // Some harnesses call the program, which lies beside theirs.
+    let program = ["build", "--release", "--locked", "-p", "deespec-cli"];
+    step::run(&mut workspace::cargo(program))?;
     let cargo = ["run", "--release", "--locked", "-p", "deespec-proof", "--"];
     step::pass_through(workspace::cargo(cargo).args(args))
 }
 
 /// `cargo xtask controls`: the proof program in a build that can leave out a protection.
 pub(crate) fn controls(args: &[String]) -> Result<(), Failure> {
-    let cargo = ["run", "--locked", "-p", "deespec-proof", "--", "controls"];
-    let mut command = workspace::cargo(cargo);
-    command
-        .args(args)
-        .env("RUSTFLAGS", "--cfg deespec_controls")
-        .env("CARGO_TARGET_DIR", workspace::target().join("controls"));
-    step::pass_through(&mut command)
+    let controlled = |cargo: &[&'static str]| {
+        let mut command = workspace::cargo(cargo.iter().copied());
+        command
+            .env("RUSTFLAGS", "--cfg deespec_controls")
+            .env("CARGO_TARGET_DIR", workspace::target().join("controls"));
+        command
+    };
+    step::run(&mut controlled(&["build", "--locked", "-p", "deespec-cli"]))?;
+    let run = ["run", "--locked", "-p", "deespec-proof", "--", "controls"];
+    step::pass_through(controlled(&run).args(args))
 }
 
 impl Tool {

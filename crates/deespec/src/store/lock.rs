@@ -13,6 +13,7 @@ use super::access;
 use super::error::StoreError;
 use super::opened::{open_or_create, open_regular};
 use super::protection::Protection;
+use super::raw::Uninherited;
 
 /// The name of the lock's file in `live/`.
 pub(super) const LOCK: &str = "lock";
@@ -28,14 +29,14 @@ pub(crate) struct Lock {
 
 /// The lock while it is held; dropping it gives it back.
 pub(crate) struct Held {
-    file: File,
+    file: Uninherited,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         // Closing would not do: a child that was forked meanwhile has the same open file description
         // and would keep the lock.
-        let _ = self.file.unlock();
+        let _ = self.file.file().unlock();
     }
 }
 
@@ -124,7 +125,7 @@ impl Lock {
     /// Takes the lock, or fails when the deadline has passed.
     ///
     /// The file is opened anew each time. So two threads exclude each other, as two processes do,
-    /// and a forked child that does nothing does not keep its dead parent's lock.
+    /// and a forked child does not keep its dead parent's lock.
     ///
     /// `waiting` is called each time that somebody else has the lock.
     pub(crate) fn take(&self, mode: Mode, waiting: impl Fn()) -> Result<Held, StoreError> {
@@ -132,11 +133,11 @@ impl Lock {
             let file = self.open()?;
             let taken = match mode {
                 _ if !Protection::Lock.stands() => Ok(()),
-                Mode::Shared => file.try_lock_shared(),
-                Mode::Exclusive => file.try_lock(),
+                Mode::Shared => file.file().try_lock_shared(),
+                Mode::Exclusive => file.file().try_lock(),
             };
             match taken {
-                Ok(()) if self.is_current(&file)? => Ok(Some(Held { file })),
+                Ok(()) if self.is_current(file.file())? => Ok(Some(Held { file })),
                 // The file was removed or replaced after it was opened: that lock excludes nobody.
                 Ok(()) => Ok(None),
                 Err(TryLockError::WouldBlock) => {
@@ -151,16 +152,21 @@ impl Lock {
     /// Takes the exclusive lock only if nobody has it.
     pub(crate) fn try_take(&self) -> Result<Option<Held>, StoreError> {
         let file = self.open()?;
-        match file.try_lock() {
-            Ok(()) if self.is_current(&file)? => Ok(Some(Held { file })),
+        match file.file().try_lock() {
+            Ok(()) if self.is_current(file.file())? => Ok(Some(Held { file })),
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &self.path)(error)),
         }
     }
 
+    /// Opens the lock file anew.
+    fn open(&self) -> Result<Uninherited, StoreError> {
+        Uninherited::open(|| self.open_file())
+    }
+
     /// A file system that an error of its disk has made read-only still has the counts of those who
     /// mapped them, and a lock needs no more than a file that can be read.
-    fn open(&self) -> Result<File, StoreError> {
+    fn open_file(&self) -> Result<File, StoreError> {
         let opened = match open_or_create(&self.path) {
             Err(StoreError::Io { source, .. })
                 if source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
@@ -222,7 +228,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock(&folder, 1000);
         let held = lock.take(Mode::Exclusive, || {}).unwrap();
-        let inherited = held.file.try_clone().unwrap();
+        let inherited = held.file.file().try_clone().unwrap();
         drop(held);
         assert!(lock.try_take().unwrap().is_some());
         drop(inherited);
@@ -249,8 +255,8 @@ mod tests {
         let lock = lock(&folder, 1000);
         let stale = lock.open().unwrap();
         std::fs::remove_file(&lock.path).unwrap();
-        assert!(!lock.is_current(&stale).unwrap());
+        assert!(!lock.is_current(stale.file()).unwrap());
         let _held = lock.take(Mode::Exclusive, || {}).unwrap();
-        assert!(!lock.is_current(&stale).unwrap());
+        assert!(!lock.is_current(stale.file()).unwrap());
     }
 }

@@ -72,3 +72,18 @@ fn a_child_counts_beside_its_parent() {
     parent.tell("count a_total 1");
     assert_eq!(store_values(&store), expected([0; 4], &[("a_total", 7)]));
 }
+
+#[test]
+fn a_child_that_was_forked_while_the_lock_was_held_does_not_keep_it_for_its_dead_parent() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let mut parent = Puppet::of(folder.path());
+    // It stands still in the middle of a sync, with the lock, and a child of it lives.
+    parent.fork("fork-locked");
+    let impatient = quiet().lock_deadline(std::time::Duration::ZERO);
+    let other = impatient.open(folder.path()).unwrap();
+    assert!(other.sync().is_err(), "the parent has the lock");
+    parent.kill();
+    store.sync().unwrap();
+    drop(parent);
+}

@@ -173,6 +173,10 @@ pub(crate) fn play(path: &Path) {
                 let counter = stores[0].counter(words[1]).unwrap();
                 children.push(fork(|| counter.add(number(2) as u64)));
             }
+            "fork-locked" => {
+                let options = quiet().faults(std::sync::Arc::new(StandStill));
+                drop(options.open(path).unwrap().sync());
+            }
             "fork-view" => children.push(fork(|| drop(stores[0].view().unwrap()))),
             "fork-and-drop" => {
                 // Each of the two drops what it has, and the parent begins anew.
@@ -193,6 +197,21 @@ pub(crate) fn play(path: &Path) {
             Some(child) if words[0].starts_with("fork") => answer(&child.to_string()),
             _ => answer("done"),
         }
+    }
+}
+
+/// Forks in the middle of a sync, and stays there until the process is killed.
+struct StandStill;
+
+impl deespec::FaultInjector for StandStill {
+    fn before(&self, operation: deespec::Operation, _: &Path) -> std::io::Result<()> {
+        if operation == deespec::Operation::SyncCells {
+            answer(&fork(|| {}).to_string());
+            loop {
+                std::thread::park();
+            }
+        }
+        Ok(())
     }
 }
 

@@ -8,9 +8,11 @@
 )]
 
 mod fork;
+mod inherit;
 mod record_lock;
 mod region;
 
 pub(crate) use fork::ForkLocal;
+pub(crate) use inherit::Uninherited;
 pub(crate) use record_lock::{is_locked, try_lock};
 pub(crate) use region::Region;
