@@ -235,9 +235,9 @@ pub(crate) const CATALOGUE: &[Line] = &[
     line(Target::Snapshot, "......x...", &[
         Absent, Empty, OneByte, Half, OneByteMore, Sparse8Tib, Sparse200Mib, Garbage, Zeros, Ones, Newer,
         WrongChecksum, DeepJson, HugeNumbers, NegativeNumbers, WrongTypes, DuplicateKeys, InvalidUtf8,
-        ByteOrderMark, TrailingGarbage, NoNewline, CrLf, OtherStores,
+        TrailingGarbage, NoNewline, CrLf, OtherStores,
     ]),
-    line(Target::Snapshot, ALL_DONE, &[ReadOnly, Older]),
+    line(Target::Snapshot, ALL_DONE, &[ReadOnly, Older, ByteOrderMark]),
 
     // A configuration may lie elsewhere, behind a link.
     line(Target::Thresholds, ALL_DONE, &[Link, HardLink, Absent, ReadOnly, ByteOrderMark, NoNewline, CrLf]),

@@ -172,7 +172,7 @@ impl Templates {
         let input = "{\"commit_success\": 7, \"series\": [{\"name\": \"given_total\", \
                      \"type\": \"counter\", \"value\": 3}],\n \"schema_version\": 1}\n";
         fs::write(small.join(Target::Document.path()), input)?;
-        let text = "# TYPE scraped counter\nscraped_total 5\n# TYPE level gauge\nlevel 2\n";
+        let text = "# TYPE scraped_total counter\nscraped_total 5\n# TYPE level gauge\nlevel 2\n";
         fs::write(small.join(Target::Text.path()), text)?;
         let thresholds = "{\"max_cas_conflicts\": 100,\n \"min_total_commits\": 1}\n";
         fs::write(small.join(Target::Thresholds.path()), thresholds)?;
