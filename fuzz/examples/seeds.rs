@@ -46,7 +46,9 @@ fn main() -> Result<()> {
     let snapshot = store.snapshot()?.path;
     let legacy = folder.path().join("legacy.json");
     fs::write(&legacy, r#"{"commit_success": 5, "recovery_count": 1}"#)?;
-    store.import(&legacy, false)?;
+    // A path that is the same wherever this runs.
+    std::env::set_current_dir(folder.path())?;
+    store.import(Path::new("legacy.json"), false)?;
     store.restore(&snapshot, "to see what that writes", false)?;
     fill(&store)?;
     store.sync()?;

@@ -228,16 +228,18 @@ pub(crate) const CATALOGUE: &[Line] = &[
     line(Target::Metrics, "..?x????.?", &[Sparse200Mib]),
     line(Target::Metrics, ALL_DONE, &[Absent, Older]),
 
-    line(Target::Snapshot, "......x...", &[Link, DanglingLink, LinkLoop, Fifo, Folder, Socket, Device]),
+    // Whoever names a file may name a link.
+    line(Target::Snapshot, ALL_DONE, &[Link]),
+    line(Target::Snapshot, "......x...", &[DanglingLink, LinkLoop, Fifo, Folder, Socket, Device]),
     line(Target::Snapshot, "......?...", &[HardLink]),
     line(Target::Snapshot, "......?...", RIGHTS),
     line(Target::Snapshot, "......x...", &[Unreadable]),
     line(Target::Snapshot, "......x...", &[
         Absent, Empty, OneByte, Half, OneByteMore, Sparse8Tib, Sparse200Mib, Garbage, Zeros, Ones, Newer,
         WrongChecksum, DeepJson, HugeNumbers, NegativeNumbers, WrongTypes, DuplicateKeys, InvalidUtf8,
-        ByteOrderMark, TrailingGarbage, NoNewline, CrLf, OtherStores,
+        TrailingGarbage, NoNewline, CrLf, OtherStores,
     ]),
-    line(Target::Snapshot, ALL_DONE, &[ReadOnly, Older]),
+    line(Target::Snapshot, ALL_DONE, &[ReadOnly, Older, ByteOrderMark]),
 
     // A configuration may lie elsewhere, behind a link.
     line(Target::Thresholds, ALL_DONE, &[Link, HardLink, Absent, ReadOnly, ByteOrderMark, NoNewline, CrLf]),
@@ -250,7 +252,8 @@ pub(crate) const CATALOGUE: &[Line] = &[
 
     line(Target::Document, ".......?..", &[HardLink]),
     line(Target::Document, ".......?..", RIGHTS),
-    line(Target::Document, ".......x..", &[Link, DanglingLink, LinkLoop, Fifo, Folder, Socket, Device, Unreadable]),
+    line(Target::Document, ALL_DONE, &[Link]),
+    line(Target::Document, ".......x..", &[DanglingLink, LinkLoop, Fifo, Folder, Socket, Device, Unreadable]),
     line(Target::Document, ".......x..", &[
         Absent, Empty, OneByte, Half, OneByteMore, Sparse8Tib, Sparse200Mib, Garbage, Zeros, Ones, Newer,
         DeepJson, HugeNumbers, NegativeNumbers, WrongTypes, DuplicateKeys, InvalidUtf8,
@@ -260,7 +263,8 @@ pub(crate) const CATALOGUE: &[Line] = &[
 
     line(Target::Text, ".......?..", &[HardLink]),
     line(Target::Text, ".......?..", RIGHTS),
-    line(Target::Text, ".......x..", &[Link, DanglingLink, LinkLoop, Fifo, Folder, Socket, Device, Unreadable]),
+    line(Target::Text, ALL_DONE, &[Link]),
+    line(Target::Text, ".......x..", &[DanglingLink, LinkLoop, Fifo, Folder, Socket, Device, Unreadable]),
     line(Target::Text, ".......x..", &[
         Absent, Empty, OneByte, Half, OneByteMore, Sparse8Tib, Sparse200Mib, Garbage, Zeros, Ones,
         DuplicateKeys, InvalidUtf8, TrailingGarbage, NoNewline, CrLf, DeepJson, WrongTypes,

@@ -2,7 +2,7 @@
 //!
 //! For each line of the catalogue (`catalogue.rs`) a store is made whose one file or folder is bad in one
 //! of the ways of that line, and each command of the real program is run on a fresh copy of it: as a
-//! process with 64 MiB of memory and of disk and a deadline, and without the rights of root where the case is about
+//! process with 64 MiB of memory and of disk beyond what a long file has itself, with a deadline, and without the rights of root where the case is about
 //! rights.
 //!
 //! Violations: a command that ends otherwise than the catalogue says; that is killed, panics or comes to
@@ -12,29 +12,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-
-use deespec::exposition::Format;
-use deespec::{Options, Rotate, Store};
 
 use super::catalogue::{CATALOGUE, COMMANDS, Command, Line, Target};
 use super::image;
 use super::program::{NOBODY, Programs, Said, is_root};
 use super::spoil::{Badness, spoil};
+use super::templates::{COUNT, NAME, STORE, Templates};
 use crate::Result;
 use crate::harness::{Bench, Outcome};
 use crate::operations::scenario::copy;
 
-const STORE: &str = ".deespec/var";
-/// What each store counts under this name, in its second epoch.
-const NAME: &str = "plain_total";
-const COUNT: u64 = 8;
-/// Series that do not fit into one segment.
-const MANY: u64 = 600;
+/// The bits of a mode that say what a file is.
+const SORT: u32 = 0o170_000;
 /// Files of more bytes are known by their length.
 const WHOLE: u64 = 1 << 20;
 
@@ -42,11 +36,6 @@ const WHOLE: u64 = 1 << 20;
 struct Case {
     line: &'static Line,
     badness: Badness,
-}
-
-/// The stores that cases begin with.
-struct Templates {
-    folder: PathBuf,
 }
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
@@ -150,119 +139,6 @@ fn clean(folder: &Path, target: Target) -> Result<()> {
     }
 }
 
-impl Templates {
-    fn make(folder: &Path) -> Result<Self> {
-        let templates = Self {
-            folder: folder.to_owned(),
-        };
-        let small = templates.at("small");
-        let store = open(&small)?;
-        store.transactions().success.add(100);
-        store.counter(NAME)?.add(COUNT);
-        store.gauge("depth")?.set(2.5);
-        store.histogram("wait_seconds")?.observe(0.25);
-        let earlier = small.join("earlier.json");
-        fs::write(&earlier, r#"{"commit_success": 1}"#)?;
-        store.import(&earlier, false)?;
-        store.rotate(Rotate::Reset)?;
-        store.transactions().success.add(100);
-        store.counter(NAME)?.add(COUNT);
-        let taken = store.snapshot()?.path;
-        fs::rename(taken, small.join(Target::Snapshot.path()))?;
-        let input = "{\"commit_success\": 7, \"series\": [{\"name\": \"given_total\", \
-                     \"type\": \"counter\", \"value\": 3}],\n \"schema_version\": 1}\n";
-        fs::write(small.join(Target::Document.path()), input)?;
-        let text = "# TYPE scraped counter\nscraped_total 5\n# TYPE level gauge\nlevel 2\n";
-        fs::write(small.join(Target::Text.path()), text)?;
-        let thresholds = "{\"max_cas_conflicts\": 100,\n \"min_total_commits\": 1}\n";
-        fs::write(small.join(Target::Thresholds.path()), thresholds)?;
-        // Made by whoever first needs it.
-        fs::write(small.join(Target::Processes.path()), "")?;
-        store.sync()?;
-        copy(&small, &templates.at("older"))?;
-        let older = Store::open_with(templates.at("older").join(STORE), &options())?;
-        older.sync()?;
-        drop((older, store));
-
-        let large = templates.at("large");
-        copy(&small, &large)?;
-        let store = open(&large)?;
-        for index in 0..MANY {
-            store
-                .counter_with("many_total", &[("index", &index.to_string())])?
-                .inc();
-        }
-        store.sync()?;
-        drop(store);
-
-        let other = templates.at("other");
-        let store = open(&other)?;
-        store.counter("theirs_total")?.add(2);
-        for index in 0..MANY {
-            store
-                .counter_with("many_total", &[("index", &index.to_string())])?
-                .inc();
-        }
-        store.rotate(Rotate::Reset)?;
-        let taken = store.snapshot()?.path;
-        fs::rename(taken, other.join(Target::Snapshot.path()))?;
-        store.import(&small.join(Target::Document.path()), false)?;
-        fs::copy(
-            other.join(STORE).join("metrics.json"),
-            other.join(Target::Document.path()),
-        )?;
-        fs::write(
-            other.join(Target::Text.path()),
-            Format::OpenMetrics.encode(&store.view()?),
-        )?;
-        drop(store);
-
-        let pending = templates.at("pending");
-        copy(&small, &pending)?;
-        let segment = fs::File::options()
-            .write(true)
-            .open(pending.join(Target::FirstSegment.path()))?;
-        segment.write_all_at(&[1], image::PENDING as u64 * 8)?;
-        let intent = r#"{"line":{"digest":"00112233445566778899aabbccddeeff","at":"2026-11-23T07:08:09Z",
-            "by":"a","file":"b","counts":4},"ledger":[{"name":"intended_total","labels":{},
-            "family":{"type":"counter"},"cells":[[0,4]]}]}"#;
-        fs::write(
-            pending.join(Target::ImportIntent.path()),
-            intent.replace("\n            ", ""),
-        )?;
-        let unrestored = templates.at("unrestored");
-        copy(&pending, &unrestored)?;
-        fs::remove_file(unrestored.join(Target::ImportIntent.path()))?;
-        fs::copy(
-            unrestored.join(Target::Snapshot.path()),
-            unrestored.join(Target::RestoreIntent.path()),
-        )?;
-        Ok(templates)
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    /// What a case about this file begins with.
-    fn of(&self, target: Target) -> PathBuf {
-        self.at(match target {
-            Target::SecondSegment => "large",
-            Target::ImportIntent => "pending",
-            Target::RestoreIntent => "unrestored",
-            _ => "small",
-        })
-    }
-}
-
-fn options() -> Options {
-    Options::new().background_sync(None).stripes(1)
-}
-
-fn open(folder: &Path) -> Result<Store> {
-    Ok(options().open(folder.join(STORE))?)
-}
-
 impl Case {
     fn try_one(
         &self,
@@ -290,7 +166,7 @@ impl Case {
             .into_iter()
             .chain(words.iter().map(String::as_str))
             .collect();
-        let said = programs.run(folder, as_nobody, &words)?;
+        let said = programs.run(folder, as_nobody, self.badness.length(), &words)?;
         let said = said.ok_or("it comes to no end")?;
         let found = self.ended(command, end, &said, &bad)?;
         let after = witness(&bad);
@@ -301,7 +177,7 @@ impl Case {
             || target.is_intent() && after.kind.is_none()
             || command == Command::Compact && !refused;
         let must_be_whole = refused || !target.is_ours();
-        let same = after.kind == before.kind && (!must_be_whole || after == before);
+        let same = after.sort() == before.sort() && (!must_be_whole || after == before);
         if !same && (must_be_whole || !may_differ) {
             let (bad, before, after) = (bad.display(), before.told(), after.told());
             return Err(format!("{bad} was {before} and is {after}").into());
@@ -315,7 +191,7 @@ impl Case {
         }
         if command == Command::Inc && found == End::Done && self.line.ends.as_bytes()[1] == b'.' {
             let show = ["--store", &*store, "show", "--json"];
-            let said = programs.run(folder, as_nobody, &show)?;
+            let said = programs.run(folder, as_nobody, self.badness.length(), &show)?;
             self.counts(
                 &said.ok_or("the command behind it comes to no end")?,
                 COUNT + 1,
@@ -423,6 +299,11 @@ struct Witness {
 }
 
 impl Witness {
+    /// What it is, whoever may use it: one that replaces it has the rights that it should have.
+    fn sort(&self) -> Option<(u32, u64)> {
+        self.kind.map(|(mode, device)| (mode & SORT, device))
+    }
+
     /// In a few words.
     fn told(&self) -> String {
         let kind = self

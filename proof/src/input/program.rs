@@ -75,12 +75,14 @@ impl Programs {
         &self,
         folder: &Path,
         as_nobody: bool,
+        more: u64,
         words: &[&str],
     ) -> Result<Option<Said>> {
         let said = [folder.join("stdout"), folder.join("stderr")];
         let mut command = Command::new(&self.ours);
         command
             .args(["role", "limited", if as_nobody { "nobody" } else { "same" }])
+            .arg((MEMORY + more).to_string())
             .arg(&self.deespec)
             .args(words)
             .current_dir(folder)
@@ -118,16 +120,17 @@ impl Programs {
 /// Becomes another program, with less memory and perhaps less rights.
 pub(crate) fn limited(arguments: &[String]) -> Result<()> {
     let user: String = argument(arguments, 0)?;
-    let program: PathBuf = argument(arguments, 1)?;
+    let memory: u64 = argument(arguments, 1)?;
+    let program: PathBuf = argument(arguments, 2)?;
     let limit = Rlimit {
-        current: Some(MEMORY),
-        maximum: Some(MEMORY),
+        current: Some(memory),
+        maximum: Some(memory),
     };
     setrlimit(Resource::Data, limit)?;
     // Whoever copies something without an end must not fill the disk.
     setrlimit(Resource::Fsize, limit)?;
     let mut command = Command::new(program);
-    command.args(arguments.iter().skip(2));
+    command.args(arguments.iter().skip(3));
     if user == "nobody" {
         command.uid(NOBODY).gid(NOBODY);
     }

@@ -36,7 +36,7 @@ pub(crate) enum Badness {
     Half,
     OneByteMore,
     Sparse8Tib,
-    /// As long as a document may be, and not as large as the memory that a program may take.
+    /// As long as a document may be, which is read as a whole.
     Sparse200Mib,
     // Of other bytes.
     Garbage,
@@ -73,12 +73,19 @@ impl Badness {
         )
     }
 
+    /// How many bytes a command may hold and write because of the length of the file.
+    pub(crate) fn length(self) -> u64 {
+        if self == Self::Sparse200Mib { LONG } else { 0 }
+    }
+
     /// Whether only root can make a file so.
     pub(crate) fn needs_root(self) -> bool {
         matches!(self, Self::Device | Self::OtherOwner)
     }
 }
 
+/// Bytes of a file that is long and not too long.
+const LONG: u64 = 200 << 20;
 /// Somebody who is neither root nor the owner of a store.
 const STRANGER: u32 = 54_321;
 
@@ -150,7 +157,7 @@ pub(crate) fn spoil(
         B::Half => fs::write(path, &was[..was.len() / 2])?,
         B::OneByteMore => fs::write(path, [&was, &b"\0"[..]].concat())?,
         B::Sparse8Tib => lengthen(path, 8 << 40)?,
-        B::Sparse200Mib => lengthen(path, 200 << 20)?,
+        B::Sparse200Mib => lengthen(path, LONG)?,
         B::Garbage => fs::write(path, garbage(was.len().max(1000)))?,
         B::Zeros => fs::write(path, vec![0; was.len().max(100)])?,
         B::Ones => fs::write(path, vec![0xff; was.len().max(100)])?,

@@ -9,7 +9,7 @@ use crate::snapshot::{
     self, Import, Restoration, Retention, Rotate, Rotation, Snapshot, SnapshotName, View,
 };
 use crate::store::{Core, StoreError, StoreId};
-use crate::{Health, Result};
+use crate::{Error, Health, Result};
 
 use super::background::Background;
 use super::counter::Transactions;
@@ -76,7 +76,15 @@ impl Store {
         let background = options.background_sync.map(start).transpose();
         let background = background.map_err(StoreError::io("start a thread for", path))?;
         let inner = Arc::new(Inner { background, core });
-        let counter = |name| counter(&inner, name, &[]);
+        // Only what is wrong with the store itself makes one of them anything else.
+        let damaged = |error| match error {
+            Error::Store(StoreError::Metric(reason)) => {
+                let first = inner.core().live_file("segment-0000");
+                StoreError::damaged(&first, reason.to_string()).into()
+            }
+            error => error,
+        };
+        let counter = |name| counter(&inner, name, &[]).map_err(damaged);
         let [success, failed, conflicts, recoveries] = TRANSACTIONS.map(counter);
         let transactions = Transactions {
             success: success?,

@@ -78,6 +78,10 @@ pub(crate) fn text(bytes: &[u8]) {
 
 /// What a view exposes is a text that we would take ourselves.
 pub(crate) fn exposed(text: &str) {
+    // Prometheus text of nothing, where every series is damaged.
+    if text.is_empty() {
+        return;
+    }
     if let Err(error) = openmetrics::convert(text.as_bytes(), Path::new(PATH)) {
         panic!("{error}\n{text}");
     }

@@ -293,7 +293,8 @@ fn counts(amounts: &[Amount]) -> u64 {
 pub(crate) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
     let core = exclusive.core();
     let path = core.live_file(INTENT);
-    if !path.exists() {
+    // A link that leads nowhere is something too.
+    if path.symlink_metadata().is_err() {
         return Ok(());
     }
     if let Some(line) = unrecorded(exclusive)? {

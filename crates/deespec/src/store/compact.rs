@@ -13,6 +13,7 @@ use super::error::StoreError;
 use super::files::Files;
 use super::identity::boot_id;
 use super::layout::seal;
+use super::lines::last_line;
 use super::lock::LOCK;
 use super::opened::open_or_create;
 use super::process::PROCESSES;
@@ -85,6 +86,10 @@ impl Exclusive<'_> {
         let files = Files::new(folder.clone(), core.settings.faults.clone());
         // A full disk must not keep anybody from reading.
         open_or_create(&folder.join(LOCK))?;
+        // One without an end, which somebody has made longer than any disk, is not worth the copy.
+        for name in [EPOCHS, IMPORTS] {
+            last_line(&core.live.join(name))?;
+        }
         for name in [EPOCHS, IMPORTS, RESTORE] {
             files.copy(&core.live.join(name), &folder.join(name))?;
         }

@@ -38,6 +38,8 @@ pub(crate) const SUPERSEDED: u64 = 1 << 63;
 const REMOVED: u64 = 0b10 << 62;
 /// The part of a removed series' state that is the sum.
 const SUM: u64 = u64::MAX >> 2;
+/// The bits of it that are inverted, or one flipped bit would remove a series that has counted nothing.
+const INVERTED: u64 = 0x5555_5555_5555_5555 & SUM;
 
 /// The state of a series that is removed now: it stays so for as long as nothing is added to it.
 pub(crate) fn removal(segment: &Segment, block: u32, cell: u32, cells: u32) -> u64 {
@@ -52,7 +54,7 @@ pub(crate) fn removal(segment: &Segment, block: u32, cell: u32, cells: u32) -> u
     let sum = cells
         .map(|cell| segment.total(cell))
         .fold(0, u64::wrapping_add);
-    REMOVED | (sum & SUM)
+    REMOVED | ((sum ^ INVERTED) & SUM)
 }
 
 /// Whether a series was removed and not counted since. One that was counted is there for good: its

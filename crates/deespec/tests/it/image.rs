@@ -24,6 +24,8 @@ pub(crate) const WAITING: usize = 529;
 pub(crate) const TICKET: usize = 536;
 pub(crate) const RECORDS: usize = 576;
 pub(crate) const RECORD_WORDS: usize = 128;
+/// The bits that are inverted in the state of a removed series.
+pub(crate) const EVEN_BITS: u64 = 0x1555_5555_5555_5555;
 
 /// The bytes of one segment.
 #[derive(Clone, PartialEq, Eq)]
@@ -275,7 +277,7 @@ impl Image {
         let sum = cells
             .map(|cell| self.total(cell))
             .fold(0, u64::wrapping_add);
-        entry.state == 1 << 63 | (sum & u64::MAX >> 2)
+        entry.state == 1 << 63 | (sum ^ EVEN_BITS) & u64::MAX >> 2
     }
 
     /// The values of all counters in the epoch with this number.

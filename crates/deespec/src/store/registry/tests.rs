@@ -276,3 +276,27 @@ fn a_series_begins_at_0_whatever_bit_was_flipped_in_its_cells_before() {
     );
     assert_eq!(segment.ledger(1).load(Ordering::Relaxed), 3, "not its own");
 }
+
+#[test]
+fn no_flipped_bit_removes_a_series_whatever_it_has_counted() {
+    let segment = segment();
+    for (name, form, cells) in [
+        ("a", Form::Counter, 1),
+        ("b", Form::Gauge, 1),
+        ("c", Form::Info, 1),
+        ("d", Form::Histogram, 3),
+    ] {
+        let key = Key::new(name, &[]);
+        let entry = NewEntry::series(&key, key.hash([1, 2]), form, cells, 7);
+        let place = append(&segment, &entry).unwrap().unwrap();
+        for count in [0, 1, 1 << 40] {
+            let last = place.cell + cells - 1;
+            segment.cell(0, last).store(count, Ordering::Relaxed);
+            for bit in 0..64 {
+                state(&segment, place.block).store(1 << bit, Ordering::Relaxed);
+                let removed = is_removed(&segment, place.block, place.cell, place.cells);
+                assert!(!removed, "{form:?} of {count}, bit {bit}");
+            }
+        }
+    }
+}
