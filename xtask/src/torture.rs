@@ -51,7 +51,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "fuzz",
         about: "inputs of all kinds for every decoder",
-        quick: &["fuzz"],
+        quick: &["fuzz", "--runs", "50_000"],
         full: &["fuzz", "--runs", "1_000_000_000"],
     },
 ];

@@ -38,7 +38,7 @@ const VALUES: [f64; 3] = [0.25, 0.5, 4.0];
 const BYSTANDERS: [&str; 4] = ["rotate", "snapshot", "read", "read"];
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
-    let rounds = bench.count([1, 10, 50, 500]);
+    let rounds = bench.count([1, 2, 50, 500]);
     let counts = NAMES * COUNTS;
     let mut violations = Vec::new();
     for number in 0..rounds {
