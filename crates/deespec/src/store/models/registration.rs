@@ -69,7 +69,7 @@ impl Scene {
 
     /// What the registry itself says of a series, entry by entry.
     fn entries(&self, which: usize) -> Vec<(u32, u32)> {
-        let end = self.segment.end_of_registry();
+        let end = self.segment.tail().unwrap();
         let scan = registry::scan(&self.segment, Tail::default(), end, true);
         assert_eq!(scan.bad, [], "the registry is damaged");
         let entries = scan.entries.iter();

@@ -205,6 +205,7 @@ fn a_removed_series_comes_back_when_something_is_added() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
 fn nothing_is_left_behind_the_tail_and_nothing_before_it_goes() {
     let segment = segment();
     add(&segment, "a_total", &[]).unwrap();
