@@ -242,6 +242,7 @@ fn an_entry_that_claims_cells_which_nobody_was_given_is_passed_over() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
 fn an_entry_of_a_form_that_has_not_so_many_cells_is_passed_over() {
     for (form, cells) in [
         (Form::Counter, 2),
@@ -279,6 +280,7 @@ fn a_series_begins_at_0_whatever_bit_was_flipped_in_its_cells_before() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes in an interpreter, and it has one thread")]
 fn no_flipped_bit_removes_a_series_whatever_it_has_counted() {
     let segment = segment();
     for (name, form, cells) in [
