@@ -33,10 +33,11 @@ Usage: cargo xtask COMMAND [ARGS]
 
 Commands:
   ci                     everything a change must pass: format, lints, docs, licences, tests
-  test [--skip-missing]  the whole test suite; installs what it needs where it may: the Debian
+  test [ARGS]            the whole test suite; installs what it needs where it may: the Debian
                          packages of packages.rs, Python packages under target/
                          --skip-missing  go on without system packages that are not installed
                                          (ignored where CI=true)
+                         --skip-proofs   without those of `torture`, which do little here
   bench [ARGS]           speed and size against the promised limits and against peers
                          --quick  --no-peers  --json FILE  --only TEXT
   torture [ARGS]         all proofs, or those that are named; every count is checked

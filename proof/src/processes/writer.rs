@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use deespec::{Options, Store};
 use fork::Fork;
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Signal, WaitOptions, getpid, kill_process, wait};
 
 use crate::child::{argument, output};
 use crate::random::Random;
@@ -67,13 +67,19 @@ pub(crate) fn forker(arguments: &[String]) -> Result<()> {
             if let Err(error) = &counted {
                 ui::complain(&ui::chain(error.as_ref()));
             }
-            // Nothing of the parent's is to be dropped here.
-            std::process::exit(i32::from(counted.is_err()));
+            // An exit would run what is not safe in the child of a process with threads: the standard
+            // library may be in the middle of starting one, with a mutex that nobody gives back here.
+            let end = if counted.is_ok() {
+                Signal::KILL
+            } else {
+                Signal::ABORT
+            };
+            return Ok(kill_process(getpid(), end)?);
         }
     }
     count(&store, &slot, counts, false)?;
     while let Ok(Some((_, status))) = wait(WaitOptions::empty()) {
-        if status.exit_status() != Some(0) {
+        if status.terminating_signal() != Some(Signal::KILL.as_raw()) {
             return Err(format!("a forked child ended with {status:?}").into());
         }
     }
