@@ -75,9 +75,13 @@ impl TryFrom<String> for StoreId {
 /// store is recovered at each opening, which is slower and does no harm.
 pub(crate) fn boot_id() -> [u64; 2] {
     static BOOT: OnceLock<[u64; 2]> = OnceLock::new();
-    *BOOT.get_or_init(|| {
-        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-        u128::from_str_radix(&digits, 16).map_or([0, 0], |id| [(id >> 64) as u64, id as u64])
-    })
+    if let Some(known) = BOOT.get() {
+        return *known;
+    }
+    // Read before the cell is taken: a child that was forked meanwhile would wait for it for ever.
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    let read = u128::from_str_radix(&digits, 16);
+    let read = read.map_or([0, 0], |id| [(id >> 64) as u64, id as u64]);
+    *BOOT.get_or_init(|| read)
 }

@@ -13,7 +13,7 @@ use super::access;
 use super::error::StoreError;
 use super::opened::{open_or_create, open_regular};
 use super::protection::Protection;
-use super::raw::Uninherited;
+use super::raw::{Uninherited, watch_forks};
 
 /// The name of the lock's file in `live/`.
 pub(super) const LOCK: &str = "lock";
@@ -115,6 +115,7 @@ pub(crate) enum Mode {
 
 impl Lock {
     pub(crate) fn new(path: PathBuf, deadline: Duration) -> Self {
+        watch_forks();
         Self {
             path,
             deadline,

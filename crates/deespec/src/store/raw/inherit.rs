@@ -8,7 +8,9 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, RawFd};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::sync::{AtomicBool, Ordering};
 
 /// The descriptors. Whoever forks holds the mutex meanwhile, so that none is opened and not yet here.
 static OPEN: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
@@ -30,8 +32,7 @@ pub(crate) struct Uninherited {
 impl Uninherited {
     /// Opens it; nobody forks meanwhile.
     pub(crate) fn open<E>(open: impl FnOnce() -> Result<File, E>) -> Result<Self, E> {
-        static WATCH: Once = Once::new();
-        WATCH.call_once(watch_forks);
+        watch_forks();
         let mut files = open_files();
         let file = open()?;
         files.push(file.as_raw_fd());
@@ -53,7 +54,14 @@ impl Drop for Uninherited {
     }
 }
 
-fn watch_forks() {
+/// Lets no child of this process keep such a file, from now on. Called when a store is opened, so that it
+/// is done before threads of its own come.
+pub(crate) fn watch_forks() {
+    // No `Once`: a child that was forked in the middle of it would wait for a thread that it does not have.
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if WATCHED.swap(true, Ordering::Relaxed) {
+        return;
+    }
     // SAFETY: the three functions are there for as long as the program is, take no arguments, and do not
     // unwind. That this fails, for want of memory, leaves a child with what it would have without it.
     let _ = unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after_in_child)) };

@@ -13,6 +13,6 @@ mod record_lock;
 mod region;
 
 pub(crate) use fork::ForkLocal;
-pub(crate) use inherit::Uninherited;
+pub(crate) use inherit::{Uninherited, watch_forks};
 pub(crate) use record_lock::{is_locked, try_lock};
 pub(crate) use region::Region;
