@@ -1,4 +1,4 @@
-//! The command line, read by hand: five options do not need a library.
+//! The command line, read by hand: six options do not need a library.
 
 use std::path::PathBuf;
 
@@ -16,6 +16,7 @@ Usage: cargo xtask torture [--quick|--full] [--seed N] [--count N] [--dir DIR] [
   --count N  do what is random N times, whatever the size
   --seed N   choose what is random as another run did, which printed N
   --dir DIR  make the stores in DIR instead of the folder for temporary files
+  --list     only print the names of the harnesses that would be run
 
 Harnesses (all of them unless some are named):
 "
@@ -35,12 +36,14 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Option<Plan>, String> {
         seed: None,
         folder: std::env::temp_dir(),
         names: Vec::new(),
+        only_list: false,
     };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "--help" | "-h" => return Ok(None),
+            "--list" => plan.only_list = true,
             "--suite" => plan.size = Size::Suite,
             "--quick" => plan.size = Size::Quick,
             "--full" => plan.size = Size::Full,

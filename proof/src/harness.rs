@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) seed: Option<u64>,
     pub(crate) folder: PathBuf,
     pub(crate) names: Vec<String>,
+    /// Nothing is run.
+    pub(crate) only_list: bool,
 }
 
 /// What a harness works with.
@@ -190,6 +192,11 @@ pub(crate) fn run(plan: &Plan) -> ExitCode {
     let wanted = |harness: &&Harness| {
         plan.names.is_empty() || plan.names.iter().any(|name| name == harness.name)
     };
+    if plan.only_list {
+        let names = HARNESSES.iter().filter(wanted);
+        names.for_each(|harness| ui::say(harness.name));
+        return ExitCode::SUCCESS;
+    }
     let ends = HARNESSES.iter().filter(wanted).map(|harness| {
         one(harness, plan, seed).unwrap_or_else(|error| {
             ui::complain(&format!("{}: {}", harness.name, ui::chain(error.as_ref())));

@@ -51,17 +51,30 @@ const SEEDS: u32 = 4;
 /// How many sequences `model` tries.
 const SEQUENCES: u64 = 10_000;
 
-/// Every interleaving of a few threads, with the real algorithms of the store.
-pub(crate) fn loom(args: &[String]) -> Result<(), Failure> {
-    let begun = Instant::now();
-    let test = ["test", "--locked", "-p", "deespec", "--lib"];
-    let mut command = workspace::cargo(test);
-    command.arg(args.first().map_or("store::models", String::as_str));
-    command.args(["--", "--nocapture"]);
+/// A command of cargo about the library as the model checker has it.
+fn modelled<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = workspace::cargo(args);
+    command.args(["--locked", "-p", "deespec", "--lib"]);
     command.env("RUSTFLAGS", "--cfg loom");
     command.env("CARGO_TARGET_DIR", workspace::target().join("loom"));
     // Millions of executions: here the optimiser pays.
     command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3");
+    command
+}
+
+/// The linter, over what no other build has in it.
+pub(crate) fn models() -> Command {
+    let mut command = modelled(["clippy", "--all-features", "--profile", "test"]);
+    command.args(["--", "-D", "warnings"]);
+    command
+}
+
+/// Every interleaving of a few threads, with the real algorithms of the store.
+pub(crate) fn loom(args: &[String]) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let mut command = modelled(["test"]);
+    command.arg(args.first().map_or("store::models", String::as_str));
+    command.args(["--", "--nocapture"]);
     command.env("RUST_BACKTRACE", "0");
     let told = tell(&mut command)?;
     let done = format!("{} models, {} executions", told.models, told.executions);

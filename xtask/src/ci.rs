@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything a change must pass, cheapest first, up to the first failure.
 
 use crate::step::{Failure, Steps};
-use crate::{docs, test, torture, workspace};
+use crate::{checkers, docs, test, torture, workspace};
 
 /// Installed when missing; pinned, so that a new release cannot fail an old commit.
 const CARGO_DENY: &str = "0.20.2";
@@ -34,6 +34,8 @@ fn all(steps: &mut Steps) -> Result<(), Failure> {
             ]),
         )?;
     }
+    // What only the model checker compiles.
+    steps.run("lints of the models", &mut checkers::models())?;
     steps.run("docs", &mut docs::command())?;
     // Whatever version a contributor has installed will do.
     let deny = workspace::cargo(["deny", "--version"]).output();

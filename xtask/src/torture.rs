@@ -1,8 +1,14 @@
 //! `cargo xtask torture`: the harnesses of the proof program, and the tools that prove in other ways.
-//! One line for each: what was done how often, how many violations, how long that took.
+//! As many at a time as there are cores. One line for each: what was done how often, how many
+//! violations, how long that took.
 
+use std::collections::VecDeque;
+use std::env;
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use crate::step::{self, Failure};
@@ -56,9 +62,18 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
+/// Something that runs beside others, with its output in a file.
+struct Job {
+    name: String,
+    command: Command,
+    /// A tool builds first, and says much; a harness says what is to be shown.
+    is_tool: bool,
+}
+
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if args.iter().any(|arg| arg == "--help" || arg == "-h") {
-        proof(args)?;
+        build()?;
+        step::pass_through(proof().args(args))?;
         println!("\nTools, which take none of the options but --quick and --full:");
         for tool in TOOLS {
             println!("  {:<13}{}", tool.name, tool.about);
@@ -68,45 +83,181 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     packages::require(false)?;
     let is_tool = |arg: &&String| TOOLS.iter().any(|tool| tool.name == arg.as_str());
     let (tools, rest): (Vec<&String>, Vec<&String>) = args.iter().partition(is_tool);
-    let mut options = rest.iter().peekable();
-    let mut harnesses = false;
-    while let Some(option) = options.next() {
-        match option.as_str() {
-            "--seed" | "--count" | "--dir" => drop(options.next()),
-            other => harnesses |= !other.starts_with('-'),
-        }
-    }
-    let all = tools.is_empty() && !harnesses;
-    let mut failed = Vec::new();
-    if all || harnesses {
-        let rest: Vec<String> = rest.iter().map(|arg| (*arg).clone()).collect();
-        if let Err(failure) = proof(&rest) {
-            // Not understood: nothing was run.
-            if failure.code == 3 && harnesses {
-                return Err(failure);
-            }
-            failed.push("the harnesses");
-        }
-    }
-    let full = rest.iter().any(|arg| *arg == "--full");
+    let asked = Asked::of(&rest);
+    let all = tools.is_empty() && asked.names.is_empty();
+    // The longest first, or the last one would work alone.
+    let mut jobs = VecDeque::new();
     for tool in TOOLS {
-        let wanted = all || tools.iter().any(|name| *name == tool.name);
-        if wanted && !tool.run(full)? {
-            failed.push(tool.name);
+        if all || tools.iter().any(|name| *name == tool.name) {
+            jobs.push_back(tool.job(&asked)?);
         }
     }
-    match failed.as_slice() {
+    if all || !asked.names.is_empty() {
+        build()?;
+        for name in harnesses(&rest)? {
+            let mut command = proof();
+            command.args(&asked.options).arg(&name);
+            jobs.push_back(Job {
+                name,
+                command,
+                is_tool: false,
+            });
+        }
+    }
+    match side_by_side(jobs).as_slice() {
         [] => Ok(()),
         failed => Err(Failure::step(format!("failed: {}", failed.join(", ")))),
     }
 }
 
-fn proof(args: &[String]) -> Result<(), Failure> {
-    // Some harnesses call the program, which lies beside theirs.
-    let program = ["build", "--release", "--locked", "-p", "deespec-cli"];
-    step::run(&mut workspace::cargo(program))?;
-    let cargo = ["run", "--release", "--locked", "-p", "deespec-proof", "--"];
-    step::pass_through(workspace::cargo(cargo).args(args))
+/// The command line, as far as it has to be understood here.
+struct Asked<'a> {
+    options: Vec<&'a String>,
+    names: Vec<&'a String>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(args: &[&'a String]) -> Self {
+        let mut asked = Self {
+            options: Vec::new(),
+            names: Vec::new(),
+        };
+        let mut rest = args.iter();
+        while let Some(arg) = rest.next() {
+            match arg.as_str() {
+                "--seed" | "--count" | "--dir" => {
+                    asked.options.extend([arg].into_iter().chain(rest.next()))
+                }
+                option if option.starts_with('-') => asked.options.push(arg),
+                _ => asked.names.push(arg),
+            }
+        }
+        asked
+    }
+
+    fn is_full(&self) -> bool {
+        self.options.iter().any(|option| *option == "--full")
+    }
+}
+
+/// Runs jobs, as many at a time as there are cores; gives the names of those that failed.
+fn side_by_side(jobs: VecDeque<Job>) -> Vec<String> {
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let workers = workers.min(jobs.len());
+    let queue = Mutex::new(jobs);
+    let failed = Mutex::new(Vec::new());
+    let next = || {
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.pop_front()
+    };
+    let work = || {
+        while let Some(mut job) = next() {
+            if !job.run() {
+                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                failed.push(job.name);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Builds the proof program, and the program that some harnesses call, which lies beside theirs.
+fn build() -> Result<(), Failure> {
+    let programs = ["-p", "deespec-cli", "-p", "deespec-proof"];
+    let build = ["build", "--release", "--locked"]
+        .into_iter()
+        .chain(programs);
+    step::run(&mut workspace::cargo(build))
+}
+
+fn proof() -> Command {
+    let mut command = Command::new(workspace::target().join("release/deespec-proof"));
+    command.current_dir(workspace::root());
+    command
+}
+
+/// The harnesses that the arguments stand for; arguments that are not understood are a failure.
+fn harnesses(args: &[&String]) -> Result<Vec<String>, Failure> {
+    let mut list = proof();
+    list.arg("--list").args(args).stderr(Stdio::inherit());
+    let output = list
+        .output()
+        .map_err(|error| Failure::missing(format!("cannot start the proof program: {error}")))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(str::to_owned)
+            .collect()),
+        false => Err(Failure::missing("no harness was run")),
+    }
+}
+
+impl Tool {
+    fn job(&self, asked: &Asked<'_>) -> Result<Job, Failure> {
+        let this = env::current_exe();
+        let this =
+            this.map_err(|error| Failure::missing(format!("where is this program? {error}")))?;
+        let mut command = Command::new(this);
+        command.args(if asked.is_full() {
+            self.full
+        } else {
+            self.quick
+        });
+        command.current_dir(workspace::root());
+        Ok(Job {
+            name: self.name.to_owned(),
+            command,
+            is_tool: true,
+        })
+    }
+}
+
+impl Job {
+    /// Runs it and says its last words; whether it succeeded.
+    fn run(&mut self) -> bool {
+        let (said, success) = self
+            .listen()
+            .unwrap_or_else(|error| (format!("{}: {error}", self.name), false));
+        println!("{said}");
+        success
+    }
+
+    fn listen(&mut self) -> std::io::Result<(String, bool)> {
+        let folder = workspace::target().join("torture");
+        fs::create_dir_all(&folder)?;
+        let path: PathBuf = folder.join(format!("{}.log", self.name));
+        let log = File::create(&path)?;
+        let begun = Instant::now();
+        let status = self
+            .command
+            .stdin(Stdio::null())
+            .stderr(log.try_clone()?)
+            .stdout(log)
+            .status()?;
+        let said = fs::read_to_string(&path)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let lines: Vec<&str> = said.lines().collect();
+        if status.success() {
+            let last = lines.iter().rfind(|line| line.starts_with(&self.name));
+            let last = last.map_or("it said nothing of itself", |line| *line);
+            let build = format!(" ({seconds:.0} s with its build)");
+            return Ok((
+                format!("{last}{}", if self.is_tool { &build } else { "" }),
+                true,
+            ));
+        }
+        let mut told = format!("{}: {status} after {seconds:.0} s; it said:", self.name);
+        for line in &lines[lines.len().saturating_sub(60)..] {
+            told.push_str(&format!("\n  {line}"));
+        }
+        told.push_str(&format!("\n  all of it: {}", path.display()));
+        Ok((told, false))
+    }
 }
 
 /// `cargo xtask controls`: the proof program in a build that can leave out a protection.
@@ -121,41 +272,4 @@ pub(crate) fn controls(args: &[String]) -> Result<(), Failure> {
     step::run(&mut controlled(&["build", "--locked", "-p", "deespec-cli"]))?;
     let run = ["run", "--locked", "-p", "deespec-proof", "--", "controls"];
     step::pass_through(controlled(&run).args(args))
-}
-
-impl Tool {
-    /// Runs it with its output in a file, and says its last words; whether it succeeded.
-    fn run(&self, full: bool) -> Result<bool, Failure> {
-        let folder = workspace::target().join("torture");
-        let path = folder.join(format!("{}.log", self.name));
-        let fail = |error| Failure::missing(format!("{}: {error}", path.display()));
-        fs::create_dir_all(&folder).map_err(fail)?;
-        let log = File::create(&path).map_err(fail)?;
-        let begun = Instant::now();
-        let args = if full { self.full } else { self.quick };
-        let this = std::env::current_exe().map_err(fail)?;
-        let status = Command::new(this)
-            .args(args)
-            .current_dir(workspace::root())
-            .stdin(Stdio::null())
-            .stderr(log.try_clone().map_err(fail)?)
-            .stdout(log)
-            .status()
-            .map_err(fail)?;
-        let said = fs::read_to_string(&path).map_err(fail)?;
-        let seconds = begun.elapsed().as_secs_f64();
-        if status.success() {
-            let last = said.lines().rfind(|line| line.starts_with(self.name));
-            let last = last.unwrap_or("it said nothing of itself");
-            println!("{last} ({seconds:.0} s with its build)");
-        } else {
-            println!("{}: {status} after {seconds:.0} s; it said:", self.name);
-            let lines: Vec<&str> = said.lines().collect();
-            for line in &lines[lines.len().saturating_sub(60)..] {
-                println!("  {line}");
-            }
-            println!("  all of it: {}", path.display());
-        }
-        Ok(status.success())
-    }
 }

@@ -70,6 +70,31 @@ impl Tail {
 mod tests {
     use super::*;
 
+    /// As `docs/format.md` has them, in bytes: other programs, and older ones, look there.
+    #[test]
+    fn each_word_stands_where_the_format_says() {
+        let words = [
+            (TAIL, 4096),
+            (DURABLE_TAIL, 4104),
+            (EPOCH, 4160),
+            (SEGMENTS, 4168),
+            (BOOT, 4176),
+            (PENDING, 4192),
+            (DEGRADED, 4200),
+            (FLUSHED_AT, 4208),
+            (PUBLISHED_AT, 4216),
+            (PUBLISHED_STATE, 4224),
+            (WAITING, 4232),
+            (TICKET, 4288),
+            (record_at(0), 4608),
+            (record_at(1), 5632),
+            (record_at(2), 4608),
+        ];
+        for (word, offset) in words {
+            assert_eq!(word * 8, offset);
+        }
+    }
+
     #[test]
     fn a_tail_decodes_to_itself_and_shows_each_flipped_bit() {
         for tail in [

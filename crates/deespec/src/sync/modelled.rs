@@ -16,10 +16,13 @@ use crate::store::Protection;
 /// Numbers of threads and marks of one process: no promise rests on their order.
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+/// A word as a program has it.
+type Plain = std::sync::atomic::AtomicU64;
+
 /// A word.
 #[derive(Default)]
 pub(crate) struct AtomicU64 {
-    plain: std::sync::atomic::AtomicU64,
+    plain: Plain,
     role: OnceLock<Role>,
 }
 
@@ -86,7 +89,7 @@ fn order(order: Ordering) -> Ordering {
 impl AtomicU64 {
     pub(crate) fn new(value: u64) -> Self {
         Self {
-            plain: std::sync::atomic::AtomicU64::new(value),
+            plain: Plain::new(value),
             role: OnceLock::new(),
         }
     }
@@ -132,42 +135,37 @@ impl AtomicU64 {
     }
 
     pub(crate) fn fetch_add(&self, value: u64, wanted: Ordering) -> u64 {
-        if !self.may_change() {
-            return 0;
-        }
-        match self.role.get() {
-            Some(Role::Shared(word)) => word.fetch_add(value, order(wanted)),
-            _ => self.plain.fetch_add(value, Ordering::Relaxed),
-        }
+        let plain = |word: &Plain| word.fetch_add(value, Ordering::Relaxed);
+        self.change(|word| word.fetch_add(value, order(wanted)), plain)
     }
 
     pub(crate) fn fetch_or(&self, value: u64, wanted: Ordering) -> u64 {
-        if !self.may_change() {
-            return 0;
-        }
-        match self.role.get() {
-            Some(Role::Shared(word)) => word.fetch_or(value, order(wanted)),
-            _ => self.plain.fetch_or(value, Ordering::Relaxed),
-        }
+        let plain = |word: &Plain| word.fetch_or(value, Ordering::Relaxed);
+        self.change(|word| word.fetch_or(value, order(wanted)), plain)
     }
 
     pub(crate) fn fetch_and(&self, value: u64, wanted: Ordering) -> u64 {
-        if !self.may_change() {
-            return 0;
-        }
-        match self.role.get() {
-            Some(Role::Shared(word)) => word.fetch_and(value, order(wanted)),
-            _ => self.plain.fetch_and(value, Ordering::Relaxed),
-        }
+        let plain = |word: &Plain| word.fetch_and(value, Ordering::Relaxed);
+        self.change(|word| word.fetch_and(value, order(wanted)), plain)
     }
 
     pub(crate) fn fetch_max(&self, value: u64, wanted: Ordering) -> u64 {
+        let plain = |word: &Plain| word.fetch_max(value, Ordering::Relaxed);
+        self.change(|word| word.fetch_max(value, order(wanted)), plain)
+    }
+
+    /// Changes the word, whatever it is, unless its process is killed; returns what it was.
+    fn change(
+        &self,
+        shared: impl FnOnce(&loom::sync::atomic::AtomicU64) -> u64,
+        plain: impl FnOnce(&Plain) -> u64,
+    ) -> u64 {
         if !self.may_change() {
             return 0;
         }
         match self.role.get() {
-            Some(Role::Shared(word)) => word.fetch_max(value, order(wanted)),
-            _ => self.plain.fetch_max(value, Ordering::Relaxed),
+            Some(Role::Shared(word)) => shared(word),
+            _ => plain(&self.plain),
         }
     }
 
