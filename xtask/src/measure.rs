@@ -18,6 +18,11 @@ pub(crate) fn coverage(args: &[String]) -> Result<(), Failure> {
     command.args(["+nightly", "llvm-cov", "--branch", "-p", "deespec"]);
     command.args(["--all-features", "--locked", "--lib", "--test", "it"]);
     command.args(args).current_dir(workspace::root());
+    // What other programs read is the exposition's business, and they are not prepared here.
+    command.arg("--");
+    for others in ["oracles", "readers", "native", "scrape"] {
+        command.args(["--skip", others]);
+    }
     command
         .env_remove("CARGO")
         .env_remove("RUSTC")
@@ -29,7 +34,8 @@ pub(crate) fn coverage(args: &[String]) -> Result<(), Failure> {
 /// Changes the code in one place at a time; each change must make a test fail (`.cargo/mutants.toml`).
 pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
     install("cargo-mutants", CARGO_MUTANTS)?;
-    step::pass_through(workspace::cargo(["mutants"]).args(args))
+    // Without its name only the default member would be changed, of which nothing is asked.
+    step::pass_through(workspace::cargo(["mutants", "-p", "deespec"]).args(args))
 }
 
 fn install(name: &str, version: &str) -> Result<(), Failure> {

@@ -37,11 +37,21 @@ pub(crate) fn of(error: &StoreError) -> Option<String> {
             "choose a folder for the store alone, such as --store {}",
             quoted(&path.join("deespec"))
         ),
-        S::Exposed { path, .. } => format!(
-            "close it with `chmod go-w {}` if nobody has written there whom you do not trust; a store \
-             for several users is made with `deespec init --group GROUP`",
-            quoted(path)
-        ),
+        S::Exposed { path, .. } => {
+            // The group's right to write is what makes a store shared.
+            let (whose, more) = match is_shared(path) {
+                true => ("o", ""),
+                false => (
+                    "go",
+                    "; a store for several users is made with `deespec init --group GROUP`",
+                ),
+            };
+            format!(
+                "close it with `chmod {whose}-w {}` if nobody has written there whom you do not \
+                 trust{more}",
+                quoted(path)
+            )
+        }
         S::NotAMember { group, .. } => format!(
             "`id -Gn` lists your groups; `sudo gpasswd --add {} {}` adds one, from the next login on",
             user_name(geteuid().as_raw()),
@@ -84,4 +94,11 @@ fn denied(path: &Path) -> Option<String> {
         "it belongs to user {owner}: use it as that user, with `sudo -u {owner} deespec …`{join}, or name \
          another folder with --store DIR or DEESPEC_STORE"
     ))
+}
+
+/// Whether something, or the folder that it lies in, is one that members of a group write to.
+fn is_shared(path: &Path) -> bool {
+    let around = path.parent().unwrap_or(path);
+    let modes = [path, around].map(|path| std::fs::metadata(path).map_or(0, |found| found.mode()));
+    modes.iter().any(|mode| mode & 0o2020 == 0o2020)
 }

@@ -121,6 +121,16 @@ fn a_store_for_a_group_is_made_with_its_number_and_the_doctor_says_so() {
     );
     let refused = run_as(&sandbox, ANNE, None, &init).unwrap();
     assert_eq!(code(&refused), 3);
+    // Opened to everybody, it is closed again without shutting its members out.
+    let live = sandbox.path("new/store/live");
+    fs::set_permissions(&live, fs::Permissions::from_mode(0o2777)).unwrap();
+    let refused = run_as(&sandbox, ANNE, Some(TEAM), &inc).unwrap();
+    assert_eq!(code(&refused), 3);
+    let said = stderr(&refused);
+    assert!(
+        said.contains(&format!("`chmod o-w {}`", live.display())),
+        "{said}"
+    );
 }
 
 #[test]
