@@ -6,10 +6,15 @@
 //! for each n. After each pair the store is opened, synced and counted. All of that is done once
 //! more with a second process that rotates, where there was a store before.
 //!
+//! After each kill the repair also fails at its m-th disk operation, for every m, with an input/output
+//! error; then the disk is well again.
+//!
 //! A store whose making was killed is also made again from another, smaller document.
 //!
-//! Violations: a process that ends in any other way; an opener or a sync that fails; an operation
-//! that is neither done whole nor not at all; a count that is lost or doubled; a temporary or
+//! Violations: a sync that succeeds although the disk failed in it; an error that does not name a path
+//! of the store and the reason; a store that is not degraded although its cells could not be made
+//! durable; a process that ends in any other way; an opener or a sync that fails without a cause; an
+//! operation that is neither done whole nor not at all; a count that is lost or doubled; a temporary or
 //! intent file that is left after the sync; a document or line that appears before any cells were
 //! made durable by the process that publishes it; a closing snapshot or line that is missing or wrong.
 
@@ -17,7 +22,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use deespec::Rotate;
+use deespec::{Error, Operation, Rotate, StoreError};
 
 use super::fault::{Fault, Nth, UNSYNCED};
 use super::scenario::{self, ALL, Scenario, options, store_in};
@@ -33,6 +38,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let mut steps = Steps {
         folder: bench.folder.clone(),
         kills: 0,
+        errors: 0,
         states: 0,
         violations: Vec::new(),
     };
@@ -44,9 +50,10 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     }
     Ok(Outcome {
         done: format!(
-            "{} operations, {} kills, {} states",
+            "{} operations, {} kills, {} errors in repairs, {} states",
             ALL.len(),
             steps.kills,
+            steps.errors,
             steps.states
         ),
         violations: steps.violations,
@@ -56,6 +63,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
 struct Steps {
     folder: PathBuf,
     kills: u64,
+    errors: u64,
     states: u64,
     violations: Vec<String>,
 }
@@ -79,6 +87,7 @@ impl Steps {
                 End::Killed { at } => {
                     let story = format!("{story} ({at})");
                     self.repairs(scenario, &first, SYNC, &story)?;
+                    self.failing_repairs(scenario, &first, &story)?;
                     if scenario == Scenario::TakeOverLarge {
                         self.made_otherwise(&first, &story)?;
                     }
@@ -115,6 +124,60 @@ impl Steps {
                     self.violations.push(format!("{story}: {why}"));
                     return Ok(());
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Repairs the store that a kill left, with an error of the disk at each step of the repair.
+    fn failing_repairs(&mut self, scenario: Scenario, killed: &Path, story: &str) -> Result<()> {
+        for m in 1.. {
+            let folder = self.fresh(killed, "second")?;
+            let fault = Fault::Fail {
+                code: rustix::io::Errno::IO.raw_os_error(),
+                all_after: false,
+            };
+            let faults = Nth::new(fault, m);
+            faults.arm(true);
+            let opened = options(Some(faults.clone())).open(store_in(&folder));
+            // What fails while a store is opened may be passed over then, and is done again by the sync.
+            let at_opening = faults.hit().is_some();
+            let repaired = opened.and_then(|store| store.sync());
+            let Some(hit) = faults.hit() else {
+                repaired?;
+                return Ok(());
+            };
+            self.errors += 1;
+            let story = format!(
+                "{story}, error {m} of the repair ({:?} {})",
+                hit.operation,
+                hit.path.display()
+            );
+            let degrades = hit.operation == Operation::SyncCells && hit.existed;
+            match repaired {
+                Ok(_) if at_opening => {}
+                // The opener met the error, and the sync says what has become of the store.
+                Err(Error::Store(StoreError::Degraded { .. })) if at_opening && degrades => {}
+                Ok(_) => self.violations.push(format!("{story}: it succeeded")),
+                Err(error) => {
+                    let text = ui::chain(&error);
+                    let path = folder.display().to_string();
+                    if !text.contains(&path) || !text.contains(&faults.reason()) {
+                        let what = "the error does not name path and reason";
+                        self.violations.push(format!("{story}: {what}: {text}"));
+                    }
+                }
+            }
+            // What has lost its durability says so for good; there is nothing to repair any more.
+            if degrades {
+                let store = options(None).open(store_in(&folder))?;
+                store.transactions().success.inc();
+                if !store.health()?.degraded {
+                    self.violations
+                        .push(format!("{story}: the store is not degraded"));
+                }
+            } else {
+                self.judge(scenario, &folder, SYNC, &story)?;
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::access;
@@ -44,8 +45,11 @@ impl Files {
 
     /// Makes durable what a process has appended that may not have lived to do so.
     pub(crate) fn keep_lines(&self, path: &Path) -> Result<(), StoreError> {
-        let (file, found) = open_or_create(path)?;
+        let (mut file, found) = open_or_create(path)?;
         access::check_file(path, &found)?;
+        // A sync may have failed already, which the kernel reports once and then takes for done: what
+        // is written again is synced again.
+        rewrite_last_line(&mut file).map_err(StoreError::io("write", path))?;
         self.sync_lines(&file, path, true)
     }
 
@@ -70,14 +74,26 @@ pub(crate) fn last_line(path: &Path) -> Result<Option<String>, StoreError> {
 
 /// As [`last_line`], of lines wherever they are.
 pub(super) fn last_line_of(mut lines: impl Read + Seek) -> io::Result<Option<String>> {
-    let end = end_of_last_line(&mut lines)?;
-    let start = line_end_before(&mut lines, end.saturating_sub(1))?;
+    let (_, bytes) = bytes_of_last_line(&mut lines)?;
+    Ok((!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Where the last complete line begins, and its bytes without the newline.
+fn bytes_of_last_line(lines: &mut (impl Read + Seek)) -> io::Result<(u64, Vec<u8>)> {
+    let end = end_of_last_line(lines)?;
+    let start = line_end_before(lines, end.saturating_sub(1))?;
     lines.seek(io::SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
     lines
         .take(end.saturating_sub(start + 1))
         .read_to_end(&mut bytes)?;
-    Ok((!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned()))
+    Ok((start, bytes))
+}
+
+/// Writes the last complete line over itself: killed in the middle, it is what it was.
+fn rewrite_last_line(file: &mut File) -> io::Result<()> {
+    let (start, bytes) = bytes_of_last_line(file)?;
+    file.write_all_at(&bytes, start)
 }
 
 /// How much of the lines is kept when one is appended, and whether the last of them lacks its newline.
@@ -165,6 +181,26 @@ mod tests {
             );
         }
         assert_eq!(fs::metadata(&path).unwrap().len(), 8 << 40);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes files durable")]
+    fn keeping_lines_writes_the_last_one_over_itself_and_changes_no_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path().to_owned(), None);
+        let path = folder.path().join("epochs.jsonl");
+        for text in ["", "torn", "one\n", "one\ntwo and more\n", "one\ntwo\ntorn"] {
+            fs::write(&path, text).unwrap();
+            let long_ago = std::time::UNIX_EPOCH;
+            fs::File::open(&path)
+                .unwrap()
+                .set_modified(long_ago)
+                .unwrap();
+            files.keep_lines(&path).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            let written = fs::metadata(&path).unwrap().modified().unwrap() != long_ago;
+            assert_eq!(written, text.contains('\n'), "{text:?}");
+        }
     }
 
     #[test]
