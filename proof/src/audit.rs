@@ -10,9 +10,10 @@ use std::fs::File;
 use std::path::Path;
 
 use deespec::Value as Metric;
-use deespec::{Buckets, Distribution, Document, DocumentKind, Options, Store, View};
+use deespec::{Buckets, Distribution, Document, DocumentKind, Store, View};
 use serde_json::Value;
 
+use crate::opening::options;
 use crate::{Result, ui};
 
 /// Values by series, written `name{label="value"}`.
@@ -149,10 +150,7 @@ impl Audit {
             Err(error) if !history.unmade => return Err(error.into()),
             Err(_) => {}
         }
-        let store = Options::new()
-            .background_sync(None)
-            .create(history.unmade)
-            .open(root)?;
+        let store = options().create(history.unmade).open(root)?;
         let view = store.sync()?;
         self.leftovers(&live)?;
         self.views(root, &store, &view)?;

@@ -35,8 +35,9 @@ const CONTROLS: &[(&str, &[&str])] = &[
 /// What only few of all power cuts show.
 const RARE: &[(&str, &[&str])] = &[("recovery", &["cuts", "--count", "1500"])];
 
-/// Nothing that is run here takes so long. Without a protection, it might never end.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Nothing that is run here takes so long, not even on a machine that does much else. Without a
+/// protection, it might never end.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let mut violations = Vec::new();

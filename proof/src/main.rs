@@ -17,6 +17,7 @@ mod controls;
 mod disks;
 mod harness;
 mod input;
+mod opening;
 mod operations;
 mod processes;
 mod random;

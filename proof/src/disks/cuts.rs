@@ -29,10 +29,10 @@ use super::image::Image;
 use super::judge::forget_boot;
 use super::judges::{Judges, store_on};
 use super::known::Known;
-use super::orders::Order;
+use super::orders::{self, Order};
 use super::states::{Log, State};
 use super::volatile::Volatile;
-use super::workload::{Disk, Workload};
+use super::workload::{Disk, IMPORTS, Workload};
 use crate::Result;
 use crate::harness::{Bench, Outcome};
 use crate::random::Random;
@@ -61,6 +61,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
 pub(crate) fn inside(task: &mut Task) -> Result<Outcome> {
     let memory = ground::memory()?;
     let papers = memory.path().join("papers");
+    orders::write_papers(&papers, IMPORTS)?;
     let judges = Judges::start(memory.path(), &papers, &task.folder);
     let mut cuts = Cuts {
         task,

@@ -11,6 +11,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use super::known::Note;
 use super::orders::{self, Answer, NEW, OBSERVED, OWN, Order, PASSING, Shown, WORK};
 use crate::child::{self, argument, output};
+use crate::opening;
 use crate::{Result, ui};
 
 /// A process that waits for orders. One that is dropped is killed.
@@ -155,7 +156,7 @@ pub(crate) fn role(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn options() -> Options {
-    Options::new().background_sync(None).stripes(2)
+    opening::options().stripes(2)
 }
 
 /// A process that carries out orders.

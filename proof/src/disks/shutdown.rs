@@ -22,8 +22,9 @@ use super::ground::{self, Kind, Mounted, Task, apart, program, run as run_progra
 use super::image::Image;
 use super::judges::{Judges, store_on};
 use super::known::Known;
+use super::orders;
 use super::states::State;
-use super::workload::{Disk, Workload};
+use super::workload::{Disk, IMPORTS, Workload};
 use crate::Result;
 use crate::harness::{Bench, Outcome};
 use crate::random::Random;
@@ -49,6 +50,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
 pub(crate) fn inside(task: &mut Task) -> Result<Outcome> {
     let memory = ground::memory()?;
     let papers = memory.path().join("papers");
+    orders::write_papers(&papers, IMPORTS)?;
     let judges = Judges::start(memory.path(), &papers, &task.folder);
     let count = task.count;
     let died = std::thread::scope(|scope| {

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::hand::Hand;
 use super::known::Note;
-use super::orders::{self, Order};
+use super::orders::Order;
 use crate::random::Random;
 use crate::{Result, child};
 
 /// Processes that work at once.
 pub(crate) const HANDS: u64 = 3;
-/// Documents that can be imported.
-const IMPORTS: u64 = 40;
+/// Documents that can be imported; whoever starts a workload has written them before.
+pub(crate) const IMPORTS: u64 = 40;
 /// Label sets that are registered, and histograms: together more than a segment holds.
 const NAMES: u64 = 200;
 const STEPS: u64 = 6;
@@ -41,7 +41,6 @@ pub(crate) enum Disk {
 impl Workload {
     /// Starts the processes, which have no store open yet.
     pub(crate) fn start(root: &Path, papers: &Path) -> Result<Self> {
-        orders::write_papers(papers, IMPORTS)?;
         let hands = (0..HANDS).map(|_| Hand::start(root, papers));
         Ok(Self {
             root: root.to_owned(),

@@ -35,6 +35,7 @@ use deespec::{Buckets, Family, Options, Rotate, Value, View};
 use super::image::Map;
 use super::judge::Judge;
 use crate::harness::{Bench, Outcome};
+use crate::opening;
 use crate::random::Random;
 use crate::{Result, ui};
 
@@ -160,10 +161,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
 }
 
 pub(super) fn options() -> Options {
-    Options::new()
-        .background_sync(None)
-        .stripes(1)
-        .program("flips")
+    opening::options().stripes(1).program("flips")
 }
 
 /// Makes the store and keeps its bytes.

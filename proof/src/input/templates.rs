@@ -10,6 +10,7 @@ use deespec::{Options, Rotate, Store};
 use super::catalogue::Target;
 use super::image;
 use crate::Result;
+use crate::opening;
 use crate::operations::scenario::copy;
 
 pub(super) const STORE: &str = ".deespec/var";
@@ -130,7 +131,7 @@ impl Templates {
 }
 
 fn options() -> Options {
-    Options::new().background_sync(None).stripes(1)
+    opening::options().stripes(1)
 }
 
 fn open(folder: &Path) -> Result<Store> {

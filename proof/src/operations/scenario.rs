@@ -11,6 +11,7 @@ use deespec::{
 
 use crate::Result;
 use crate::audit::{Audit, History, Values, audit, labelled, values};
+use crate::opening;
 
 /// What is counted in each prepared store before the operation: the first epoch is closed.
 const SUCCESS: [u64; 2] = [5, 2];
@@ -83,7 +84,7 @@ fn input_in(folder: &Path) -> PathBuf {
 }
 
 pub(crate) fn options(faults: Option<Arc<dyn FaultInjector>>) -> Options {
-    let options = Options::new().background_sync(None).stripes(2);
+    let options = opening::options().stripes(2);
     match faults {
         Some(faults) => options.faults(faults),
         None => options,

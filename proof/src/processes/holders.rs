@@ -16,11 +16,12 @@ use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use deespec::{Options, Rotate, Store};
+use deespec::{Rotate, Store};
 
 use crate::audit::{History, audit};
 use crate::child::{self, argument, output};
 use crate::harness::{Bench, Outcome};
+use crate::opening::options;
 use crate::operations::fault::{Fault, Nth};
 use crate::{Result, ui};
 
@@ -30,7 +31,7 @@ const OPERATIONS: u64 = 30;
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let kills = bench.count([400, 10_000, 20_000, 1_000_000]);
     let root = bench.folder.join("store");
-    let store = Options::new().background_sync(None).open(&root)?;
+    let store = options().open(&root)?;
     let mut violations = Vec::new();
     for number in 0..kills {
         store.transactions().success.inc();
@@ -118,7 +119,7 @@ pub(crate) fn role(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let n: u64 = argument(arguments, 1)?;
     let faults = Nth::new(Fault::Stop, n);
-    let options = Options::new().background_sync(None).faults(faults.clone());
+    let options = options().faults(faults.clone());
     let store = options.open(root)?;
     if n == 0 {
         output()?.write_all(b"running")?;

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use deespec::{Options, Rotate};
+use deespec::Rotate;
 use rustix::process::Pid;
 
 use super::writer::{OBSERVED, OWN, OWN_NAME, REGISTERED, SHARED, WORK};
@@ -30,6 +30,7 @@ use crate::Result;
 use crate::audit::{History, Values, audit, labelled, observed, sum};
 use crate::child::{self, argument, output};
 use crate::harness::{Bench, Outcome};
+use crate::opening::options;
 use crate::random::Random;
 
 const KILLS_PER_STORE: u64 = 1000;
@@ -405,7 +406,7 @@ fn judge(root: &Path, tallies: &[Tally], done: &mut Done) -> Result<Vec<String>>
 pub(crate) fn rotator(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let mut random = Random(argument(arguments, 1)?);
-    let store = Options::new().background_sync(None).open(root)?;
+    let store = options().open(root)?;
     let mut out = output()?;
     loop {
         let keep = random.below(4) == 0;
@@ -421,7 +422,7 @@ pub(crate) fn rotator(arguments: &[String]) -> Result<()> {
 /// Takes snapshots and publishes in turns.
 pub(crate) fn snapshotter(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
-    let store = Options::new().background_sync(None).open(root)?;
+    let store = options().open(root)?;
     let mut out = output()?;
     loop {
         store.snapshot()?;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use deespec::{Options, Rotate};
+use deespec::Rotate;
 
 use super::reader::Reader;
 use super::writer::{WORK, WRITERS};
@@ -24,6 +24,7 @@ use crate::Result;
 use crate::audit::{History, audit, labelled, observed};
 use crate::child::{self, argument, output};
 use crate::harness::{Bench, Outcome};
+use crate::opening::options;
 
 const PROCESSES: u64 = 8;
 const THREADS: u64 = 2;
@@ -163,7 +164,7 @@ pub(crate) fn racer(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let counts: u64 = argument(arguments, 1)?;
     // One stripe: where processes would lose counts, they do it there.
-    let store = Options::new().stripes(1).open(root)?;
+    let store = options().stripes(1).open(root)?;
     let work = store.histogram(WORK.0)?;
     let share = store.process_gauge(WRITERS)?;
     let mut out = output()?;
@@ -200,7 +201,7 @@ pub(crate) fn racer(arguments: &[String]) -> Result<()> {
 pub(crate) fn bystander(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let what: String = argument(arguments, 1)?;
-    let store = Options::new().background_sync(None).open(&root)?;
+    let store = options().open(&root)?;
     let mut reader = Reader::open(root)?;
     let mut out = output()?;
     let stop = AtomicBool::new(false);

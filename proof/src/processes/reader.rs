@@ -13,10 +13,11 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use deespec::{Document, Options, Value};
+use deespec::{Document, Value};
 
 use crate::audit::{Values, sum, values};
 use crate::child::{argument, output};
+use crate::opening::options;
 use crate::{Result, ui};
 
 /// How many processes hold shares at once, each of at most 1: the writers of `kills` and of `race`.
@@ -81,7 +82,7 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn open(root: PathBuf) -> Result<Self> {
         Ok(Self {
-            store: Options::new().background_sync(None).open(root)?,
+            store: options().open(root)?,
             document: Seen::default(),
             view: Seen::default(),
             highest: BTreeMap::new(),

@@ -16,11 +16,12 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
 
-use deespec::{Options, Store};
+use deespec::Store;
 
 use crate::audit::{History, audit};
 use crate::child::{self, argument};
 use crate::harness::{Bench, Outcome};
+use crate::opening::options;
 use crate::{Result, ui};
 
 /// What becomes of the writer's next sync, and whether a new process finds the writer's counts.
@@ -178,7 +179,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
 }
 
 fn open(root: &Path) -> deespec::Result<Store> {
-    Options::new().background_sync(None).stripes(1).open(root)
+    options().stripes(1).open(root)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -383,8 +384,8 @@ impl Drop for Writer {
 /// `told ROOT`: does what its input says, line by line, and answers each with a line.
 pub(crate) fn role(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
-    let options = Options::new().background_sync(None).stripes(1);
-    let store = options
+    let store = options()
+        .stripes(1)
         .lock_deadline(std::time::Duration::from_millis(50))
         .open(root)?;
     let mut out = child::output()?;

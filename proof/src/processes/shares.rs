@@ -12,12 +12,13 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use deespec::{Options, Store, Value};
+use deespec::{Store, Value};
 
 use crate::Result;
 use crate::audit::{History, audit};
 use crate::child::{self, argument, output};
 use crate::harness::{Bench, Outcome};
+use crate::opening::options;
 
 /// How many live at once, besides the one that stays.
 const AT_ONCE: u64 = 8;
@@ -26,10 +27,7 @@ const GAUGE: &str = "load";
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let groups = bench.count([100, 1000, 5000, 50_000]).div_ceil(AT_ONCE);
     let root = bench.folder.join("store");
-    let store = Options::new()
-        .background_sync(None)
-        .stripes(1)
-        .open(&root)?;
+    let store = options().stripes(1).open(&root)?;
     let mut violations = Vec::new();
     let stays = start(&root, 1000)?;
     let mut first = None;
@@ -113,7 +111,7 @@ fn left(root: &Path) -> Result<(BTreeSet<(String, u64)>, usize)> {
 pub(crate) fn role(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let share: u64 = argument(arguments, 1)?;
-    let store = Options::new().background_sync(None).open(root)?;
+    let store = options().open(root)?;
     store.process_gauge(GAUGE)?.set(share as f64)?;
     output()?.write_all(b".")?;
     std::io::stdin().read_to_end(&mut Vec::new())?;

@@ -13,11 +13,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deespec::{Options, Store};
+use deespec::Store;
 use fork::Fork;
 use rustix::process::{Signal, WaitOptions, getpid, kill_process, wait};
 
 use crate::child::{argument, output};
+use crate::opening::options;
 use crate::random::Random;
 use crate::{Result, ui};
 
@@ -42,7 +43,7 @@ pub(crate) fn long_lived(arguments: &[String]) -> Result<()> {
     let threads: u64 = argument(arguments, 2)?;
     let counts: u64 = argument(arguments, 3)?;
     let every = Duration::from_millis(argument(arguments, 4)?);
-    let store = Options::new().background_sync(Some(every)).open(root)?;
+    let store = options().background_sync(Some(every)).open(root)?;
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads)
             .map(|_| scope.spawn(|| count(&store, &slot, counts, true)))
@@ -58,7 +59,7 @@ pub(crate) fn forker(arguments: &[String]) -> Result<()> {
     let slot: String = argument(arguments, 1)?;
     let counts: u64 = argument(arguments, 2)?;
     let every = Duration::from_millis(5);
-    let store = Options::new().background_sync(Some(every)).open(root)?;
+    let store = options().background_sync(Some(every)).open(root)?;
     // The children begin while the parent's handles are in use.
     count(&store, &slot, 3, false)?;
     for _ in 0..2 {
@@ -88,7 +89,7 @@ pub(crate) fn forker(arguments: &[String]) -> Result<()> {
 
 pub(crate) fn one_shot(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
-    let store = Options::new().background_sync(None).open(root)?;
+    let store = options().open(root)?;
     count(&store, &argument::<String>(arguments, 1)?, 1, true)
 }
 
@@ -124,7 +125,7 @@ pub(crate) fn registrar(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let names: u64 = argument(arguments, 1)?;
     let mut random = Random(argument(arguments, 2)?);
-    let store = Options::new().background_sync(None).open(root)?;
+    let store = options().open(root)?;
     let mut acknowledge = output()?;
     loop {
         let id = u16::try_from(random.below(names))?;
