@@ -1,12 +1,9 @@
 //! `cargo xtask fuzz`: throws inputs at every decoder. Each target begins with its committed inputs and
 //! runs until it has seen so many; what it finds new is forgotten, unless it is a crash.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Instant;
 
 use crate::step::{self, Failure};
@@ -67,30 +64,15 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     };
     let scratch = Scratch::make(&folder)?;
     let begun = Instant::now();
-    let queue = Mutex::new(names.iter().collect::<VecDeque<_>>());
-    let next = || {
-        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.pop_front()
-    };
-    let failed = Mutex::new(Vec::new());
-    let work = || {
-        while let Some(name) = next() {
-            let outcome = one(name, plan.runs, &folder, &scratch.0);
-            println!("{name:<12} {}", outcome.line);
-            if let Some(complaint) = outcome.complaint {
-                println!("{complaint}");
-                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                failed.push(name.clone());
-            }
+    let jobs = names.iter().map(|name| (name.clone(), ())).collect();
+    let failed = step::side_by_side(jobs, |name, ()| {
+        let outcome = one(name, plan.runs, &folder, &scratch.0);
+        println!("{name:<12} {}", outcome.line);
+        if let Some(complaint) = &outcome.complaint {
+            println!("{complaint}");
         }
-    };
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..workers.min(names.len()) {
-            scope.spawn(work);
-        }
+        outcome.complaint.is_none()
     });
-    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!(
         "fuzz         {} targets, {} inputs each; {} violations; {:.1} s",
         names.len(),

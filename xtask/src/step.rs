@@ -1,7 +1,10 @@
 //! Runs programs: announces each with its command line, times it, and closes with a table.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::process::{Command, ExitStatus};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Why `cargo xtask` ends with something else than 0.
@@ -85,6 +88,35 @@ impl Steps {
         }
         println!("{:width$}  {:7.1}", "total", total.as_secs_f64());
     }
+}
+
+/// Does the same with each of these, as many at a time as there are cores, the first ones first; gives
+/// the names of those that failed.
+pub(crate) fn side_by_side<T: Send>(
+    jobs: Vec<(String, T)>,
+    work: impl Fn(&str, T) -> bool + Sync,
+) -> Vec<String> {
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let workers = workers.min(jobs.len());
+    let queue = Mutex::new(VecDeque::from(jobs));
+    let failed = Mutex::new(Vec::new());
+    let next = || {
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.pop_front()
+    };
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((name, job)) = next() {
+                    if !work(&name, job) {
+                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                        failed.push(name);
+                    }
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Announces and runs a program; any other end than success is a failure with exit code 1.

@@ -2,13 +2,10 @@
 //! As many at a time as there are cores. One line for each: what was done how often, how many
 //! violations, how long that took.
 
-use std::collections::VecDeque;
 use std::env;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Instant;
 
 use crate::step::{self, Failure};
@@ -86,10 +83,10 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let asked = Asked::of(&rest);
     let all = tools.is_empty() && asked.names.is_empty();
     // The longest first, or the last one would work alone.
-    let mut jobs = VecDeque::new();
+    let mut jobs = Vec::new();
     for tool in TOOLS {
         if all || tools.iter().any(|name| *name == tool.name) {
-            jobs.push_back(tool.job(&asked)?);
+            jobs.push(tool.job(&asked)?);
         }
     }
     if all || !asked.names.is_empty() {
@@ -97,14 +94,18 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         for name in harnesses(&rest)? {
             let mut command = proof();
             command.args(&asked.options).arg(&name);
-            jobs.push_back(Job {
+            jobs.push(Job {
                 name,
                 command,
                 is_tool: false,
             });
         }
     }
-    match side_by_side(jobs).as_slice() {
+    let jobs = jobs
+        .into_iter()
+        .map(|job| (job.name.clone(), job))
+        .collect();
+    match step::side_by_side(jobs, |_, mut job: Job| job.run()).as_slice() {
         [] => Ok(()),
         failed => Err(Failure::step(format!("failed: {}", failed.join(", ")))),
     }
@@ -138,32 +139,6 @@ impl<'a> Asked<'a> {
     fn is_full(&self) -> bool {
         self.options.iter().any(|option| *option == "--full")
     }
-}
-
-/// Runs jobs, as many at a time as there are cores; gives the names of those that failed.
-fn side_by_side(jobs: VecDeque<Job>) -> Vec<String> {
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let workers = workers.min(jobs.len());
-    let queue = Mutex::new(jobs);
-    let failed = Mutex::new(Vec::new());
-    let next = || {
-        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.pop_front()
-    };
-    let work = || {
-        while let Some(mut job) = next() {
-            if !job.run() {
-                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                failed.push(job.name);
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(work);
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Builds the proof program, and the program that some harnesses call, which lies beside theirs.

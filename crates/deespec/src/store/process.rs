@@ -62,12 +62,17 @@ type ByFile = HashMap<(u64, u64), Arc<Identity>>;
 
 /// The stores that this process has a share in.
 fn open_files() -> io::Result<MutexGuard<'static, Option<ByFile>>> {
+    lock_within(&OPEN, PATIENCE)
+}
+
+/// Locks a mutex, or says why nobody will ever give it back.
+fn lock_within<T>(mutex: &Mutex<T>, patience: Duration) -> io::Result<MutexGuard<'_, T>> {
     let begun = Instant::now();
     loop {
-        match OPEN.try_lock() {
+        match mutex.try_lock() {
             Ok(open) => return Ok(open),
             Err(TryLockError::Poisoned(open)) => return Ok(open.into_inner()),
-            Err(TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => {
+            Err(TryLockError::WouldBlock) if begun.elapsed() > patience => {
                 let reason = "a thread was opening a store when this process was forked from its";
                 return Err(io::Error::new(io::ErrorKind::Deadlock, reason));
             }
@@ -179,5 +184,25 @@ impl Drop for Process {
             // It stays open; the process' end closes it.
             Err(_) => std::mem::forget(shared),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mutex_that_nobody_gives_back_is_waited_for_only_so_long() {
+        let mutex = Mutex::new(7);
+        let held = mutex.lock().unwrap();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| {
+                let error = lock_within(&mutex, Duration::from_millis(1)).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::Deadlock);
+            });
+            waits.join().unwrap();
+        });
+        drop(held);
+        assert_eq!(*lock_within(&mutex, Duration::ZERO).unwrap(), 7);
     }
 }

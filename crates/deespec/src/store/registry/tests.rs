@@ -225,6 +225,26 @@ fn nothing_is_left_behind_the_tail_and_nothing_before_it_goes() {
 }
 
 #[test]
+fn where_no_entry_has_to_stand_only_what_is_not_zero_is_damage() {
+    let segment = segment();
+    add(&segment, "a_total", &[]).unwrap();
+    let tail = segment.tail().unwrap();
+    let torn = tail.blocks + 2;
+    let word = segment.geometry().registry_at() + torn as usize * BLOCK;
+    segment.store(word, 7);
+    let to = Tail {
+        blocks: torn + 2,
+        cells: segment.geometry().cells,
+    };
+    let bad = |first, count| [BadBlocks { first, count }];
+    let found = scan(&segment, tail, to, false);
+    assert_eq!(found.bad, bad(torn, 1));
+    assert!(found.entries.is_empty() && found.others.is_empty());
+    // Where one has to, zeros are damage as well.
+    assert_eq!(scan(&segment, tail, to, true).bad, bad(tail.blocks, 4));
+}
+
+#[test]
 fn an_entry_that_claims_cells_which_nobody_was_given_is_passed_over() {
     let segment = segment();
     add(&segment, "one", &[]);

@@ -9,6 +9,15 @@ use deespec::{Error, Exposure, StoreError};
 use super::{MALLORY, TEAM, all_in, full, may_be_others, set_mode, use_all};
 use crate::support::{expected, quiet, store_values, told, tree};
 
+/// The files of `live/`.
+const FILES: [&str; 5] = [
+    "live/lock",
+    "live/processes",
+    "live/segment-0000",
+    "live/epochs.jsonl",
+    "live/imports.jsonl",
+];
+
 #[test]
 fn what_others_can_write_is_refused_by_name_and_nothing_is_changed() {
     let others = if rustix::process::geteuid().is_root() {
@@ -79,14 +88,7 @@ fn a_file_of_somebody_else_among_ones_own_is_refused() {
     if !may_be_others() {
         return;
     }
-    for name in [
-        "snapshots",
-        "live/lock",
-        "live/processes",
-        "live/segment-0000",
-        "live/epochs.jsonl",
-        "live/imports.jsonl",
-    ] {
+    for name in ["snapshots"].into_iter().chain(FILES) {
         let (_folder, root) = full();
         let path = root.join(name);
         chown(&path, Some(MALLORY), None).unwrap();
@@ -102,13 +104,7 @@ fn a_file_of_somebody_else_among_ones_own_is_refused() {
 
 #[test]
 fn a_file_with_a_second_name_is_refused() {
-    for name in [
-        "live/lock",
-        "live/processes",
-        "live/segment-0000",
-        "live/epochs.jsonl",
-        "live/imports.jsonl",
-    ] {
+    for name in FILES {
         let (folder, root) = full();
         let path = root.join(name);
         fs::hard_link(&path, folder.path().join("second")).unwrap();
