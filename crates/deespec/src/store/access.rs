@@ -85,7 +85,7 @@ impl Access {
         if let Some(group) = group {
             check_member(root, group)?;
         }
-        let access = Self {
+        let mut access = Self {
             owner: found.uid(),
             group: group.unwrap_or(found.gid()),
             is_shared: group.is_some(),
@@ -94,8 +94,10 @@ impl Access {
         if group.is_none() && is_narrow {
             // A folder that root has made for everybody's stores is no store of root.
             let user = geteuid().as_raw();
-            let owner = if user == 0 { found.uid() } else { user };
-            return Ok(Self { owner, ..access });
+            if user != 0 {
+                access.owner = user;
+            }
+            return Ok(access);
         }
         // From here on the folder belongs to the store, and nobody else may change what is in it.
         if !is_only_a_store(root, &found)? {
