@@ -197,8 +197,10 @@ mod tests {
         let held = mutex.lock().unwrap();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| {
-                let error = lock_within(&mutex, Duration::from_millis(1)).unwrap_err();
+                let (begun, patience) = (Instant::now(), Duration::from_millis(20));
+                let error = lock_within(&mutex, patience).unwrap_err();
                 assert_eq!(error.kind(), io::ErrorKind::Deadlock);
+                assert!(begun.elapsed() > patience, "it gave up at once");
             });
             waits.join().unwrap();
         });
