@@ -7,7 +7,7 @@ use crate::metric::Shape;
 use crate::sync::Ordering;
 
 use super::build::{Contents, Frame, Item, Plan};
-use super::control::{BOOT, EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
+use super::control::{EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
 use super::epoch::{self, Record};
 use super::error::StoreError;
 use super::files::Files;
@@ -101,9 +101,7 @@ impl Exclusive<'_> {
         plan.write(&files, &folder, &frame, |segment| {
             segment.store(EPOCH, seal(number));
             segment.store(SEGMENTS, seal(plan.segments() as u32));
-            let boot = boot_id();
-            segment.store(BOOT, boot[0]);
-            segment.store(BOOT + 1, boot[1]);
+            segment.set_boot(boot_id());
             segment.store(FLUSHED_AT, now);
             segment.store(TICKET, ticket);
             // Whoever opens it next removes the old files.

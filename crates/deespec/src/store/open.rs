@@ -9,7 +9,7 @@ use crate::sync::{AtomicBool, Ordering};
 
 use super::access::{self, Access, check_member};
 use super::build::{Contents, Frame, Plan};
-use super::control::{BOOT, EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
+use super::control::{EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
 use super::epoch::{Beginning, Record};
 use super::error::StoreError;
 use super::files::Files;
@@ -256,11 +256,9 @@ fn make(files: &Files, live: &Path, settings: &Settings, seed: &Seed) -> Result<
         files.sync_directory(live)?;
     }
     let first = plan.write(files, live, &frame, |segment| {
-        let boot = boot_id();
         segment.store(EPOCH, seal(1));
         segment.store(SEGMENTS, seal(plan.segments() as u32));
-        segment.store(BOOT, boot[0]);
-        segment.store(BOOT + 1, boot[1]);
+        segment.set_boot(boot_id());
         segment.store(FLUSHED_AT, now);
         // Should this process die before the mark of the making is removed, the next one
         // removes it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::metric::{Aggregation, Processes};
 use crate::sync::Ordering;
 
-use super::control::{BOOT, DURABLE_TAIL, PENDING, SEGMENTS, Tail};
+use super::control::{DURABLE_TAIL, PENDING, SEGMENTS, Tail};
 use super::error::StoreError;
 use super::layout::{MAX_SEGMENTS, seal, unseal};
 use super::protection::Protection;
@@ -20,8 +20,7 @@ impl Core {
     /// Whether the store needs no repair: it was recovered in this boot, and the words that say how
     /// much of it is in use are whole.
     pub(super) fn is_recovered(&self, booted: [u64; 2]) -> bool {
-        let known = [self.first.load(BOOT), self.first.load(BOOT + 1)];
-        booted == known
+        booted == self.first.boot()
             && booted != [0, 0]
             && unseal(self.first.load(SEGMENTS)).is_some()
             && epoch::current(&self.first).is_ok()
@@ -42,8 +41,7 @@ impl Exclusive<'_> {
         }
         // Documents may be unfinished as well; whoever publishes next looks for that.
         core.first.store(PENDING, 1);
-        core.first.store(BOOT, booted[0]);
-        core.first.store(BOOT + 1, booted[1]);
+        core.first.set_boot(booted);
         // A degraded store is still good for counting.
         if core.is_degraded() {
             Ok(())

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::sync::{AtomicU64, Ordering};
 
-use super::control::{TAIL, Tail};
+use super::control::{BOOT, TAIL, Tail};
 use super::error::StoreError;
 use super::files::{Files, reserve};
 use super::layout::{FORMAT_VERSION, Geometry, Header, HeaderError, PAGE_BYTES};
@@ -181,6 +181,17 @@ impl Segment {
                     word.store(0, Ordering::Relaxed);
                 }
             }
+        }
+    }
+
+    /// The boot in which the store was last recovered; of the first segment.
+    pub(crate) fn boot(&self) -> [u64; 2] {
+        [0, 1].map(|half| self.load(BOOT + half))
+    }
+
+    pub(crate) fn set_boot(&self, boot: [u64; 2]) {
+        for (word, half) in (BOOT..).zip(boot) {
+            self.store(word, half);
         }
     }
 

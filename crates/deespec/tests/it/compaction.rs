@@ -232,17 +232,6 @@ fn what_cannot_be_read_is_not_dropped() {
 }
 
 #[test]
-fn the_new_files_are_of_this_boot_and_need_no_recovery() {
-    let folder = folder();
-    drop(filled(folder.path()));
-    let boot = |image: &Image| [0, 1].map(|half| image.word(image::BOOT + half));
-    let before = boot(&Image::read(folder.path(), 0));
-    assert!(before.iter().all(|half| *half != 0));
-    quiet().compact(folder.path()).unwrap();
-    assert_eq!(boot(&Image::read(folder.path(), 0)), before);
-}
-
-#[test]
 fn what_a_killed_compaction_left_does_no_harm() {
     let folder = folder();
     let store = filled(folder.path());
