@@ -15,8 +15,9 @@ use crate::{packages, workspace};
 struct Tool {
     name: &'static str,
     about: &'static str,
-    /// The command with its arguments, for a change and for a release.
+    /// The command with its arguments: for a change, where nothing was asked for, and for a release.
     quick: &'static [&'static str],
+    long: &'static [&'static str],
     full: &'static [&'static str],
 }
 
@@ -25,36 +26,42 @@ const TOOLS: &[Tool] = &[
         name: "controls",
         about: "each protection left out in turn, which a harness must notice",
         quick: &["controls", "--quick"],
+        long: &["controls"],
         full: &["controls", "--full"],
     },
     Tool {
         name: "model",
         about: "sequences of operations against a plain model in memory",
         quick: &["model"],
+        long: &["model"],
         full: &["model", "--sequences", "10_000_000"],
     },
     Tool {
         name: "loom",
         about: "every interleaving of the store's algorithms",
         quick: &["loom"],
+        long: &["loom"],
         full: &["loom"],
     },
     Tool {
         name: "miri",
         about: "the rules of memory, for everything above the mapping",
         quick: &["miri"],
+        long: &["miri"],
         full: &["miri", "--seeds", "64"],
     },
     Tool {
         name: "tsan",
         about: "data races between threads, in mapped memory",
         quick: &["tsan"],
+        long: &["tsan"],
         full: &["tsan", "--all"],
     },
     Tool {
         name: "fuzz",
         about: "inputs of all kinds for every decoder",
         quick: &["fuzz", "--runs", "50_000"],
+        long: &["fuzz"],
         full: &["fuzz", "--runs", "1_000_000_000"],
     },
 ];
@@ -136,8 +143,8 @@ impl<'a> Asked<'a> {
         asked
     }
 
-    fn is_full(&self) -> bool {
-        self.options.iter().any(|option| *option == "--full")
+    fn asks_for(&self, size: &str) -> bool {
+        self.options.iter().any(|option| *option == size)
     }
 }
 
@@ -178,10 +185,10 @@ impl Tool {
         let this =
             this.map_err(|error| Failure::missing(format!("where is this program? {error}")))?;
         let mut command = Command::new(this);
-        command.args(if asked.is_full() {
-            self.full
-        } else {
-            self.quick
+        command.args(match () {
+            () if asked.asks_for("--full") => self.full,
+            () if asked.asks_for("--quick") => self.quick,
+            () => self.long,
         });
         command.current_dir(workspace::root());
         Ok(Job {
