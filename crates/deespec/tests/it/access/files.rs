@@ -84,6 +84,20 @@ fn a_file_with_the_rights_of_a_reader_is_no_danger() {
 }
 
 #[test]
+fn health_says_whose_the_store_is() {
+    let (_folder, root) = full();
+    if may_be_others() {
+        for path in all_in(&root) {
+            chown(&path, Some(MALLORY), None).unwrap();
+        }
+    }
+    let owner = fs::metadata(root.join("live")).unwrap().uid();
+    let health = quiet().open(&root).unwrap().health().unwrap();
+    assert_eq!(health.owner, owner);
+    assert_eq!(health.shared_with, None);
+}
+
+#[test]
 fn a_file_of_somebody_else_among_ones_own_is_refused() {
     if !may_be_others() {
         return;
