@@ -184,7 +184,8 @@ impl Lock {
         Ok(file)
     }
 
-    /// Whether the path still names the file that was locked.
+    /// Whether the path still names the file that was locked. Inspected anew: in a child that was forked
+    /// since it was opened, the descriptor names another one.
     fn is_current(&self, file: &File) -> Result<bool, StoreError> {
         let held = file
             .metadata()

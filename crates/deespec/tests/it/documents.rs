@@ -2,8 +2,7 @@
 //! without a trace.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,7 +10,9 @@ use deespec::{DocumentError, Error, Import, Options, StoreError};
 use tempfile::TempDir;
 
 use crate::roles;
-use crate::support::{document_values, expected, folder, quiet, store_values, told, tree};
+use crate::support::{
+    NO_FILES, document_values, expected, folder, quiet, store_values, told, tree,
+};
 
 const LEGACY: &str = r#"{"commit_success": 142, "commit_failed": 3, "cas_conflicts": 7,
     "recovery_count": 2, "last_update": "2025-01-02T03:04:05Z"}"#;
@@ -219,31 +220,12 @@ fn deep_nesting_in_an_unknown_field_is_passed_over() {
 
 #[test]
 fn what_is_not_a_regular_file_is_refused_by_what_it_is() {
-    type Make = fn(&Path, &Path);
-    let cases: [(&str, Make); 6] = [
-        ("a symbolic link", |path, other| {
-            fs::write(other, LEGACY).unwrap();
-            symlink(other, path).unwrap();
-        }),
-        ("a symbolic link", |path, _| {
-            symlink("nowhere", path).unwrap()
-        }),
-        ("a symbolic link", |path, _| {
-            symlink("metrics.json", path).unwrap()
-        }),
-        ("a folder", |path, _| fs::create_dir(path).unwrap()),
-        ("a FIFO", |path, _| {
-            let fifo = rustix::fs::FileType::Fifo;
-            rustix::fs::mknodat(rustix::fs::CWD, path, fifo, 0o600.into(), 0).unwrap();
-        }),
-        ("a socket", |path, _| {
-            drop(UnixListener::bind(path).unwrap())
-        }),
-    ];
-    for (what, make) in cases {
+    for (what, make) in NO_FILES {
         let folder = folder();
         let path = folder.path().join("metrics.json");
-        make(&path, &folder.path().join("other.json"));
+        let other = folder.path().join("other.json");
+        fs::write(&other, LEGACY).unwrap();
+        make(&path, &other);
         let (error, text) = refused(folder.path(), &path);
         match error {
             Error::Store(StoreError::WrongFileType { found, .. }) => assert_eq!(found, what),

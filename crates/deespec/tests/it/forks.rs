@@ -1,13 +1,22 @@
 //! Children that were forked without an exec, as pre-forking servers do it.
 
+use deespec::Store;
+use tempfile::TempDir;
+
 use crate::puppet::{Puppet, count_and_sum};
 use crate::support::{expected, folder, quiet, store_values};
 
-#[test]
-fn a_child_that_uses_an_inherited_handle_has_a_share_of_its_own() {
+/// A store, and a process that has opened it too and will fork.
+fn with_parent() -> (TempDir, Store, Puppet) {
     let folder = folder();
     let store = quiet().stripes(2).open(folder.path()).unwrap();
-    let mut parent = Puppet::of(folder.path());
+    let parent = Puppet::of(folder.path());
+    (folder, store, parent)
+}
+
+#[test]
+fn a_child_that_uses_an_inherited_handle_has_a_share_of_its_own() {
+    let (_folder, store, mut parent) = with_parent();
     parent.tell("set load 3");
     parent.fork("fork-set load 10");
     parent.fork("fork-set load 20");
@@ -25,9 +34,7 @@ fn a_child_that_uses_an_inherited_handle_has_a_share_of_its_own() {
 #[test]
 fn a_child_that_does_nothing_neither_keeps_nor_disturbs_its_parents_share() {
     for what in ["fork-idle", "fork-view"] {
-        let folder = folder();
-        let store = quiet().stripes(2).open(folder.path()).unwrap();
-        let mut parent = Puppet::of(folder.path());
+        let (_folder, store, mut parent) = with_parent();
         parent.tell("set load 3");
         parent.fork(what);
         assert_eq!(count_and_sum(&store, "load"), (1, 3.0));
@@ -45,9 +52,7 @@ fn a_child_that_does_nothing_neither_keeps_nor_disturbs_its_parents_share() {
 
 #[test]
 fn a_child_that_drops_what_it_inherited_leaves_its_parents_share_alone() {
-    let folder = folder();
-    let store = quiet().stripes(2).open(folder.path()).unwrap();
-    let mut parent = Puppet::of(folder.path());
+    let (_folder, store, mut parent) = with_parent();
     parent.tell("set load 3");
     parent.fork("fork-and-drop");
     assert_eq!(count_and_sum(&store, "load"), (1, 3.0));
@@ -58,15 +63,13 @@ fn a_child_that_drops_what_it_inherited_leaves_its_parents_share_alone() {
     assert_eq!(store_values_of(&store), 2);
 }
 
-fn store_values_of(store: &deespec::Store) -> u64 {
+fn store_values_of(store: &Store) -> u64 {
     store.view().unwrap().value("a_total", &[]).unwrap()
 }
 
 #[test]
 fn a_child_counts_beside_its_parent() {
-    let folder = folder();
-    let store = quiet().stripes(2).open(folder.path()).unwrap();
-    let mut parent = Puppet::of(folder.path());
+    let (_folder, store, mut parent) = with_parent();
     parent.tell("count a_total 1");
     parent.fork("fork-count a_total 5");
     parent.tell("count a_total 1");

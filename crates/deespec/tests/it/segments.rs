@@ -9,7 +9,9 @@ use deespec::{Error, Rotate, Store, StoreError};
 use tempfile::TempDir;
 
 use crate::image::{Image, PAGE_BYTES};
-use crate::support::{expected, folder, hash, quiet, store_values, told, tree, view_values};
+use crate::support::{
+    NO_FILES, expected, folder, hash, quiet, store_values, told, tree, view_values,
+};
 
 fn store() -> (TempDir, PathBuf) {
     let folder = folder();
@@ -131,22 +133,18 @@ fn what_is_not_a_regular_file_is_refused() {
     let (folder, path) = store();
     let elsewhere = folder.path().join("elsewhere");
     fs::rename(&path, &elsewhere).unwrap();
-    let made: [fn(&Path); 5] = [
-        |path| fs::hard_link(path.with_file_name("../elsewhere"), path).unwrap(),
-        |path| symlink("../elsewhere", path).unwrap(),
-        |path| symlink("segment-0000", path).unwrap(),
-        |path| fs::create_dir(path).unwrap(),
-        |path| {
-            let fifo = rustix::fs::FileType::Fifo;
-            rustix::fs::mknodat(rustix::fs::CWD, path, fifo, 0o600.into(), 0).unwrap();
-        },
-    ];
-    for make in made {
-        make(&path);
-        assert!(matches!(
-            refused(folder.path(), &path),
-            StoreError::WrongFileType { .. }
-        ));
+    fs::hard_link(&elsewhere, &path).unwrap();
+    match refused(folder.path(), &path) {
+        StoreError::WrongFileType { found, .. } => assert!(found.contains("hard link"), "{found}"),
+        other => panic!("{other}"),
+    }
+    fs::remove_file(&path).unwrap();
+    for (what, make) in NO_FILES {
+        make(&path, &elsewhere);
+        match refused(folder.path(), &path) {
+            StoreError::WrongFileType { found, .. } => assert_eq!(found, what),
+            other => panic!("{what}: {other}"),
+        }
         if fs::remove_file(&path).is_err() {
             fs::remove_dir(&path).unwrap();
         }

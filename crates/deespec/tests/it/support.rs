@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fs;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -153,6 +154,30 @@ pub(crate) fn told(error: &Error, path: &Path) -> String {
     }
     text
 }
+
+/// Makes something at the first path; a link leads to the second.
+pub(crate) type Make = fn(&Path, &Path);
+
+/// What may stand in the place of a file and is none, as errors call it.
+pub(crate) const NO_FILES: [(&str, Make); 6] = [
+    ("a symbolic link", |path, other| {
+        symlink(other, path).unwrap()
+    }),
+    ("a symbolic link", |path, _| {
+        symlink("nowhere", path).unwrap()
+    }),
+    ("a symbolic link", |path, _| {
+        symlink(path.file_name().unwrap(), path).unwrap()
+    }),
+    ("a folder", |path, _| fs::create_dir(path).unwrap()),
+    ("a FIFO", |path, _| {
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, path, fifo, 0o600.into(), 0).unwrap();
+    }),
+    ("a socket", |path, _| {
+        drop(UnixListener::bind(path).unwrap())
+    }),
+];
 
 /// Copies a folder with everything in it.
 pub(crate) fn copy_folder(from: &Path, to: &Path) {

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use deespec::{Error, Exposure, StoreError};
 
 use super::{MALLORY, TEAM, all_in, full, may_be_others, set_mode, use_all};
-use crate::support::{expected, quiet, store_values, told, tree};
+use crate::support::{NO_FILES, expected, quiet, store_values, told, tree};
 
 /// The files of `live/`.
 const FILES: [&str; 5] = [
@@ -25,16 +25,7 @@ fn what_others_can_write_is_refused_by_name_and_nothing_is_changed() {
     } else {
         getgid()
     };
-    for name in [
-        "",
-        "live",
-        "snapshots",
-        "live/lock",
-        "live/processes",
-        "live/segment-0000",
-        "live/epochs.jsonl",
-        "live/imports.jsonl",
-    ] {
+    for name in ["", "live", "snapshots"].into_iter().chain(FILES) {
         for (bits, exposure) in [
             (0o002, Exposure::Everybody),
             (0o020, Exposure::Group(others)),
@@ -144,26 +135,10 @@ fn wrong_kind(error: Error) -> (PathBuf, &'static str) {
     }
 }
 
-/// Makes something at the first path, which may lead to the second.
-type Make = fn(&Path, &Path);
-
 #[test]
 fn links_and_other_things_in_the_place_of_a_file_are_refused_by_name() {
-    let make: [(&str, Make); 4] = [
-        ("a symbolic link", |path, elsewhere| {
-            symlink(elsewhere, path).unwrap()
-        }),
-        ("a symbolic link", |path, _| {
-            symlink("nowhere", path).unwrap()
-        }),
-        ("a folder", |path, _| fs::create_dir(path).unwrap()),
-        ("a FIFO", |path, _| {
-            let fifo = rustix::fs::FileType::Fifo;
-            rustix::fs::mknodat(rustix::fs::CWD, path, fifo, 0o600.into(), 0).unwrap();
-        }),
-    ];
     for name in ["lock", "processes", "epochs.jsonl", "imports.jsonl"] {
-        for (what, make) in make {
+        for (what, make) in NO_FILES {
             let (folder, root) = full();
             let path = root.join("live").join(name);
             let elsewhere = folder.path().join("elsewhere");

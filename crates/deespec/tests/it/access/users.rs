@@ -2,25 +2,34 @@
 
 use std::fs;
 use std::os::unix::fs::chown;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
 
 use super::{ANNE, MALLORY, all_in, home_of, say, set_mode, user};
 use crate::roles;
 use crate::support::tree;
 
-#[test]
-fn a_store_of_somebody_else_is_refused() {
-    let (_folder, home) = home_of(MALLORY);
+/// A store `var` in the home of a user, that everybody can reach, with files of this mode.
+fn store_of(uid: u32, mode: u32) -> Option<(TempDir, PathBuf)> {
+    let (folder, home) = home_of(uid);
     let root = home.join("var");
-    let Some(said) = say(user(MALLORY, &[], "open", &root)) else {
-        return;
-    };
-    assert_eq!(said, ["opened"]);
-    // A trap: it stands where a user looks for a store, and invites.
+    assert_eq!(say(user(uid, &[], "open", &root))?, ["opened"]);
     for path in all_in(&root) {
-        set_mode(&path, if path.is_dir() { 0o755 } else { 0o666 });
+        set_mode(&path, if path.is_dir() { 0o755 } else { mode });
     }
     set_mode(&home, 0o755);
+    Some((folder, home))
+}
+
+#[test]
+fn a_store_of_somebody_else_is_refused() {
+    // A trap: it stands where a user looks for a store, and invites.
+    let Some((_folder, home)) = store_of(MALLORY, 0o666) else {
+        return;
+    };
+    let root = home.join("var");
     let before = tree(&root);
     let said = say(user(ANNE, &[], "open", &root)).unwrap();
     let reason = format!("belongs to user {MALLORY} and not to user {ANNE}");
@@ -45,15 +54,10 @@ fn a_store_of_somebody_else_is_refused() {
 
 #[test]
 fn an_owner_whom_a_container_does_not_know_is_told_as_such() {
-    let (_folder, home) = home_of(MALLORY);
-    let root = home.join("var");
-    let Some(_) = say(user(MALLORY, &[], "open", &root)) else {
+    let Some((_folder, home)) = store_of(MALLORY, 0o644) else {
         return;
     };
-    for path in all_in(&root) {
-        set_mode(&path, if path.is_dir() { 0o755 } else { 0o644 });
-    }
-    set_mode(&home, 0o755);
+    let root = home.join("var");
     let role = roles::command("open", &root);
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "61001", "--regid", "61001", "--clear-groups"]);
@@ -70,13 +74,11 @@ fn an_owner_whom_a_container_does_not_know_is_told_as_such() {
 
 #[test]
 fn a_store_in_a_folder_that_everybody_can_write_works_and_cannot_be_exchanged_for_another() {
-    let (_folder, home) = home_of(ANNE);
-    let root = home.join("var");
-    set_mode(&home, 0o777);
-    let Some(said) = say(user(ANNE, &[], "open", &root)) else {
+    let Some((_folder, home)) = store_of(ANNE, 0o600) else {
         return;
     };
-    assert_eq!(said, ["opened"]);
+    let root = home.join("var");
+    set_mode(&home, 0o777);
     fs::rename(&root, home.join("away")).unwrap();
     assert_eq!(say(user(MALLORY, &[], "open", &root)).unwrap(), ["opened"]);
     set_mode(&root, 0o755);
