@@ -307,3 +307,18 @@ fn a_store_with_holes_is_filled_before_it_is_used() {
     assert!(fs::metadata(&path).unwrap().blocks() * 512 >= bytes.len() as u64);
     assert_eq!(store_values(&store)["a_total,k=v"], 6);
 }
+
+#[test]
+fn a_first_segment_that_is_cut_short_is_told_and_not_touched() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let first = folder.path().join("live/segment-0000");
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&first)
+        .unwrap();
+    // Whoever reads behind this is ended by the kernel.
+    file.set_len(4096).unwrap();
+    let error = store.view().unwrap_err().to_string();
+    assert!(error.contains("segment-0000"), "{error}");
+}

@@ -75,17 +75,31 @@ fn a_file_with_the_rights_of_a_reader_is_no_danger() {
 }
 
 #[test]
-fn health_says_whose_the_store_is() {
+fn health_says_whose_the_store_is_and_who_may_use_it() {
     let (_folder, root) = full();
-    if may_be_others() {
-        for path in all_in(&root) {
-            chown(&path, Some(MALLORY), None).unwrap();
-        }
+    let is_as_health_says = || {
+        let live = fs::metadata(root.join("live")).unwrap();
+        let health = quiet().open(&root).unwrap().health().unwrap();
+        assert_eq!(
+            (health.owner, health.mode),
+            (live.uid(), live.mode() & 0o7777)
+        );
+        assert_eq!(health.shared_with, None);
+    };
+    is_as_health_says();
+    if !may_be_others() {
+        return;
     }
-    let owner = fs::metadata(root.join("live")).unwrap().uid();
-    let health = quiet().open(&root).unwrap().health().unwrap();
-    assert_eq!(health.owner, owner);
-    assert_eq!(health.shared_with, None);
+    let mut owners = vec![MALLORY];
+    // Where every user has a number, this one is a user like any other.
+    let numbers = fs::read_to_string("/proc/self/uid_map").unwrap();
+    owners.extend(numbers.contains(&u32::MAX.to_string()).then_some(65_534));
+    for owner in owners {
+        for path in all_in(&root) {
+            chown(&path, Some(owner), None).unwrap();
+        }
+        is_as_health_says();
+    }
 }
 
 #[test]
