@@ -42,7 +42,7 @@ pub(crate) struct Cli {
         value_name = "DIR",
         help_heading = "Global options"
     )]
-    pub(crate) store: Option<PathBuf>,
+    pub(crate) store: Vec<PathBuf>,
 
     /// How log lines on stderr look
     #[arg(
@@ -92,7 +92,7 @@ impl Cli {
             && let Ok(quick) = Quick::try_parse_from(arguments)
         {
             return Ok(Self {
-                store: quick.store,
+                store: quick.store.into_iter().collect(),
                 log_format: quick.log_format,
                 command: match quick.command {
                     QuickCommand::Inc(inc) => Command::Inc(inc),
@@ -182,6 +182,7 @@ pub(crate) enum Command {
     Import(command::import::Import),
     Export(command::export::Export),
     Watch(command::watch::Watch),
+    Serve(command::serve::Serve),
     Demo(command::demo::Demo),
     Completions(command::completions::Completions),
     Man(command::man::Man),

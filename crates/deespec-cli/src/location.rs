@@ -16,9 +16,8 @@ const STORE: &str = "var";
 /// The folder of the store: `--store`, else `DEESPEC_STORE`, else the nearest `.deespec/` upward, else
 /// a new one here.
 pub(crate) fn store_path(cli: &Cli) -> Result<PathBuf, Failure> {
-    if let Some(path) = named(cli) {
-        return std::path::absolute(&path)
-            .map_err(|error| Failure::new(format!("cannot locate {}: {error}", path.display())));
+    if let Some(path) = named(cli)? {
+        return absolute(&path);
     }
     let here = std::env::current_dir()
         .map_err(|error| Failure::new(format!("cannot tell the current folder: {error}")))?;
@@ -29,10 +28,28 @@ pub(crate) fn store_path(cli: &Cli) -> Result<PathBuf, Failure> {
     Ok(nearest.unwrap_or_else(|| here.join(FOLDER)).join(STORE))
 }
 
+/// The folders of the stores of a command that takes several: each `--store`, else as [`store_path`].
+pub(crate) fn store_paths(cli: &Cli) -> Result<Vec<PathBuf>, Failure> {
+    match cli.store.as_slice() {
+        [] => Ok(vec![store_path(cli)?]),
+        several => several.iter().map(|path| absolute(path)).collect(),
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path)
+        .map_err(|error| Failure::new(format!("cannot locate {}: {error}", path.display())))
+}
+
 /// The folder that `--store`, else `DEESPEC_STORE` names.
-pub(crate) fn named(cli: &Cli) -> Option<PathBuf> {
+pub(crate) fn named(cli: &Cli) -> Result<Option<PathBuf>, Failure> {
     let variable = || std::env::var_os("DEESPEC_STORE").filter(|path| !path.is_empty());
-    cli.store.clone().or_else(|| variable().map(PathBuf::from))
+    match cli.store.as_slice() {
+        [] => Ok(variable().map(PathBuf::from)),
+        [one] => Ok(Some(one.clone())),
+        _ => Err(Failure::new("--store names several folders")
+            .hint("this command has one store; `deespec serve` takes several")),
+    }
 }
 
 /// Opens the store that the command means. One that does not exist is made, and that is said.

@@ -49,8 +49,8 @@ pub use metric::{
     Quantile, Shape, TRANSACTIONS, Value, check_series,
 };
 pub use snapshot::{
-    Change, Compaction, Diff, Document, DocumentError, DocumentKind, Import, Published,
-    Restoration, Retention, Rotate, Rotation, SCHEMA_VERSION, Sample, Series, Snapshot,
+    Change, Changed, Compaction, Delta, Diff, Document, DocumentError, DocumentKind, Import,
+    Published, Restoration, Retention, Rotate, Rotation, SCHEMA_VERSION, Sample, Series, Snapshot,
     SnapshotName, TransactionCounts, View,
 };
 pub use store::{

@@ -74,7 +74,7 @@ struct Made<'a> {
 
 impl Init {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let path = location::named(cli).unwrap_or_else(|| PathBuf::from(FOLDER).join("var"));
+        let path = location::named(cli)?.unwrap_or_else(|| PathBuf::from(FOLDER).join("var"));
         let is_new = !location::exists(&path);
         let mut options = location::options("init").any_file_system(self.any_file_system);
         if let Some(stripes) = self.stripes {

@@ -15,6 +15,7 @@ pub(crate) mod remove;
 pub(crate) mod restore;
 pub(crate) mod rotate;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod set;
 pub(crate) mod show;
 pub(crate) mod snapshot;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         Command::Import(command) => command.run(cli, ui),
         Command::Export(command) => command.run(cli, ui),
         Command::Watch(command) => command.run(cli, ui),
+        Command::Serve(command) => command.run(cli, ui),
         Command::Demo(command) => command.run(ui),
         Command::Completions(command) => command.run(ui),
         Command::Man(command) => command.run(ui),

@@ -1,16 +1,14 @@
 //! `deespec watch`: live changes, redrawn in place on a terminal, one JSON line a change in a pipe.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use deespec::{Distribution, Kind, LabelSet, Store, TRANSACTIONS, Value, View};
+use deespec::{Changed, Delta, Family, LabelSet, Sample, Store, TRANSACTIONS, View};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::Cli;
-use crate::command::show::transactions;
 use crate::exit::{Code, Failure};
 use crate::location;
 use crate::ui::{Ui, columns, printable};
@@ -62,151 +60,44 @@ struct EpochLine<'a> {
 struct ChangeLine<'a> {
     at: &'a str,
     epoch: u64,
-    name: &'a str,
-    #[serde(rename = "type")]
-    kind: Kind,
-    labels: &'a LabelSet,
-    value: Shown<'a>,
-    delta: Delta,
+    #[serde(flatten)]
+    change: &'a Changed,
 }
 
-/// The value of a series that changed: as in documents, but without the buckets of a histogram.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Shown<'a> {
-    Histogram { count: u64, sum: f64 },
-    Other(&'a Value),
-}
+/// Which series are to be shown.
+struct Filter<'a>(Option<&'a str>);
 
-impl<'a> From<&'a Value> for Shown<'a> {
-    fn from(value: &'a Value) -> Self {
-        match value {
-            Value::Histogram(found) => Self::Histogram {
-                count: found.count(),
-                sum: found.sum(),
-            },
-            other => Self::Other(other),
-        }
-    }
-}
-
-/// By how much a series changed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(untagged)]
-enum Delta {
-    /// What was counted or observed.
-    Count(u64),
-    /// By how much a gauge moved; `null` in JSON where that is no finite number.
-    Moved(f64),
-}
-
-impl fmt::Display for Delta {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count(count) => write!(f, "+{count}"),
-            Self::Moved(by) => f.write_str(&signed(*by)),
-        }
-    }
-}
-
-impl Delta {
-    /// `None` where nothing changed. An info metric never changes.
-    fn between(before: Option<&Value>, after: &Value) -> Option<Self> {
-        let grown = |after: u64, before: Option<u64>| {
-            let delta = after.wrapping_sub(before.unwrap_or(0));
-            (delta != 0).then_some(Self::Count(delta))
-        };
-        match after {
-            Value::Counter(count) => grown(*count, before.and_then(Value::counter)),
-            Value::Histogram(found) => {
-                let count = |value: &Value| value.histogram().map(Distribution::count);
-                grown(found.count(), before.and_then(count))
-            }
-            after => {
-                let now = after.gauge()?;
-                match before.and_then(Value::gauge) {
-                    Some(before) if before.total_cmp(&now).is_eq() => None,
-                    before => Some(Self::Moved(now - before.unwrap_or(0.0))),
-                }
-            }
-        }
-    }
-}
-
-/// What was seen last.
-#[derive(Clone)]
-struct Seen {
-    epoch: u64,
-    values: BTreeMap<Key, Value>,
-    /// Of the families that have one.
-    units: BTreeMap<String, String>,
-}
-
-/// One series that changed.
-struct Change {
-    key: Key,
-    value: Value,
-    delta: Delta,
-}
-
-impl Seen {
-    fn of(view: &View, filter: Option<&str>) -> Self {
-        let four = transactions(view).map(|(name, count)| {
-            let key = (name.to_owned(), LabelSet::default());
-            (key, Value::Counter(count))
-        });
-        let others = view
-            .series
-            .iter()
-            .map(|s| ((s.name.clone(), s.labels.clone()), s.value.clone()));
-        let wanted = |((name, labels), _): &(Key, Value)| {
-            filter
-                .is_none_or(|text| name.contains(text) || labels.values().any(|v| v.contains(text)))
-        };
-        let values = four.into_iter().chain(others).filter(wanted).collect();
-        let families = view.families.iter();
-        let units = families.filter(|family| !family.unit().is_empty());
-        let units = units.map(|family| (family.name().to_owned(), family.unit().to_owned()));
-        Self {
-            epoch: view.epoch,
-            values,
-            units: units.collect(),
-        }
+impl Filter<'_> {
+    fn shows(&self, name: &str, labels: &LabelSet) -> bool {
+        let has = |text: &str| name.contains(text) || labels.values().any(|v| v.contains(text));
+        self.0.is_none_or(has)
     }
 
-    /// What changed since `before`. In a new epoch, what counts has begun again at 0.
-    fn changes_since(&self, before: &Self) -> Vec<Change> {
-        let is_same_epoch = self.epoch == before.epoch;
-        let changed = self.values.iter().filter_map(|(key, value)| {
-            let goes_on = is_same_epoch || value.kind() == Kind::Gauge;
-            let base = before.values.get(key).filter(|_| goes_on);
-            Some(Change {
-                key: key.clone(),
-                value: value.clone(),
-                delta: Delta::between(base, value)?,
-            })
-        });
-        changed.collect()
+    /// What changed since `before` and is still there.
+    fn changes(&self, now: &View, before: &View) -> Vec<Changed> {
+        let mut changes = now.changes_since(before);
+        changes.retain(|change| change.delta.is_some() && self.shows(&change.name, &change.labels));
+        changes
     }
 }
 
 impl Watch {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let store = location::open(cli, ui, "watch")?;
-        let mut screen = (ui.is_terminal() && !self.json).then(Screen::new);
-        let mut seen = Seen::of(&store.view()?, self.filter.as_deref());
-        let first = seen.clone();
+        let filter = Filter(self.filter.as_deref());
+        let mut seen = store.view()?;
+        let mut screen = (ui.is_terminal() && !self.json).then(|| Screen::new(seen.clone()));
         if let Some(screen) = &mut screen {
-            screen.draw(&store, &seen, &first, &[], ui);
+            screen.draw(&store, &seen, &filter, &[], ui);
         }
         let mut left = self.changes.unwrap_or(u64::MAX);
         while left > 0 {
             ui.pause(Duration::from_millis(self.interval));
-            let now = Seen::of(&store.view()?, self.filter.as_deref());
-            let changes = now.changes_since(&seen);
+            let now = store.view()?;
+            let changes = filter.changes(&now, &seen);
             let turned = now.epoch != seen.epoch;
             if let Some(screen) = &mut screen {
-                screen.draw(&store, &now, &first, &changes, ui);
+                screen.draw(&store, &now, &filter, &changes, ui);
                 left = left.saturating_sub(changes.len() as u64);
             } else {
                 let at = Timestamp::now().to_string();
@@ -225,11 +116,7 @@ impl Watch {
                     ui.json_line(&ChangeLine {
                         at: &at,
                         epoch: now.epoch,
-                        name: &change.key.0,
-                        kind: change.value.kind(),
-                        labels: &change.key.1,
-                        value: (&change.value).into(),
-                        delta: change.delta,
+                        change,
                     })?;
                 }
             }
@@ -243,53 +130,70 @@ impl Watch {
 struct Screen {
     lines: usize,
     begun: Instant,
+    /// What there was when the watch began.
+    first: View,
     /// When each series changed last, and by how much.
     recent: BTreeMap<Key, (Instant, Delta)>,
 }
 
 impl Screen {
-    fn new() -> Self {
+    fn new(first: View) -> Self {
         Self {
             lines: 0,
             begun: Instant::now(),
+            first,
             recent: BTreeMap::new(),
         }
     }
 
     /// Draws the four built-in counters and the series that changed since the watch began.
-    fn draw(&mut self, store: &Store, now: &Seen, first: &Seen, changes: &[Change], ui: &Ui) {
+    fn draw(
+        &mut self,
+        store: &Store,
+        now: &View,
+        filter: &Filter<'_>,
+        changes: &[Changed],
+        ui: &Ui,
+    ) {
         for change in changes {
-            self.recent
-                .insert(change.key.clone(), (Instant::now(), change.delta));
+            if let Some(delta) = change.delta {
+                let key = (change.name.clone(), change.labels.clone());
+                self.recent.insert(key, (Instant::now(), delta));
+            }
         }
         self.recent
             .retain(|_, (at, _)| at.elapsed() < Duration::from_secs(2));
-        let moved = |key: &Key, value: &Value| {
-            let first_seen = first.values.get(key);
-            now.epoch != first.epoch || Delta::between(first_seen, value).is_some()
+        let known: BTreeMap<_, _> = self.first.samples().map(|s| (key(s), &s.value)).collect();
+        let moved = |sample: &Sample| {
+            let first_seen = known.get(&key(sample)).copied();
+            now.epoch != self.first.epoch || Delta::between(first_seen, &sample.value).is_some()
         };
-        let is_built_in = |key: &Key| TRANSACTIONS.contains(&key.0.as_str());
-        let mut shown: Vec<(&Key, &Value)> = now
-            .values
+        let is_built_in = |sample: &Sample| TRANSACTIONS.contains(&sample.name.as_str());
+        let wanted: Vec<&Sample> = now
+            .samples()
+            .filter(|sample| filter.shows(&sample.name, &sample.labels))
+            .collect();
+        let mut shown: Vec<&Sample> = wanted
             .iter()
+            .copied()
             // As in `deespec show`, what went with its process is nothing to look at.
-            .filter(|(_, value)| !is_without_processes(value))
-            .filter(|(key, value)| is_built_in(key) || moved(key, value))
+            .filter(|sample| !is_without_processes(&sample.value))
+            .filter(|sample| is_built_in(sample) || moved(sample))
             .collect();
         // The heading takes four lines, the last line and the cursor two more.
         let room = height().saturating_sub(6).max(1);
         // Where not all have room, what moves now is what somebody looks for.
         let are_cut = shown.len() > room;
-        let is_still = |key: &Key| are_cut && !self.recent.contains_key(key);
-        shown.sort_by_cached_key(|(key, _)| (!is_built_in(key), is_still(key)));
-        let mixed = are_mixed(shown.iter().map(|(_, value)| *value));
-        let rows = shown.iter().take(room).map(|(key, value)| {
-            let recent = self.recent.get(key);
-            let delta = recent.map_or_else(String::new, |(_, delta)| delta.to_string());
-            let unit = now.units.get(&key.0).map_or("", String::as_str);
-            let mut row = vec![key.0.clone(), exact(value, unit), delta];
-            row.extend(mixed.then(|| values::kind(value)));
-            row.push(labels(key.1.iter()));
+        let is_still = |sample: &Sample| are_cut && !self.recent.contains_key(&key(sample));
+        shown.sort_by_cached_key(|sample| (!is_built_in(sample), is_still(sample)));
+        let mixed = are_mixed(shown.iter().map(|sample| &sample.value));
+        let rows = shown.iter().take(room).map(|sample| {
+            let recent = self.recent.get(&key(sample));
+            let delta = recent.map_or_else(String::new, |(_, delta)| moved_by(*delta));
+            let unit = now.family(&sample.name).map_or("", Family::unit);
+            let mut row = vec![sample.name.clone(), exact(&sample.value, unit), delta];
+            row.extend(mixed.then(|| values::kind(&sample.value)));
+            row.push(labels(sample.labels.iter()));
             row
         });
         let header: &[&str] = if mixed {
@@ -301,7 +205,7 @@ impl Screen {
         let mut text = format!(
             "epoch {}, {} series, {} shown, watching for {} s (Ctrl-C ends)\n{}\n\n{table}",
             now.epoch,
-            now.values.len(),
+            wanted.len(),
             shown.len(),
             self.begun.elapsed().as_secs(),
             printable(&store.path().display().to_string()),
@@ -319,6 +223,18 @@ impl Screen {
         let text = text.replace('\n', "\x1b[K\n");
         ui.print(&format!("{back}\x1b[?7l{text}\x1b[J\x1b[?7h"));
     }
+}
+
+/// A change with its sign.
+fn moved_by(delta: Delta) -> String {
+    match delta {
+        Delta::Moved(by) => signed(by),
+        delta => delta.to_string(),
+    }
+}
+
+fn key(sample: &Sample) -> Key {
+    (sample.name.clone(), sample.labels.clone())
 }
 
 /// Rows of the terminal.

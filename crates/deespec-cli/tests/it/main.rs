@@ -14,7 +14,10 @@ mod counting;
 mod demo;
 mod output;
 mod pipes;
+#[path = "../../../deespec/tests/it/prometheus.rs"]
+mod prometheus;
 mod run;
+mod serve;
 mod sessions;
 mod signals;
 mod support;

@@ -4,6 +4,7 @@
 //! here has one commit point in the store, and [`settle`] completes whatever a killed process left
 //! undone behind it.
 
+mod changes;
 mod compaction;
 mod counts;
 mod diff;
@@ -21,8 +22,10 @@ mod rotation;
 mod settle;
 mod take;
 mod time;
+mod together;
 mod view;
 
+pub use changes::{Changed, Delta};
 pub use compaction::Compaction;
 pub use counts::TransactionCounts;
 pub use diff::{Change, Diff};

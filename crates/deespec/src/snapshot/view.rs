@@ -49,7 +49,7 @@ pub struct View {
     /// What could not be read and is therefore not in the view, one sentence each.
     pub skipped: Vec<String>,
     /// The four built-in counters as samples; one that could not be read is not among them.
-    built_in: Vec<Sample>,
+    pub(super) built_in: Vec<Sample>,
 }
 
 impl View {
@@ -215,7 +215,7 @@ pub(crate) fn split(
     )
 }
 
-fn is_built_in(name: &str, labels: &LabelSet) -> bool {
+pub(super) fn is_built_in(name: &str, labels: &LabelSet) -> bool {
     labels.is_empty() && TRANSACTIONS.contains(&name)
 }
 

@@ -35,6 +35,7 @@ mod model;
 mod native;
 mod oracles;
 mod programs;
+mod prometheus;
 mod protobuf;
 mod puppet;
 mod readers;

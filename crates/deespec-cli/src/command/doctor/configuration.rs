@@ -11,7 +11,7 @@ use crate::location::configuration_folder;
 
 /// The thresholds of `--config`, else `DEESPEC_CONFIG`, else of the file beside the store, else the
 /// defaults.
-pub(super) fn thresholds(given: Option<&Path>, store: &Path) -> Result<Thresholds, Failure> {
+pub(crate) fn thresholds(given: Option<&Path>, store: &Path) -> Result<Thresholds, Failure> {
     let named = given.map(PathBuf::from).or_else(|| {
         std::env::var_os("DEESPEC_CONFIG")
             .filter(|path| !path.is_empty())

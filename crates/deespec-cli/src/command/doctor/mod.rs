@@ -7,7 +7,7 @@ mod report;
 use std::path::PathBuf;
 
 use clap::Args;
-use deespec::gate::{Judgement, Verdict};
+use deespec::gate::{Judgement, Thresholds, Verdict};
 use deespec::{DocumentError, Error, Published, Store, StoreError, View};
 
 use crate::args::{Cli, Json};
@@ -15,6 +15,7 @@ use crate::exit::{Code, Failure, chain};
 use crate::location;
 use crate::ui::{self, Ui};
 
+pub(crate) use configuration::thresholds;
 pub(crate) use report::Report;
 
 const AFTER_HELP: &str = "\
@@ -52,18 +53,14 @@ impl Doctor {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let path = location::store_path(cli)?;
         // Before the store is touched: a gate without its configuration judges nothing.
-        let thresholds = if self.check_thresholds || self.config.is_some() {
-            Some(configuration::thresholds(self.config.as_deref(), &path)?)
+        let limits = if self.check_thresholds || self.config.is_some() {
+            Some(thresholds(self.config.as_deref(), &path)?)
         } else {
             None
         };
         let store = location::open_as(&path, ui, &location::options("doctor"))?;
         let examined = Examination::of(&store)?;
-        let judgement = thresholds.map(|thresholds| {
-            let mut judgement = thresholds.judge(&examined.view.transactions, &examined.problems);
-            judgement.checked_at = Some(format!("{:.0}", jiff::Timestamp::now()));
-            judgement
-        });
+        let judgement = limits.map(|limits| judge(&limits, &examined));
         let report = Report {
             examined: &examined,
             path: ui::path(store.path()),
@@ -86,6 +83,13 @@ impl Doctor {
         }
         Ok(code(&examined, judgement.as_ref()))
     }
+}
+
+/// The verdict on what was looked at, now.
+pub(crate) fn judge(thresholds: &Thresholds, examined: &Examination) -> Judgement {
+    let mut judgement = thresholds.judge(&examined.view.transactions, &examined.problems);
+    judgement.checked_at = Some(format!("{:.0}", jiff::Timestamp::now()));
+    judgement
 }
 
 /// What the doctor looked at.

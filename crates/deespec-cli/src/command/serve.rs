@@ -1,0 +1,234 @@
+//! `deespec serve`: stores over HTTP.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use deespec_server::{Config, Error, Events, Limits, Served, Token};
+
+use crate::args::Cli;
+use crate::command::doctor;
+use crate::exit::{Code, Failure, chain};
+use crate::ui::Ui;
+use crate::{files, location};
+
+const AFTER_HELP: &str = "\
+Example:
+  deespec serve
+  deespec serve --store /srv/a/var --store /srv/b/var --listen 127.0.0.1:9000
+
+What there is:
+  /metrics              what Prometheus scrapes: OpenMetrics, Prometheus text or
+                        protobuf, as the scraper asks
+  /-/healthy, /-/ready  for supervisors
+  /api/v1/…             JSON; /api/v1/openapi.json describes it
+  /api/v1/live, /ws     changes as they happen
+
+Several stores are told apart by the label store: the folder that holds the
+.deespec/, or the store's own name, or its whole path where that is not enough.
+
+On an address that other machines reach, every request needs the token of
+--token-file or DEESPEC_TOKEN; elsewhere only what changes a store does.";
+
+/// How often a store that is served is made durable and published.
+const SYNC: Duration = Duration::from_secs(1);
+/// More is no token.
+const TOKEN_BYTES: u64 = 4096;
+
+/// Serve stores over HTTP: to Prometheus, to browsers, to programs
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Serve {
+    /// The address and port to listen on
+    #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS")]
+    listen: String,
+
+    /// A file with the token that clients have to know
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// Listen beyond this machine without a token
+    #[arg(long)]
+    insecure: bool,
+
+    /// A name by which the server may be called; may be repeated
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+
+    /// Connections at once
+    #[arg(long, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+
+    /// Clients of one address that follow changes
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    live_clients: u16,
+
+    /// End after one scrape was answered
+    #[arg(long)]
+    once: bool,
+
+    /// Judge by this file, as `deespec doctor` does
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        let listen = self.address()?;
+        let token = self.token()?;
+        deespec_server::may_listen(listen, token.as_ref(), self.insecure)?;
+        let paths = location::store_paths(cli)?;
+        // Before anything listens: a gate without its configuration judges nothing.
+        for path in &paths {
+            doctor::thresholds(self.config.as_deref(), path)?;
+        }
+        let options = location::options("serve").background_sync(Some(SYNC));
+        let mut stores = Vec::new();
+        for (name, path) in names(&paths).into_iter().zip(&paths) {
+            let store = location::open_as(path, ui, &options)?;
+            stores.push(Served { name, store });
+        }
+        let config = self.config.clone();
+        deespec_server::serve(Config {
+            listen,
+            stores,
+            token,
+            insecure: self.insecure,
+            hosts: self.hosts.clone(),
+            limits: Limits {
+                connections: self.connections.into(),
+                live_clients: self.live_clients.into(),
+                ..Limits::default()
+            },
+            once: self.once,
+            judge: Arc::new(move |store| judge(store, config.as_deref())),
+            events: Box::new(Log(*ui)),
+        })?;
+        Ok(Code::Done)
+    }
+
+    fn address(&self) -> Result<SocketAddr, Failure> {
+        let wrong = |why: String| {
+            let message = format!("cannot listen on {}: {why}", self.listen);
+            Failure::new(message).hint("give an address and a port, such as 127.0.0.1:9464")
+        };
+        let mut addresses = self
+            .listen
+            .to_socket_addrs()
+            .map_err(|error| wrong(error.to_string()))?;
+        addresses
+            .next()
+            .ok_or_else(|| wrong("it has no address".to_owned()))
+    }
+
+    /// The token of `--token-file`, else of `DEESPEC_TOKEN`. Never of an argument, which others can read.
+    fn token(&self) -> Result<Option<Token>, Failure> {
+        let text = match &self.token_file {
+            Some(path) => files::read(path, TOKEN_BYTES).map_err(|error| {
+                Failure::new(format!(
+                    "cannot read the token in {}: {error}",
+                    path.display()
+                ))
+                .hint("--token-file must name a file that this user may read")
+            })?,
+            None => match std::env::var("DEESPEC_TOKEN") {
+                Ok(text) if !text.is_empty() => text,
+                _ => return Ok(None),
+            },
+        };
+        let token = Token::new(&text).map_err(|why| {
+            let hint = "make one with `head -c 32 /dev/urandom | base64 > FILE`";
+            Failure::new(format!("this is no token: {why}")).hint(hint)
+        })?;
+        Ok(Some(token))
+    }
+}
+
+/// What each store is called: short, and different from the others.
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    let short: Vec<String> = paths.iter().map(|path| short(path)).collect();
+    let mut count = BTreeMap::new();
+    for name in &short {
+        *count.entry(name.clone()).or_insert(0) += 1;
+    }
+    let names = short.into_iter().zip(paths);
+    names
+        .map(|(name, path)| match count.get(&name) {
+            Some(1) => name,
+            _ => path.display().to_string(),
+        })
+        .collect()
+}
+
+/// The folder that holds the `.deespec/` in which a store lies; else the store's own name.
+fn short(path: &Path) -> String {
+    let around = location::configuration_folder(path);
+    let named = if around == path {
+        path
+    } else {
+        around.parent().unwrap_or(path)
+    };
+    let name = named.file_name().unwrap_or(named.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+/// What `deespec doctor --json --check-thresholds` says.
+fn judge(store: &deespec::Store, config: Option<&Path>) -> Result<String, String> {
+    let failed = |failure: Failure| failure.message;
+    // Read again each time: who changes a limit wants to see the verdict.
+    let thresholds = doctor::thresholds(config, store.path()).map_err(failed)?;
+    let examined = doctor::Examination::of(store).map_err(failed)?;
+    let judgement = doctor::judge(&thresholds, &examined);
+    let report = doctor::Report {
+        examined: &examined,
+        path: crate::ui::path(store.path()),
+        judgement: Some(&judgement),
+        width: None,
+    };
+    serde_json::to_string(&report.to_json()).map_err(|error| error.to_string())
+}
+
+/// Says on stderr what happens.
+struct Log(Ui);
+
+impl Events for Log {
+    fn listening(&self, address: SocketAddr) {
+        self.0
+            .info("Serving", vec![("address", format!("http://{address}"))]);
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let failure = Self::new(chain(&error));
+        match error {
+            Error::Open { .. } => failure.hint(
+                "give one with --token-file FILE, listen on 127.0.0.1 behind a proxy, or let everybody \
+                 read with --insecure",
+            ),
+            Error::Listen { .. } => {
+                failure.hint("choose another with --listen ADDRESS:PORT, or end what listens there")
+            }
+            _ => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_get_short_names_that_differ() {
+        let of = |paths: &[&str]| names(&paths.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert_eq!(of(&["/srv/a/.deespec/var", "/srv/jobs"]), ["a", "jobs"]);
+        assert_eq!(
+            of(&["/srv/a/var", "/srv/b/var"]),
+            ["/srv/a/var", "/srv/b/var"]
+        );
+        assert_eq!(of(&["/"]), ["/"]);
+    }
+}

@@ -1,0 +1,154 @@
+//! `deespec serve`: the real program, asked over real sockets.
+
+mod api;
+mod guard;
+mod life;
+mod limits;
+mod live;
+mod prometheus;
+mod scrape;
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::{Sandbox, lines, next};
+
+/// The token of all tests.
+const TOKEN: &str = "a-token-that-only-tests-know";
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server that is ended by its own process id when the test ends.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An answer.
+struct Answer {
+    status: u16,
+    headers: ureq::http::HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Server {
+    /// Serves the sandbox' store on a free port, with the token.
+    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        let mut command = sandbox.deespec(&["serve", "--listen", "127.0.0.1:0"]);
+        command.args(arguments).env("DEESPEC_TOKEN", TOKEN);
+        Self::run(command)
+    }
+
+    /// Runs a command that becomes a server, and waits until it says where it listens.
+    fn run(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let said = lines(child.stderr.take().unwrap());
+        let address = loop {
+            let line = next(&said);
+            if let Some((_, address)) = line.split_once("address=http://") {
+                break address.parse().unwrap();
+            }
+        };
+        // Whoever writes to a closed pipe dies of it.
+        std::thread::spawn(move || said.iter().for_each(drop));
+        Self { child, address }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &[])
+    }
+
+    fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = agent().get(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.call())
+    }
+
+    fn post(&self, path: &str, token: &str, body: Option<&str>) -> Answer {
+        let request = agent().post(self.url(path));
+        let request = request.header("Authorization", format!("Bearer {token}"));
+        answer(match body {
+            Some(body) => request
+                .header("Content-Type", "application/json")
+                .send(body),
+            None => request.send_empty(),
+        })
+    }
+
+    /// Sends bytes as they are and gives everything that comes back until the server closes.
+    fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        // The server may close before it has read everything.
+        let _ = stream.write_all(bytes);
+        rest(&mut stream)
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+/// Everything until the other side closes, or resets because it had not read all of what was sent.
+fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE));
+    config.build().new_agent()
+}
+
+fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let mut response = response.unwrap();
+    let bytes = response
+        .body_mut()
+        .with_config()
+        .limit(1 << 30)
+        .read_to_vec()
+        .unwrap();
+    Answer {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+    }
+}

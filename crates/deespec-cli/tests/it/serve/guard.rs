@@ -1,0 +1,162 @@
+//! Who may ask.
+
+use std::time::Instant;
+
+use crate::support::{Sandbox, code, stderr};
+
+use super::{Server, TOKEN};
+
+fn get(server: &Server, headers: &str) -> String {
+    server.raw(format!("GET /metrics HTTP/1.1\r\nConnection: close\r\n{headers}\r\n").as_bytes())
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or_default()
+}
+
+#[test]
+fn a_name_that_is_not_the_servers_is_refused() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &["--host", "metrics.example"]);
+    for ours in [
+        "localhost",
+        "127.0.0.1:1",
+        "[::1]:80",
+        "METRICS.example:9464",
+    ] {
+        assert_eq!(
+            status(&get(&server, &format!("Host: {ours}\r\n"))),
+            "200",
+            "{ours}"
+        );
+    }
+    for other in [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:9464",
+        "",
+    ] {
+        let answer = get(&server, &format!("Host: {other}\r\n"));
+        assert_eq!(status(&answer), "421", "{other}: {answer}");
+        assert!(answer.contains("--host NAME"), "{answer}");
+    }
+    assert_eq!(status(&get(&server, "")), "400");
+    assert_eq!(
+        status(&get(&server, "Host: localhost\r\nHost: evil.example\r\n")),
+        "400"
+    );
+}
+
+#[test]
+fn a_page_of_another_site_may_not_ask_nor_listen() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let host = server.address.to_string();
+    let own = get(
+        &server,
+        &format!("Host: {host}\r\nOrigin: http://{host}\r\n"),
+    );
+    assert_eq!(status(&own), "200", "{own}");
+    for origin in ["http://evil.example", "null", "http://127.0.0.1:1", ""] {
+        let headers = format!("Host: {host}\r\nOrigin: {origin}\r\n");
+        assert_eq!(status(&get(&server, &headers)), "403", "{origin}");
+        let upgrade = server.raw(
+            format!(
+                "GET /api/v1/ws HTTP/1.1\r\n{headers}Connection: Upgrade\r\nUpgrade: websocket\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            .as_bytes(),
+        );
+        assert_eq!(status(&upgrade), "403", "{origin}: {upgrade}");
+    }
+}
+
+#[test]
+fn who_changes_something_needs_the_token() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    for wrong in ["", "wrong", &TOKEN[1..], &format!("{TOKEN}x")] {
+        let answer = server.post("/api/v1/rotate", wrong, None);
+        assert_eq!(answer.status, 401, "{wrong}: {}", answer.body);
+        assert!(answer.header("www-authenticate").starts_with("Basic"));
+        assert!(!answer.body.contains(TOKEN));
+    }
+    assert_eq!(server.post("/api/v1/rotate", TOKEN, None).status, 200);
+    assert_eq!(sandbox.json(&["show", "--json"])["epoch"], 2);
+    // Reading does not, and a GET changes nothing.
+    assert_eq!(server.get("/api/v1/rotate").status, 405);
+    let mut none = sandbox.deespec(&["serve", "--listen", "127.0.0.1:0"]);
+    none.env_remove("DEESPEC_TOKEN");
+    let without = Server::run(none);
+    let answer = without.post("/api/v1/rotate", TOKEN, None);
+    assert_eq!(answer.status, 403, "{}", answer.body);
+    assert!(answer.body.contains("--token-file"), "{}", answer.body);
+}
+
+#[test]
+fn beyond_this_machine_everybody_needs_the_token() {
+    let sandbox = Sandbox::new();
+    let begun = Instant::now();
+    let refused = sandbox.output(&["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(code(&refused), 3, "{begun:?}");
+    let said = stderr(&refused);
+    assert!(
+        said.contains("there is no token") && said.contains("--token-file"),
+        "{said}"
+    );
+    let mut command = sandbox.deespec(&["serve", "--listen", "0.0.0.0:0"]);
+    command.env("DEESPEC_TOKEN", TOKEN);
+    let mut server = Server::run(command);
+    server.address.set_ip([127, 0, 0, 1].into());
+    for path in [
+        "/metrics",
+        "/api/v1/view",
+        "/api/v1/live",
+        "/",
+        "/-/healthy",
+    ] {
+        assert_eq!(server.get(path).status, 401, "{path}");
+    }
+    let bearer = format!("Bearer {TOKEN}");
+    let answer = server.get_with("/metrics", &[("Authorization", &bearer)]);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let mut open = sandbox.deespec(&["serve", "--listen", "0.0.0.0:0", "--insecure"]);
+    open.env_remove("DEESPEC_TOKEN");
+    let mut open = Server::run(open);
+    open.address.set_ip([127, 0, 0, 1].into());
+    assert_eq!(open.get("/metrics").status, 200);
+}
+
+#[test]
+fn a_token_that_is_none_is_refused_before_anything_is_served() {
+    let sandbox = Sandbox::new();
+    for (content, reason) in [
+        ("short", "fewer than 16"),
+        ("sixteen and more ä", "visible ASCII"),
+    ] {
+        std::fs::write(sandbox.path("token"), content).unwrap();
+        let output = sandbox.output(&["serve", "--listen", "127.0.0.1:0", "--token-file", "token"]);
+        let said = stderr(&output);
+        assert_eq!(code(&output), 3, "{said}");
+        assert!(said.contains(reason) && !said.contains(content), "{said}");
+    }
+    let output = sandbox.output(&["serve", "--token-file", "nowhere"]);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("nowhere"));
+}
+
+#[test]
+fn every_answer_tells_the_browser_to_load_nothing_from_elsewhere() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    for path in ["/metrics", "/nothing", "/api/v1/view"] {
+        let answer = server.get(path);
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
+        assert!(
+            !policy.contains("unsafe") && !policy.contains("http"),
+            "{path}: {policy}"
+        );
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    }
+}

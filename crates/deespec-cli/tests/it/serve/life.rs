@@ -1,0 +1,103 @@
+//! How a server begins and ends, and what supervisors hear.
+
+use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
+use std::process::Stdio;
+
+use rustix::process::Signal;
+
+use crate::support::{PROGRAM, Sandbox, code, stderr};
+
+use super::{PATIENCE, Server};
+
+#[test]
+fn a_signal_ends_it_with_success_and_frees_the_port() {
+    let sandbox = Sandbox::new();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = Server::start(&sandbox, &[]);
+        assert_eq!(server.get("/-/healthy").body, "healthy\n");
+        server.signal(signal);
+        assert!(server.child.wait().unwrap().success());
+        TcpListener::bind(server.address).unwrap();
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_what_to_do() {
+    let sandbox = Sandbox::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = sandbox.output(&["serve", "--listen", &address]);
+    assert_eq!(code(&output), 3);
+    let said = stderr(&output);
+    assert!(
+        said.contains(&address) && said.contains("--listen"),
+        "{said}"
+    );
+    let output = sandbox.output(&["serve", "--listen", "nowhere"]);
+    assert!(
+        stderr(&output).contains("127.0.0.1:9464"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn systemd_hears_that_it_is_ready_and_that_it_stops() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = sandbox.deespec(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env("NOTIFY_SOCKET", &path);
+    let mut server = Server::run(command);
+    let hear = || {
+        let mut buffer = [0; 100];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
+    };
+    assert_eq!(hear(), "READY=1");
+    server.signal(Signal::TERM);
+    assert_eq!(hear(), "STOPPING=1");
+    assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
+fn a_socket_that_systemd_hands_over_is_used() {
+    let sandbox = Sandbox::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // A shell puts the socket where systemd does, and becomes the server.
+    let mut command = sandbox.command("sh");
+    let script =
+        "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" serve --listen 127.0.0.1:1";
+    command.args(["-c", script, PROGRAM]);
+    command.stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)));
+    let server = Server::run(command);
+    assert_eq!(server.address, address);
+    assert_eq!(server.get("/-/ready").body, "ready\n");
+}
+
+#[test]
+fn a_store_that_cannot_be_read_is_told_and_the_process_lives() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    assert_eq!(server.get("/-/ready").status, 200);
+    // Somebody puts another file into the place of the one that is mapped.
+    let first = sandbox.path("store/live/segment-0000");
+    let bytes = std::fs::read(&first).unwrap();
+    std::fs::remove_file(&first).unwrap();
+    std::fs::write(&first, bytes).unwrap();
+    let answer = server.get("/-/ready");
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(
+        answer.json()["error"]
+            .as_str()
+            .unwrap()
+            .contains("segment-0000"),
+        "{}",
+        answer.body
+    );
+    assert_eq!(server.get("/metrics").status, 503);
+    assert_eq!(server.get("/-/healthy").status, 200);
+}

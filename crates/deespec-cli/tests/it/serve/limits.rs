@@ -1,0 +1,147 @@
+//! What a client must not ask for, and that everybody else is served meanwhile.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::support::Sandbox;
+
+use super::{Server, TOKEN, rest};
+
+#[test]
+fn a_head_that_does_not_come_ends_the_connection() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let mut silent = server.connect();
+    let mut slow = server.connect();
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: local")
+        .unwrap();
+    // That the server closes is what ends these; it would wait for ever without its timer.
+    assert!(!rest(&mut slow).contains("200 OK"));
+    assert_eq!(rest(&mut silent), "");
+    assert_eq!(server.get("/-/healthy").status, 200);
+}
+
+#[test]
+fn a_head_that_is_too_long_is_refused() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let head = |bytes: usize| {
+        let filler = "x".repeat(bytes);
+        let address = server.address;
+        server.raw(
+            format!("GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nX: {filler}\r\n\r\n")
+                .as_bytes(),
+        )
+    };
+    assert!(head(8 * 1024).starts_with("HTTP/1.1 200"));
+    for bytes in [17 * 1024, 1 << 20] {
+        let answer = head(bytes);
+        assert!(
+            answer.starts_with("HTTP/1.1 431") || answer.is_empty(),
+            "{answer}"
+        );
+    }
+    assert_eq!(server.get("/-/healthy").status, 200);
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused_and_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let reason = "x".repeat(1 << 20);
+    let answer = server.post(
+        "/api/v1/rotate",
+        TOKEN,
+        Some(&format!(r#"{{"reason":"{reason}"}}"#)),
+    );
+    assert_eq!(answer.status, 413, "{}", answer.body);
+    for (body, part) in [
+        (r#"{"reason":1}"#, "reason"),
+        (r#"{"why":"no"}"#, "unknown field"),
+        ("{", "EOF"),
+    ] {
+        let answer = server.post("/api/v1/rotate", TOKEN, Some(body));
+        assert!((400..500).contains(&answer.status), "{}", answer.body);
+        assert!(
+            answer.json()["error"].as_str().unwrap().contains(part),
+            "{}",
+            answer.body
+        );
+    }
+    let long = format!(r#"{{"reason":"{}"}}"#, "x".repeat(1001));
+    assert_eq!(
+        server.post("/api/v1/rotate", TOKEN, Some(&long)).status,
+        400
+    );
+    assert_eq!(sandbox.json(&["show", "--json"])["epoch"], 1);
+}
+
+#[test]
+fn one_connection_too_many_is_told_so_and_a_place_that_is_free_is_given() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &["--connections", "3"]);
+    let ask = |stream: &mut TcpStream| {
+        let address = server.address;
+        let request = format!("GET /-/healthy HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut byte = [0];
+        std::io::Read::read_exact(stream, &mut byte).unwrap();
+    };
+    let mut taken: Vec<TcpStream> = (0..3).map(|_| server.connect()).collect();
+    // Answered, so each has its place.
+    taken.iter_mut().for_each(ask);
+    let refused = server.raw(b"");
+    assert!(
+        refused.starts_with("HTTP/1.1 503") && refused.contains("too many connections"),
+        "{refused}"
+    );
+    taken.clear();
+    crate::support::ends("a place is free", || {
+        let answer = server.raw(
+            format!(
+                "GET /-/healthy HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+                server.address
+            )
+            .as_bytes(),
+        );
+        answer.starts_with("HTTP/1.1 200").then_some(())
+    });
+}
+
+#[test]
+fn ten_thousand_connections_do_not_keep_a_scrape_away() {
+    let sandbox = Sandbox::new();
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(11_000, |most| most.min(11_000));
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: Some(wanted.max(limit.current.unwrap_or(wanted))),
+            maximum: limit.maximum,
+        },
+    )
+    .unwrap();
+    let server = Server::start(&sandbox, &[]);
+    let most = (wanted as usize).saturating_sub(1000).min(10_000);
+    let mut held = Vec::new();
+    for _ in 0..most {
+        match TcpStream::connect(server.address) {
+            Ok(stream) => held.push(stream),
+            Err(error) => panic!("after {} connections: {error}", held.len()),
+        }
+    }
+    // Those who say nothing lose their places, and then a scrape gets one while all of these are still held.
+    crate::support::ends("a scrape is answered", || {
+        let answer = server.raw(
+            format!(
+                "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+                server.address
+            )
+            .as_bytes(),
+        );
+        answer.starts_with("HTTP/1.1 200").then_some(())
+    });
+    assert_eq!(held.len(), most);
+}

@@ -1,0 +1,50 @@
+//! The API in JSON. `openapi.rs` describes it, and the tests hold the description against the answers.
+
+mod act;
+mod gate;
+mod openapi;
+mod snapshots;
+mod view;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::App;
+use crate::error::Refusal;
+
+/// Which store is meant; all of them, or the only one, where nothing is said.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    store: Option<String>,
+}
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/view", get(view::view))
+        .route("/series", get(view::series))
+        .route("/snapshots", get(snapshots::list))
+        .route("/snapshots/{name}", get(snapshots::one))
+        .route("/gate", get(gate::gate))
+        .route("/snapshot", post(act::snapshot))
+        .route("/rotate", post(act::rotate))
+        .route("/openapi.json", get(openapi::document))
+}
+
+/// A text that is JSON already, within other JSON.
+fn raw(text: String) -> Result<Box<RawValue>, Refusal> {
+    RawValue::from_string(text).map_err(|error| Refusal::defect(&error))
+}
+
+/// Something as JSON, made on a thread that may take its time.
+fn json(value: &impl serde::Serialize) -> Result<Vec<u8>, Refusal> {
+    serde_json::to_vec(value).map_err(|error| Refusal::defect(&error))
+}
+
+fn answer(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,209 @@
+//! Who may ask: the name by which the server is called, the page that asks, and the token.
+//!
+//! A page of another site must not reach a server on this machine. So a request has to call the server by an
+//! address or a name that it knows (a rebound name is none), and one that comes from a page has to come from
+//! a page of this very server.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+
+use crate::App;
+use crate::config::{Config, Token};
+use crate::error::{Error, Refusal};
+
+/// Nothing is loaded from elsewhere, and nothing runs that is not a file of the page.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+pub(crate) struct Guard {
+    token: Option<Token>,
+    /// Whether the token is needed for reading as well.
+    reading_needs_token: bool,
+    hosts: Vec<String>,
+}
+
+impl Guard {
+    pub(crate) fn new(config: &Config, address: SocketAddr) -> Result<Self, Error> {
+        may_listen(address, config.token.as_ref(), config.insecure)?;
+        Ok(Self {
+            token: config.token.clone(),
+            reading_needs_token: !address.ip().is_loopback() && !config.insecure,
+            hosts: config
+                .hosts
+                .iter()
+                .map(|host| host.to_ascii_lowercase())
+                .collect(),
+        })
+    }
+
+    fn refusal(&self, request: &Request) -> Option<Refusal> {
+        let headers = request.headers();
+        let Some(host) = one(headers, &header::HOST) else {
+            let reason = "a request needs exactly one Host header";
+            return Some(Refusal::new(StatusCode::BAD_REQUEST, reason));
+        };
+        if !self.is_ours(host) {
+            let reason =
+                "this server is not called by that name; start it with --host NAME to allow it";
+            return Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, reason));
+        }
+        if headers.contains_key(header::ORIGIN) {
+            let origin = one(headers, &header::ORIGIN);
+            let from = origin.and_then(|origin| origin.split_once("://"));
+            if !from.is_some_and(|(_, from)| from.eq_ignore_ascii_case(host)) {
+                let reason = "a page of another site may not ask";
+                return Some(Refusal::new(StatusCode::FORBIDDEN, reason));
+            }
+        }
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if reads && !self.reading_needs_token {
+            return None;
+        }
+        let Some(token) = &self.token else {
+            let reason =
+                "to change something needs a token; start the server with --token-file FILE";
+            return Some(Refusal::new(StatusCode::FORBIDDEN, reason));
+        };
+        let given = one(headers, &header::AUTHORIZATION).and_then(given);
+        if given.is_some_and(|given| token.is(&given)) {
+            return None;
+        }
+        let reason = "that needs the token, as `Authorization: Bearer TOKEN`";
+        Some(Refusal::new(StatusCode::UNAUTHORIZED, reason))
+    }
+
+    /// Whether this server is called so. An address cannot be rebound to another one.
+    fn is_ours(&self, host: &str) -> bool {
+        let name = match host.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        };
+        let name = name.to_ascii_lowercase();
+        name.parse::<IpAddr>().is_ok() || name == "localhost" || self.hosts.contains(&name)
+    }
+}
+
+/// Fails where other machines can reach an address and nobody has to know a token there.
+///
+/// # Errors
+///
+/// [`Error::Open`].
+pub fn may_listen(address: SocketAddr, token: Option<&Token>, insecure: bool) -> Result<(), Error> {
+    match address.ip().is_loopback() || token.is_some() || insecure {
+        true => Ok(()),
+        false => Err(Error::Open { address }),
+    }
+}
+
+/// The value of a header that is there exactly once and is text.
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+/// The token of an `Authorization` header; with `Basic`, which browsers ask for, it is the password.
+fn given(header: &str) -> Option<String> {
+    let (scheme, rest) = header.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim());
+    let text = String::from_utf8(decoded.ok()?).ok()?;
+    Some(text.split_once(':')?.1.to_owned())
+}
+
+/// Lets a request through, or says why not; and has every answer tell the browser what it may do.
+pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = match app.guard.refusal(&request) {
+        None => next.run(request).await,
+        Some(refusal) => refusal.into_response(),
+    };
+    let asks = response.status() == StatusCode::UNAUTHORIZED;
+    let headers = response.headers_mut();
+    if asks {
+        let basic =
+            HeaderValue::from_static("Basic realm=\"deespec, any user, the token as password\"");
+        headers.insert(header::WWW_AUTHENTICATE, basic);
+    }
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ] {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+pub(crate) async fn nothing_there() -> Refusal {
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "there is nothing here; /metrics is what Prometheus scrapes, /api/v1/openapi.json says what else there is",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard() -> Guard {
+        Guard {
+            token: None,
+            reading_needs_token: false,
+            hosts: vec!["metrics.example".to_owned()],
+        }
+    }
+
+    #[test]
+    fn addresses_and_known_names_are_ours_and_nothing_else() {
+        for ours in [
+            "localhost",
+            "LOCALHOST:9464",
+            "127.0.0.1:9464",
+            "10.1.2.3",
+            "[::1]:9464",
+            "[::1]",
+            "metrics.example:80",
+        ] {
+            assert!(guard().is_ours(ours), "{ours}");
+        }
+        for other in [
+            "",
+            "evil.example",
+            "localhost.evil.example:9464",
+            "metrics.example.evil.example",
+            "127.0.0.1.evil.example",
+            "[evil.example]:80",
+        ] {
+            assert!(!guard().is_ours(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_given_as_bearer_or_as_a_password() {
+        assert_eq!(given("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(given("bearer  abc ").as_deref(), Some("abc"));
+        // "any:abc:d"
+        assert_eq!(given("Basic YW55OmFiYzpk").as_deref(), Some("abc:d"));
+        for wrong in ["", "abc", "Digest abc", "Basic !!!", "Basic YWJj"] {
+            assert_eq!(given(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a store shows over HTTP: what Prometheus scrapes, an API in JSON, and changes as they happen.
+//!
+//! This is the only asynchronous code. It reads stores through the library and prints nothing; what
+//! is to be said, the caller says ([`Events`]). What it serves is durable first: a view is read, the store
+//! is flushed, and only then the view is shown.
+//!
+//! The rooms, from the outside in: `listen` (sockets) → `connection` (limits of one connection) → `guard` (who
+//! may ask) → `scrape`, `api`, `live` → `stores` (blocking work beside the runtime).
+
+mod api;
+mod config;
+mod connection;
+mod error;
+mod guard;
+mod listen;
+mod live;
+mod scrape;
+mod stores;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+
+pub use config::{Config, Events, Judge, Limits, Served, Token};
+pub use error::Error;
+pub use guard::may_listen;
+
+use guard::Guard;
+use live::Hub;
+use stores::Stores;
+
+/// What every answer is made from.
+#[derive(Clone)]
+struct App {
+    stores: Arc<Stores>,
+    hub: Arc<Hub>,
+    guard: Arc<Guard>,
+    judge: Judge,
+    limits: Limits,
+}
+
+/// Serves until the process is told to end by SIGINT or SIGTERM, or, with [`Config::once`], until one scrape
+/// was answered.
+///
+/// # Errors
+///
+/// When the address cannot be listened on, or must not be without a token.
+pub fn serve(config: Config) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("deespec-serve")
+        .build()
+        .map_err(Error::Runtime)?;
+    let outcome = runtime.block_on(run(config));
+    // Whoever still reads a store must not keep the process from ending.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(config: Config) -> Result<(), Error> {
+    let listener = listen::listener(&config)?;
+    let address = listener.local_addr().map_err(|source| Error::Listen {
+        address: config.listen,
+        source,
+    })?;
+    let guard = Guard::new(&config, address)?;
+    let stores = Arc::new(Stores::new(config.stores));
+    let app = App {
+        hub: Hub::start(Arc::clone(&stores), config.limits),
+        stores,
+        guard: Arc::new(guard),
+        judge: config.judge,
+        limits: config.limits,
+    };
+    let once = config.once.then(connection::Once::new);
+    let signals = connection::Signals::new().map_err(Error::Runtime)?;
+    listen::say_ready();
+    config.events.listening(address);
+    let hub = Arc::clone(&app.hub);
+    let farewell = move || {
+        listen::say_stopping();
+        hub.end();
+    };
+    let (limits, router) = (app.limits, router(app, once.clone()));
+    connection::accept(listener, router, limits, signals, once, farewell).await;
+    Ok(())
+}
+
+fn router(app: App, once: Option<connection::Once>) -> Router {
+    let scrape = get(scrape::scrape);
+    let scrape = match once {
+        Some(once) => scrape.layer(axum::middleware::from_fn_with_state(
+            once,
+            connection::count,
+        )),
+        None => scrape,
+    };
+    let brief = Router::new()
+        .route("/metrics", scrape)
+        .route("/-/healthy", get(scrape::healthy))
+        .route("/-/ready", get(scrape::ready))
+        .nest("/api/v1", api::routes())
+        .layer(tower_http::compression::CompressionLayer::new())
+        .layer(tower_http::timeout::TimeoutLayer::with_status_code(
+            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            app.limits.answer,
+        ));
+    Router::new()
+        .merge(brief)
+        // These last as long as their reader stays.
+        .nest("/api/v1", live::routes())
+        .fallback(guard::nothing_there)
+        .layer(axum::extract::DefaultBodyLimit::max(app.limits.body_bytes))
+        .layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            guard::check,
+        ))
+        .with_state(app)
+}
