@@ -56,7 +56,7 @@ pub(crate) async fn accept(
     limits: Limits,
     signals: Signals,
     once: Option<Once>,
-    farewell: impl FnOnce(),
+    farewell: impl AsyncFnOnce(),
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let (ending, ends) = watch::channel(());
@@ -103,11 +103,14 @@ pub(crate) async fn accept(
         });
     }
     drop(listener);
-    farewell();
     drop(ending);
     // Whoever has all places is alone.
     let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(FAREWELL, places.acquire_many(all)).await;
+    let answered = async {
+        farewell().await;
+        let _ = places.acquire_many(all).await;
+    };
+    let _ = tokio::time::timeout(FAREWELL, answered).await;
 }
 
 /// Each request knows whose it is.

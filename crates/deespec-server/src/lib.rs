@@ -78,9 +78,10 @@ async fn run(config: Config) -> Result<(), Error> {
     listen::say_ready();
     config.events.listening(address);
     let hub = Arc::clone(&app.hub);
-    let farewell = move || {
+    let farewell = async move || {
         listen::say_stopping();
         hub.end();
+        hub.ended().await;
     };
     let (limits, router) = (app.limits, router(app, once.clone()));
     connection::accept(listener, router, limits, signals, once, farewell).await;

@@ -1,5 +1,6 @@
 //! One file per command: what it takes, what it does with the library, what it prints.
 
+pub(crate) mod assets;
 pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod declare;
@@ -49,6 +50,9 @@ pub(crate) fn run(cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         Command::Export(command) => command.run(cli, ui),
         Command::Watch(command) => command.run(cli, ui),
         Command::Serve(command) => command.run(cli, ui),
+        Command::Grafana(command) => command.run(ui),
+        Command::PrometheusRules(command) => command.run(ui),
+        Command::PrometheusConfig(command) => command.run(ui),
         Command::Demo(command) => command.run(ui),
         Command::Completions(command) => command.run(ui),
         Command::Man(command) => command.run(ui),

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod assets;
 mod attacks;
 mod compact;
 mod counting;

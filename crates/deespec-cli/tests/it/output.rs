@@ -325,7 +325,7 @@ fn a_manual_page_is_written_for_every_command_of_the_help() {
         .map(|line| line.split_whitespace().next().unwrap())
         .filter(|name| *name != "help")
         .collect();
-    assert_eq!(commands.len(), 22);
+    assert_eq!(commands.len(), 25);
     sandbox.ok(&["man", "--output", "pages"]);
     for command in commands {
         let page = std::fs::read_to_string(sandbox.path(format!("pages/deespec-{command}.1")));

@@ -24,9 +24,9 @@ const TOKEN: &str = "a-token-that-only-tests-know";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that is ended by its own process id when the test ends.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Drop for Server {
@@ -57,7 +57,7 @@ impl Answer {
 
 impl Server {
     /// Serves the sandbox' store on a free port, with the token.
-    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
         let mut command = sandbox.deespec(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(arguments).env("DEESPEC_TOKEN", TOKEN);
         Self::run(command)

@@ -25,7 +25,6 @@ pub(crate) struct Hub {
     /// Somebody follows, or the server ends.
     woken: Condvar,
     places: Arc<Places>,
-    limits: Limits,
     /// Distinguishes this server's messages from those of the one before.
     run: u64,
 }
@@ -61,8 +60,7 @@ impl Hub {
                 seen: Vec::new(),
             }),
             woken: Condvar::new(),
-            places: Arc::default(),
-            limits,
+            places: Places::new(limits.live_clients, limits.connections),
             run: since.unwrap_or_default().as_micros() as u64,
         });
         watcher::start(Arc::clone(&hub));
@@ -78,10 +76,13 @@ impl Hub {
         self.woken.notify_all();
     }
 
+    /// Returns when everybody has heard that and gone.
+    pub(crate) async fn ended(&self) {
+        self.places.all_free().await;
+    }
+
     pub(super) fn place(&self, address: IpAddr) -> Option<Place> {
-        let limits = &self.limits;
-        self.places
-            .take(address, limits.live_clients, limits.connections)
+        self.places.take(address)
     }
 
     /// Begins to follow: with what was missed since the message `last`, or with the whole view.

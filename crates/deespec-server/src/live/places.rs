@@ -1,43 +1,63 @@
-//! How many clients of one address follow changes.
+//! How many clients follow changes: of one address, and in all.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-#[derive(Default)]
-pub(super) struct Places(Mutex<HashMap<IpAddr, usize>>);
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub(super) struct Places {
+    all: Arc<Semaphore>,
+    in_all: usize,
+    of_one: usize,
+    taken: Mutex<HashMap<IpAddr, usize>>,
+}
 
 /// The place of one client, until it goes.
 pub(crate) struct Place {
     places: Arc<Places>,
     address: IpAddr,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Places {
-    /// `None` where `most` clients of this address are there already, or `in_all` of all addresses.
-    pub(super) fn take(
-        self: &Arc<Self>,
-        address: IpAddr,
-        most: usize,
-        in_all: usize,
-    ) -> Option<Place> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = taken.values().sum();
+    pub(super) fn new(of_one: usize, in_all: usize) -> Arc<Self> {
+        Arc::new(Self {
+            all: Arc::new(Semaphore::new(in_all)),
+            in_all,
+            of_one,
+            taken: Mutex::default(),
+        })
+    }
+
+    /// `None` where there are as many clients as there may be already.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let here = taken.get(&address).copied().unwrap_or_default();
-        if here >= most || all >= in_all {
+        if here >= self.of_one {
             return None;
         }
         taken.insert(address, here + 1);
+        drop(taken);
         Some(Place {
             places: Arc::clone(self),
             address,
+            _permit: permit,
         })
+    }
+
+    /// Returns when everybody has gone.
+    pub(super) async fn all_free(&self) {
+        let all = u32::try_from(self.in_all).unwrap_or(u32::MAX);
+        let _ = self.all.acquire_many(all).await;
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = self.places.taken.lock();
+        let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = taken.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -53,16 +73,16 @@ mod tests {
 
     #[test]
     fn each_address_has_its_places_and_gets_them_back() {
-        let places = Arc::new(Places::default());
+        let places = Places::new(2, 3);
         let [one, other] = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2])];
-        let first = places.take(one, 2, 3).unwrap();
-        let _second = places.take(one, 2, 3).unwrap();
-        assert!(places.take(one, 2, 3).is_none());
-        let third = places.take(other, 2, 3).unwrap();
-        assert!(places.take(other, 2, 3).is_none());
+        let first = places.take(one).unwrap();
+        let _second = places.take(one).unwrap();
+        assert!(places.take(one).is_none());
+        let third = places.take(other).unwrap();
+        assert!(places.take(other).is_none());
         drop(third);
         drop(first);
-        assert!(places.take(one, 2, 3).is_some());
-        assert_eq!(places.0.lock().unwrap().len(), 1);
+        assert!(places.take(one).is_some());
+        assert_eq!(places.taken.lock().unwrap().len(), 1);
     }
 }
