@@ -14,6 +14,7 @@ mod error;
 mod guard;
 mod listen;
 mod live;
+mod page;
 mod scrape;
 mod stores;
 
@@ -102,6 +103,7 @@ fn router(app: App, once: Option<connection::Once>) -> Router {
         .route("/-/healthy", get(scrape::healthy))
         .route("/-/ready", get(scrape::ready))
         .nest("/api/v1", api::routes())
+        .merge(page::routes())
         .layer(tower_http::compression::CompressionLayer::new())
         .layer(tower_http::timeout::TimeoutLayer::with_status_code(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
