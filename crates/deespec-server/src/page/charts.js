@@ -5,6 +5,8 @@
 /** How many seconds are kept. */
 const KEPT = 600;
 
+const time = (at) => new Date(at * 1000).toLocaleTimeString([], { timeStyle: "medium", hour12: false });
+
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export class Lines {
@@ -34,7 +36,7 @@ export class Lines {
         ...this.size(),
         cursor: { drag: { x: false, y: false } },
         scales: { y: { range: this.range } },
-        axes: [axis, { ...axis, size: 62, values: (_, all) => all.map(this.text) }],
+        axes: [{ ...axis, values: (_, all) => all.map(time) }, { ...axis, size: 62, values: (_, all) => all.map(this.text) }],
         series: [
           {},
           ...this.lines.map(([label, colour]) => ({
