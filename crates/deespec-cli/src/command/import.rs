@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use deespec::{DocumentError, Error, Import as Outcome};
+use deespec::{DocumentError, Error, Import as Outcome, StoreError};
 use serde::Serialize;
 
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::location;
 use crate::ui::{self, Ui, count};
+
+const WHAT_TO_GIVE: &str =
+    "give the path of a metrics.json, of a snapshot, or of a text that Prometheus scrapes";
 
 const AFTER_HELP: &str = "\
 Example:
@@ -53,8 +56,12 @@ impl Import {
         let outcome = store
             .import(&self.file, self.force)
             .map_err(|error| match error {
-                Error::Document(DocumentError::Missing { .. }) => Failure::new(error.to_string())
-                    .hint("give the path of a metrics.json, of a snapshot, or of a text that Prometheus scrapes"),
+                Error::Document(DocumentError::Missing { .. }) => {
+                    Failure::new(error.to_string()).hint(WHAT_TO_GIVE)
+                }
+                Error::Store(StoreError::WrongFileType { ref path, .. }) if *path == self.file => {
+                    Failure::from(error).hint(WHAT_TO_GIVE)
+                }
                 Error::Document(
                     DocumentError::Syntax { .. }
                     | DocumentError::Content { .. }
