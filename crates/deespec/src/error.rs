@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::snapshot::DocumentError;
+use crate::snapshot::{DocumentError, PushError};
 use crate::store::StoreError;
 
 /// Whatever can go wrong, by the room in which it did.
@@ -15,6 +15,9 @@ pub enum Error {
     /// A JSON document.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// What a program has pushed.
+    #[error(transparent)]
+    Push(#[from] PushError),
     /// The recorder of the `metrics` facade.
     #[cfg(feature = "metrics")]
     #[error(transparent)]

@@ -50,8 +50,8 @@ pub use metric::{
 };
 pub use snapshot::{
     Change, Changed, Compaction, Delta, Diff, Document, DocumentError, DocumentKind, Import,
-    Published, Restoration, Retention, Rotate, Rotation, SCHEMA_VERSION, Sample, Series, Snapshot,
-    SnapshotName, TransactionCounts, View,
+    Published, Push, PushError, Restoration, Retention, Rotate, Rotation, SCHEMA_VERSION, Sample,
+    Series, Snapshot, SnapshotName, TransactionCounts, View,
 };
 pub use store::{
     Beginning, Exposure, FORMAT_VERSION, FaultInjector, NotAStoreId, Operation, StoreError, StoreId,

@@ -26,6 +26,7 @@ What there is:
   /-/healthy, /-/ready  for supervisors
   /api/v1/…             JSON; /api/v1/openapi.json describes it
   /api/v1/live, /ws     changes as they happen
+  POST /api/v1/push     counts of programs in other languages
 
 Several stores are told apart by the label store: the folder that holds the
 .deespec/, or the store's own name, or its whole path where that is not enough.

@@ -2,6 +2,7 @@
 
 mod api;
 mod guard;
+mod ingest;
 mod life;
 mod limits;
 mod live;

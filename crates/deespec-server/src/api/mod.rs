@@ -3,6 +3,7 @@
 mod act;
 mod gate;
 mod openapi;
+mod push;
 mod snapshots;
 mod view;
 
@@ -32,6 +33,10 @@ pub(crate) fn routes() -> Router<App> {
         .route("/gate", get(gate::gate))
         .route("/snapshot", post(act::snapshot))
         .route("/rotate", post(act::rotate))
+        .route(
+            "/push",
+            post(push::push).layer(axum::extract::DefaultBodyLimit::max(push::BODY_BYTES)),
+        )
         .route("/openapi.json", get(openapi::document))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::metric::TRANSACTIONS;
 use crate::snapshot::{
-    self, Import, Restoration, Retention, Rotate, Rotation, Snapshot, SnapshotName, View,
+    self, Import, Push, Restoration, Retention, Rotate, Rotation, Snapshot, SnapshotName, View,
 };
 use crate::store::{Core, StoreError, StoreId};
 use crate::{Error, Health, Result};
@@ -235,6 +235,30 @@ impl Store {
     /// When the document is not lawful, or a file cannot be written or made durable.
     pub fn import(&self, path: &Path, own_views_too: bool) -> Result<Import> {
         snapshot::import(self.core(), path, own_views_too)
+    }
+
+    /// Adds what a program without shared memory has counted, once for each sequence number of its writer. The
+    /// text is OpenMetrics or Prometheus text in which counters and histograms are what was counted since the
+    /// last push; gauges are what they are now. When this returns, it is counted and durable. A number that is
+    /// not above the writer's last one counts nothing: such a push was counted before, also by another process
+    /// and before a restart. So whoever has no answer pushes the same again.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`](crate::PushError) when the text cannot be counted as a whole: then nothing of it is. Any other
+    /// error when the store is damaged or cannot be made durable: whether it was counted tells the next attempt.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// let text = b"# TYPE jobs counter\njobs_total{queue=\"mail\"} 3\n# EOF\n";
+    /// assert!(store.push("worker-1", 1, text)?.counted);
+    /// assert!(!store.push("worker-1", 1, text)?.counted);
+    /// assert_eq!(store.view()?.value("jobs_total", &[("queue", "mail")]), Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn push(&self, writer: &str, sequence: u64, text: &[u8]) -> Result<Push> {
+        snapshot::push(self.core(), writer, sequence, text)
     }
 
     /// The health of the store.

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::Error;
 use crate::store::{Core, Seed, Settings};
 
-use super::import;
 use super::settle::locked;
+use super::{import, push};
 
 /// What a compaction did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,9 @@ pub(crate) fn compact(root: &Path, settings: Settings) -> Result<Compaction, Err
         locked(&core)?
     };
     // Nor can an import be completed there. Its values go into the new files, and so does its line.
+    push::restate(&exclusive)?;
     let imported = import::unrecorded(&exclusive)?;
-    exclusive.compact(imported.as_deref())?;
+    exclusive.compact(imported.as_deref(), push::farewell(&exclusive)?.as_deref())?;
     drop(exclusive);
     drop(core);
     let settings = Settings {

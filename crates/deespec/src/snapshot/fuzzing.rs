@@ -7,7 +7,7 @@ use crate::metric::{LabelSet, Value};
 
 use super::document::{Document, Series, is_untouched};
 use super::name::SnapshotName;
-use super::{import, openmetrics, time};
+use super::{import, openmetrics, push, time};
 
 /// The path that stands in the errors.
 const PATH: &str = "input";
@@ -111,4 +111,5 @@ pub(crate) fn name(bytes: &[u8]) {
 /// The records of imports and the intent of one: what reads is the same when it is written again.
 pub(crate) fn records(bytes: &[u8]) {
     import::check_records(bytes);
+    push::check_records(bytes);
 }

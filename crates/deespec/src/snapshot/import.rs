@@ -21,7 +21,7 @@ use super::document::Document;
 use super::error::DocumentError;
 use super::openmetrics::{self, Converted};
 use super::settle::{locked, whole};
-use super::{publish, time};
+use super::{publish, push, time};
 
 /// What is being imported, until it is recorded.
 const INTENT: &str = "import.json";
@@ -64,8 +64,8 @@ struct Intent {
     ledger: Vec<Entry>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Entry {
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Entry {
     name: String,
     labels: LabelSet,
     /// The declaration of its family, for a series that a power loss took.
@@ -172,6 +172,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
             counts,
         };
         let intent = serde_json::to_vec(&Intent { line, ledger }).unwrap_or_default();
+        push::retire(&exclusive)?;
         core.files().write(&core.live_file(INTENT), &intent, true)?;
         complete(&exclusive)?;
         publish::publish_unless_foreign(&exclusive)?;
@@ -219,7 +220,7 @@ fn check(exclusive: &Exclusive<'_>, amount: &Amount, path: &Path) -> Result<(), 
 }
 
 /// Whether the cells can take a value without leaving what 64 bits hold.
-fn has_room(cells: &Cells, value: &Value) -> bool {
+pub(super) fn has_room(cells: &Cells, value: &Value) -> bool {
     match value {
         Value::Counter(count) => cells.total(0).checked_add(*count).is_some(),
         Value::Histogram(added) => {
@@ -236,7 +237,7 @@ fn has_room(cells: &Cells, value: &Value) -> bool {
 }
 
 /// Registers a series and says what its cells are to hold; `None` where nothing is left to do.
-fn entry(exclusive: &Exclusive<'_>, amount: Amount) -> Result<Option<Entry>, Error> {
+pub(super) fn entry(exclusive: &Exclusive<'_>, amount: Amount) -> Result<Option<Entry>, Error> {
     let shape = amount.value.shape();
     let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;
     match &amount.value {
@@ -280,7 +281,7 @@ fn set(cells: &Cells, value: f64) {
 }
 
 /// The sum of all counters and of all observations.
-fn counts(amounts: &[Amount]) -> u64 {
+pub(super) fn counts(amounts: &[Amount]) -> u64 {
     let count = |amount: &Amount| match &amount.value {
         Value::Counter(count) => *count,
         Value::Histogram(found) => found.count(),
@@ -335,7 +336,7 @@ pub(super) fn unrecorded(exclusive: &Exclusive<'_>) -> Result<Option<String>, Er
 }
 
 /// Stores what the cells of one series are to hold.
-fn restate(exclusive: &Exclusive<'_>, entry: &Entry, path: &Path) -> Result<(), Error> {
+pub(super) fn restate(exclusive: &Exclusive<'_>, entry: &Entry, path: &Path) -> Result<(), Error> {
     let family = serde_json::to_vec(&entry.family).unwrap_or_default();
     let family = Family::decode(entry.name.clone(), &family).ok_or_else(|| {
         DocumentError::content(path, format!("the family of {} is not one", entry.name))

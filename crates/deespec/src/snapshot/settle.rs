@@ -4,7 +4,7 @@
 use crate::Error;
 use crate::store::{Core, Exclusive, Record};
 
-use super::{import, restore, rotation};
+use super::{import, push, restore, rotation};
 
 /// Takes the exclusive lock with nothing left undone behind it.
 pub(crate) fn locked(core: &Core) -> Result<Exclusive<'_>, Error> {
@@ -27,6 +27,7 @@ fn settle(exclusive: &Exclusive<'_>) -> Result<(), Error> {
         rotation::close_unless_done(exclusive)?;
         exclusive.forget_unbegun()?;
         restore::forget(core)?;
+        push::complete(exclusive)?;
         import::complete(exclusive)?;
         core.files().sweep()?;
         core.remove_compacted()?;

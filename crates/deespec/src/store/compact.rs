@@ -18,7 +18,7 @@ use super::lock::LOCK;
 use super::opened::open_or_create;
 use super::process::PROCESSES;
 use super::read::Catalog;
-use super::{Core, EPOCHS, Exclusive, IMPORTS, RESTORE};
+use super::{Core, EPOCHS, Exclusive, IMPORTS, PUSHES, RESTORE};
 
 /// Where the new files stand until they are complete, and the old ones behind that.
 const COMPACTED: &str = "tmp-compacted";
@@ -37,14 +37,19 @@ impl Core {
 impl Exclusive<'_> {
     /// Writes all series that are there into new files and puts these into place of the old ones.
     /// `imported` is the line of an import whose values are in the cells and which is not recorded yet.
+    /// `pushed` is the line that says that the last push is complete.
     /// The caller has the store alone, must drop it now and open it again.
-    pub(crate) fn compact(&self, imported: Option<&str>) -> Result<(), StoreError> {
+    pub(crate) fn compact(
+        &self,
+        imported: Option<&str>,
+        pushed: Option<&str>,
+    ) -> Result<(), StoreError> {
         let core = self.core;
         let was_pending = core.is_pending();
         // Should this process die, the next holder of the lock removes what it wrote.
         self.begin();
         let done = self
-            .write_compacted(imported)
+            .write_compacted(imported, pushed)
             .and_then(|()| core.files.exchange(&core.live, &core.compacted()));
         if done.is_err() {
             let removed = core.remove_compacted();
@@ -55,7 +60,11 @@ impl Exclusive<'_> {
         done
     }
 
-    fn write_compacted(&self, imported: Option<&str>) -> Result<(), StoreError> {
+    fn write_compacted(
+        &self,
+        imported: Option<&str>,
+        pushed: Option<&str>,
+    ) -> Result<(), StoreError> {
         let core = self.core;
         core.attach()?;
         core.check_segments()?;
@@ -87,14 +96,17 @@ impl Exclusive<'_> {
         // A full disk must not keep anybody from reading.
         open_or_create(&folder.join(LOCK))?;
         // One without an end, which somebody has made longer than any disk, is not worth the copy.
-        for name in [EPOCHS, IMPORTS] {
+        for name in [EPOCHS, IMPORTS, PUSHES] {
             last_line(&core.live.join(name))?;
         }
-        for name in [EPOCHS, IMPORTS, RESTORE] {
+        for name in [EPOCHS, IMPORTS, PUSHES, RESTORE] {
             files.copy(&core.live.join(name), &folder.join(name))?;
         }
         if let Some(line) = imported {
             files.append_line(&folder.join(IMPORTS), line)?;
+        }
+        if let Some(line) = pushed {
+            files.append_line(&folder.join(PUSHES), line)?;
         }
         let plan = Plan::new(&contents, &frame);
         let ticket = core.first.load(TICKET);

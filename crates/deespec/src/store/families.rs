@@ -36,6 +36,11 @@ impl KnownFamily {
         registry::state(&self.segment, self.block).load(Ordering::Relaxed) & !registry::SUPERSEDED
     }
 
+    /// How many label sets it may still get.
+    pub(crate) fn room(&self) -> u64 {
+        u64::from(self.limit()).saturating_sub(self.count())
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.count() >= u64::from(self.limit())
     }

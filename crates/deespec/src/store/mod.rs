@@ -131,6 +131,8 @@ pub(crate) struct Seed {
 pub(crate) const EPOCHS: &str = "epochs.jsonl";
 /// The record of imports in `live/`: one line for each document whose values were added.
 pub(crate) const IMPORTS: &str = "imports.jsonl";
+/// The last push of each writer, and what the last one of all added, in `live/`.
+pub(crate) const PUSHES: &str = "pushes.jsonl";
 
 /// The document in `live/` that is being restored, until the epoch before is closed.
 pub(crate) const RESTORE: &str = "restore.json";

@@ -38,6 +38,7 @@ mod programs;
 mod prometheus;
 mod protobuf;
 mod puppet;
+mod pushes;
 mod readers;
 #[cfg(feature = "metrics")]
 mod recorder;

@@ -92,6 +92,9 @@ fn every_operation_answers_as_it_is_described() {
             let name = server.get("/api/v1/snapshots").json()["snapshots"][0]["name"].clone();
             let asked = path.replace("{name}", name.as_str().unwrap());
             let answer = match method.as_str() {
+                "post" if path.ends_with("/push") => {
+                    server.post("/api/v1/push?writer=w&sequence=1", TOKEN, Some("# EOF\n"))
+                }
                 "get" => server.get(&asked),
                 "post" => server.post(&asked, TOKEN, None),
                 other => panic!("{other}"),
@@ -101,7 +104,7 @@ fn every_operation_answers_as_it_is_described() {
             checked.push(path.clone());
         }
     }
-    assert_eq!(checked.len(), 10, "{checked:?}");
+    assert_eq!(checked.len(), 11, "{checked:?}");
     for (path, query) in [
         ("/api/v1/view", "?store=none"),
         ("/api/v1/series", "?store=none"),
@@ -113,6 +116,8 @@ fn every_operation_answers_as_it_is_described() {
         assert_eq!(answer.status, 404, "{path}: {}", answer.body);
         described.check("get", path, &answer);
     }
+    let answer = server.post("/api/v1/push?writer=w&sequence=2", TOKEN, Some("a 1\n"));
+    described.check("post", "/api/v1/push", &answer);
     let answer = server.post("/api/v1/rotate", "wrong", None);
     described.check("post", "/api/v1/rotate", &answer);
 }

@@ -1,0 +1,275 @@
+//! `pushes.jsonl`: the last push of each writer, and what the last push of all added. Lines only; what they
+//! mean for the cells is in `mod.rs`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::store::opened::read_own;
+use crate::store::{Core, PUSHES, StoreError};
+
+use super::super::import::Entry;
+
+/// Where the checksum begins, which is of everything before it.
+const CHECK: &str = ",\"check\":\"crc32:";
+/// The checksum and the end of the line.
+const CHECK_BYTES: usize = CHECK.len() + 8 + 2;
+/// Two bytes of a block that was never written.
+const UNWRITTEN: &[u8] = &[0, 0];
+/// The file is not replaced before it has so many bytes.
+const GROWN: usize = 256 << 10;
+/// How long a writer that pushes nothing is known, in seconds.
+const KNOWN_FOR: u64 = 30 * 24 * 3600;
+/// Most writers that are known at once.
+const WRITERS_MAX: usize = 10_000;
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Line {
+    pub(super) store: String,
+    /// Empty where the line only says that the push before it is complete.
+    pub(super) writer: String,
+    pub(super) sequence: u64,
+    /// Seconds since 1970.
+    pub(super) at: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) ledger: Vec<Entry>,
+}
+
+impl Line {
+    /// The line that says that the push before it is complete.
+    pub(super) fn done(store: String) -> Self {
+        Self {
+            store,
+            writer: String::new(),
+            sequence: 0,
+            at: 0,
+            ledger: Vec::new(),
+        }
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        let mut text = serde_json::to_string(self).unwrap_or_default();
+        text.pop();
+        let check = crc32fast::hash(text.as_bytes());
+        text + CHECK + &format!("{check:08x}\"}}")
+    }
+
+    /// `None` where it is damaged or not whole.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let (text, end) = bytes.split_at_checked(bytes.len().checked_sub(CHECK_BYTES)?)?;
+        let check = crc32fast::hash(text);
+        if end != format!("{CHECK}{check:08x}\"}}").as_bytes() {
+            return None;
+        }
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+/// When a writer pushed last, and which number.
+struct Last {
+    sequence: u64,
+    at: u64,
+}
+
+/// What the file says.
+#[derive(Default)]
+pub(super) struct Journal {
+    writers: BTreeMap<String, Last>,
+    /// What the last push added, where no line says that it is complete.
+    pub(super) unfinished: Vec<Entry>,
+    /// The first line that is damaged, counted from 1.
+    damaged: Option<usize>,
+    /// The last line was not written, but for its newline.
+    torn: bool,
+    bytes: usize,
+}
+
+impl Journal {
+    pub(super) fn of(bytes: &[u8], store: &str) -> Self {
+        let mut journal = Self {
+            bytes: bytes.len(),
+            ..Self::default()
+        };
+        // Behind the last newline stands nothing, or a line that was not written to its end.
+        let lines = bytes.split(|&byte| byte == b'\n');
+        let last = lines.clone().count();
+        let is_ended = bytes.ends_with(b"\n");
+        for (number, line) in (1..).zip(lines) {
+            match Line::of(line) {
+                Some(line) if line.store == store => journal.take(line),
+                Some(_) => journal.unfinished.clear(),
+                // Nobody was told that it is counted.
+                None if number == last => {}
+                None if is_ended
+                    && number + 1 == last
+                    && line.windows(2).any(|two| two == UNWRITTEN) =>
+                {
+                    // What is before it was complete before it was begun.
+                    journal.unfinished.clear();
+                    journal.torn = true;
+                }
+                None => {
+                    journal.unfinished.clear();
+                    journal.damaged.get_or_insert(number);
+                }
+            }
+        }
+        journal
+    }
+
+    fn take(&mut self, line: Line) {
+        self.unfinished = line.ledger;
+        if !line.writer.is_empty() {
+            let (sequence, at) = (line.sequence, line.at);
+            self.writers.insert(line.writer, Last { sequence, at });
+        }
+    }
+
+    pub(super) fn read(core: &Core) -> Result<Self, Error> {
+        let bytes = read_own(&core.live_file(PUSHES))?.unwrap_or_default();
+        Ok(Self::of(&bytes, &core.id().to_string()))
+    }
+
+    /// Fails where the file cannot tell what was counted.
+    pub(super) fn check(&self, core: &Core) -> Result<(), Error> {
+        let Some(number) = self.damaged else {
+            return Ok(());
+        };
+        let reason = format!(
+            "line {number} cannot be read, so it is not known which pushes were counted; \
+             removing the file lets a push that is sent again count again"
+        );
+        Err(StoreError::damaged(&core.live_file(PUSHES), reason).into())
+    }
+
+    /// The writer's last number.
+    pub(super) fn last(&self, writer: &str) -> Option<u64> {
+        self.writers.get(writer).map(|last| last.sequence)
+    }
+
+    /// Whether another writer can be known, at this time.
+    pub(super) fn has_room(&self, now: u64) -> bool {
+        let known = |last: &&Last| is_known(last, now);
+        self.writers.len() < WRITERS_MAX
+            || self.writers.values().filter(known).count() < WRITERS_MAX
+    }
+
+    /// A shorter file that says the same, where this one has grown or nothing may stand behind its end.
+    pub(super) fn shortened(&self, store: &str, now: u64) -> Option<String> {
+        let needed = self
+            .writers
+            .iter()
+            .filter(|(_, last)| is_known(last, now))
+            .map(|(writer, last)| Line {
+                store: store.to_owned(),
+                writer: writer.clone(),
+                sequence: last.sequence,
+                at: last.at,
+                ledger: Vec::new(),
+            });
+        if !self.torn && self.bytes <= GROWN {
+            return None;
+        }
+        let text: String = needed.map(|line| line.to_text() + "\n").collect();
+        (self.torn || self.bytes > 4 * text.len()).then_some(text)
+    }
+
+    /// Whether the last line was not written, but for its newline.
+    pub(super) fn is_torn(&self) -> bool {
+        self.torn
+    }
+
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+}
+
+fn is_known(last: &Last, now: u64) -> bool {
+    now.saturating_sub(last.at) < KNOWN_FOR
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORE: &str = "00000000000000010000000000000002";
+
+    fn line(writer: &str, sequence: u64, at: u64) -> String {
+        let line = Line {
+            store: STORE.to_owned(),
+            writer: writer.to_owned(),
+            sequence,
+            at,
+            ledger: Vec::new(),
+        };
+        line.to_text()
+    }
+
+    #[test]
+    fn the_last_line_of_a_writer_counts_and_every_flipped_bit_of_it_shows() {
+        let text = format!("{}\n{}\n", line("a", 1, 5), line("a", 9, 6));
+        let journal = Journal::of(text.as_bytes(), STORE);
+        assert_eq!((journal.last("a"), journal.damaged), (Some(9), None));
+        let other = Journal::of(text.as_bytes(), "another");
+        assert_eq!((other.last("a"), other.damaged), (None, None));
+        for bit in 0..8 * text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let journal = Journal::of(&bytes, STORE);
+            // A newline at the very end that is gone takes nothing away.
+            let is_last = bit / 8 == text.len() - 1;
+            assert!(journal.damaged.is_some() || is_last, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn what_was_never_written_to_its_end_is_no_push() {
+        let whole = line("a", 1, 5);
+        let next = line("a", 2, 6);
+        for cut in 1..next.len() {
+            let text = format!("{whole}\n{}", &next[..cut]);
+            let journal = Journal::of(text.as_bytes(), STORE);
+            assert_eq!(
+                (journal.last("a"), journal.damaged),
+                (Some(1), None),
+                "{cut}"
+            );
+        }
+        let mut torn = format!("{whole}\n{next}\n").into_bytes();
+        let from = whole.len() + 20;
+        torn[from..from + 9].fill(0);
+        let journal = Journal::of(&torn, STORE);
+        assert_eq!((journal.last("a"), journal.damaged), (Some(1), None));
+        assert!(Journal::of(&torn, STORE).shortened(STORE, 6).is_some());
+        // A line behind it: it was written once.
+        torn.extend_from_slice(format!("{next}\n").as_bytes());
+        assert_eq!(Journal::of(&torn, STORE).damaged, Some(2));
+    }
+
+    #[test]
+    fn a_file_that_has_grown_is_replaced_by_what_it_needs_without_old_writers() {
+        let mut text = format!("{}\n", line("old", 7, 0));
+        let now = KNOWN_FOR + 5;
+        while text.len() <= GROWN {
+            text += &format!("{}\n{}\n", line("a", 8, now), line("b", 9, now));
+        }
+        let journal = Journal::of(text.as_bytes(), STORE);
+        assert_eq!(journal.last("old"), Some(7));
+        let short = journal.shortened(STORE, now).unwrap();
+        let again = Journal::of(short.as_bytes(), STORE);
+        let last = ["a", "b", "old"].map(|writer| again.last(writer));
+        assert_eq!((last, again.damaged), ([Some(8), Some(9), None], None));
+        assert_eq!(again.shortened(STORE, now), None);
+    }
+
+    #[test]
+    fn writers_that_are_silent_make_room_for_others() {
+        let lines = (0..WRITERS_MAX).map(|n| line(&format!("w{n}"), 1, 5) + "\n");
+        let journal = Journal::of(lines.collect::<String>().as_bytes(), STORE);
+        assert!(!journal.has_room(5));
+        assert!(journal.has_room(5 + KNOWN_FOR));
+    }
+}

@@ -1,0 +1,308 @@
+//! A push: what a program without shared memory has counted is added, once for each number of its
+//! writer.
+//!
+//! As with an import, the values go into the ledger stripe, which only the holder of the lock writes: the
+//! line that says that a push is counted also says what the cells hold after it, so that storing
+//! them can be repeated. Appending the line is the commit point.
+
+mod journal;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::Error;
+use crate::metric::{Family, Value};
+use crate::store::{Amount, Core, Exclusive, PUSHES, StoreError};
+use crate::sync::Ordering;
+
+use super::error::DocumentError;
+use super::import;
+use super::openmetrics::{self, Converted};
+use super::settle::{locked, whole};
+
+use journal::{Journal, Line};
+
+/// Longest name of a writer, in bytes.
+const WRITER_MAX: usize = 128;
+const NS: u64 = 1_000_000_000;
+
+/// What a push did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Push {
+    /// Whether it was counted now; else it, or a later one of the same writer, had been counted before.
+    pub counted: bool,
+    /// The number of the writer's last push that is counted.
+    pub sequence: u64,
+    /// How many series it had.
+    pub series: usize,
+    /// The sum of all counters and the number of all observations that were added.
+    pub counts: u64,
+}
+
+/// Why a push counted nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushError {
+    /// The writer's name is none.
+    #[error("a writer is named by 1 to {WRITER_MAX} of the characters A-Z a-z 0-9 . _ : @ / -")]
+    Writer,
+    /// The text is not lawful, or not what the store can count.
+    #[error("{reason}; nothing was counted")]
+    Refused {
+        /// What is wrong, with the line of the text.
+        reason: String,
+    },
+    /// So many writers pushed in the last days that another one cannot be remembered.
+    #[error(
+        "too many writers have pushed within 30 days; let a program keep its name, or wait: nothing was counted"
+    )]
+    Writers,
+}
+
+/// Adds what a text says, once for each number of the writer.
+pub(crate) fn push(core: &Core, writer: &str, sequence: u64, text: &[u8]) -> Result<Push, Error> {
+    let is_lawful = |byte: u8| byte.is_ascii_alphanumeric() || b"._:@/-".contains(&byte);
+    if writer.is_empty() || writer.len() > WRITER_MAX || !writer.bytes().all(is_lawful) {
+        return Err(PushError::Writer.into());
+    }
+    let Converted {
+        document,
+        families,
+        passed_over,
+        ..
+    } = openmetrics::convert(text, Path::new("the push")).map_err(refused)?;
+    if let Some(first) = passed_over.first() {
+        return Err(refuse(text, "", first));
+    }
+    let mut amounts = document.into_amounts();
+    amounts.retain(|amount| !is_nothing(amount));
+    let exclusive = locked(core)?;
+    let journal = Journal::read(core)?;
+    journal.check(core)?;
+    let (series, counts) = (amounts.len(), import::counts(&amounts));
+    if let Some(last) = journal.last(writer).filter(|last| sequence <= *last) {
+        return Ok(Push {
+            counted: false,
+            sequence: last,
+            series,
+            counts: 0,
+        });
+    }
+    let now = core.now_ns() / NS;
+    if journal.last(writer).is_none() && !journal.has_room(now) {
+        return Err(PushError::Writers.into());
+    }
+    check(&exclusive, &families, &amounts, text)?;
+    // A store that cannot be made durable must not take a push that it could not record.
+    exclusive.flush()?;
+    let store = core.id().to_string();
+    let path = core.live_file(PUSHES);
+    if let Some(short) = journal.shortened(&store, now) {
+        core.files().write(&path, short.as_bytes(), true)?;
+    }
+    whole(&exclusive, || {
+        for family in &families {
+            // What this store says of the family came first.
+            if core.family(family.name()).is_none() {
+                exclusive.declare(family)?;
+            }
+        }
+        let mut ledger = Vec::new();
+        for amount in amounts {
+            match amount.value {
+                Value::Gauge(value) => set(&exclusive, &amount, value)?,
+                _ => ledger.extend(import::entry(&exclusive, amount)?),
+            }
+        }
+        // The line says nothing of gauges: they must be durable before it is.
+        exclusive.flush()?;
+        let line = Line {
+            store,
+            writer: writer.to_owned(),
+            sequence,
+            at: now,
+            ledger,
+        };
+        core.files().append_line(&path, &line.to_text())?;
+        add(&exclusive, &line.ledger)?;
+        exclusive.flush()?;
+        Ok(Push {
+            counted: true,
+            sequence,
+            series,
+            counts,
+        })
+    })
+}
+
+/// Whether it is a built-in counter that the text does not have, or has with nothing to add.
+fn is_nothing(amount: &Amount) -> bool {
+    amount.labels.is_empty()
+        && amount.value == Value::Counter(0)
+        && crate::metric::TRANSACTIONS.contains(&&*amount.name)
+}
+
+/// What is wrong with a text, without the name of a file.
+fn refused(error: DocumentError) -> Error {
+    let reason = match error {
+        DocumentError::Text { reason, .. } | DocumentError::Content { reason, .. } => reason,
+        other => other.to_string(),
+    };
+    PushError::Refused { reason }.into()
+}
+
+/// What does not fit, with the first line that is about it.
+fn refuse(text: &[u8], name: &str, reason: &str) -> Error {
+    let name = match name {
+        // A sentence that begins with what it is about.
+        "" => reason.split(' ').next().unwrap_or_default(),
+        name => name,
+    };
+    let base = name.strip_suffix("_total").unwrap_or(name);
+    let base = base.strip_suffix("_info").unwrap_or(base);
+    let mut lines = (1..).zip(text.split(|&byte| byte == b'\n'));
+    let about = lines.find(|(_, line)| {
+        let line = line.trim_ascii_start();
+        !line.starts_with(b"#") && line.starts_with(base.as_bytes())
+    });
+    let reason = match about {
+        Some((line, _)) if !base.is_empty() => format!("line {line}: {reason}"),
+        _ => reason.to_owned(),
+    };
+    PushError::Refused { reason }.into()
+}
+
+/// Fails where a part of a push cannot be counted.
+fn check(
+    exclusive: &Exclusive<'_>,
+    families: &[Family],
+    amounts: &[Amount],
+    text: &[u8],
+) -> Result<(), Error> {
+    let core = exclusive.core();
+    for family in families {
+        let checked = family.check().map_err(|error| error.to_string());
+        let known = core.family(family.name());
+        let unit = known.as_ref().map_or("", |known| known.unit());
+        let differs = known.is_some() && !family.unit().is_empty() && unit != family.unit();
+        let (name, wanted) = (family.name(), family.unit());
+        let agreed = match differs {
+            true => Err(format!("{name} is in {unit:?} here, not in {wanted:?}")),
+            false => Ok(()),
+        };
+        checked
+            .and(agreed)
+            .map_err(|reason| refuse(text, name, &reason))?;
+    }
+    let mut new: BTreeMap<&str, u64> = BTreeMap::new();
+    for amount in amounts {
+        let name = &amount.name;
+        let found = match exclusive.check_series(name, &amount.labels, &amount.value.shape()) {
+            Err(StoreError::Metric(reason)) => {
+                return Err(refuse(text, name, &reason.to_string()));
+            }
+            found => found?,
+        };
+        match found {
+            None => *new.entry(name).or_default() += 1,
+            Some(cells) if !import::has_room(&cells, &amount.value) => {
+                let reason = format!("{name} would exceed 64 bits");
+                return Err(refuse(text, name, &reason));
+            }
+            Some(_) => {}
+        }
+    }
+    for (name, count) in new {
+        let known = core.family(name);
+        let room = known.map_or(Family::counter(name).limit().into(), |known| known.room());
+        if count > room {
+            let reason = format!(
+                "{name} would have more label sets than it may: {count} are new, and there is room for {room}"
+            );
+            return Err(refuse(text, name, &reason));
+        }
+    }
+    Ok(())
+}
+
+/// Sets a gauge: the last one wins.
+fn set(exclusive: &Exclusive<'_>, amount: &Amount, value: f64) -> Result<(), Error> {
+    let cells = exclusive.series(&amount.name, &amount.labels, &amount.value.shape())?;
+    cells.shared().store(value.to_bits(), Ordering::Relaxed);
+    cells.revive();
+    Ok(())
+}
+
+/// Stores what a push has the ledger hold, as often as it is called.
+fn add(exclusive: &Exclusive<'_>, ledger: &[import::Entry]) -> Result<(), Error> {
+    let path = exclusive.core().live_file(PUSHES);
+    ledger
+        .iter()
+        .try_for_each(|entry| import::restate(exclusive, entry, &path))
+}
+
+/// Completes the last push, whose writer was perhaps killed.
+pub(super) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
+    if !restate(exclusive)? {
+        return Ok(());
+    }
+    exclusive.flush()?;
+    retire(exclusive)
+}
+
+/// Stores the values of a push that may be incomplete; `false` where there is none.
+pub(super) fn restate(exclusive: &Exclusive<'_>) -> Result<bool, Error> {
+    let core = exclusive.core();
+    let unfinished = Journal::read(core)?.unfinished;
+    if unfinished.is_empty() {
+        return Ok(false);
+    }
+    // Whoever appended the line may not have lived to make it durable. Values without it would be
+    // added once more by whoever sends the push again.
+    core.files().keep_lines(&core.live_file(PUSHES))?;
+    add(exclusive, &unfinished)?;
+    Ok(true)
+}
+
+/// Says that the last push is complete, before somebody else writes to the ledger.
+pub(super) fn retire(exclusive: &Exclusive<'_>) -> Result<(), Error> {
+    let core = exclusive.core();
+    if mended(core)?.unfinished.is_empty() {
+        return Ok(());
+    }
+    let done = Line::done(core.id().to_string()).to_text();
+    Ok(core.files().append_line(&core.live_file(PUSHES), &done)?)
+}
+
+/// The line that says in a copy of the file that the last push is complete; `None` where there is no file. The
+/// file itself must not say so: the cells of a degraded store are not durable.
+pub(super) fn farewell(exclusive: &Exclusive<'_>) -> Result<Option<String>, Error> {
+    let core = exclusive.core();
+    let journal = mended(core)?;
+    Ok((!journal.is_empty()).then(|| Line::done(core.id().to_string()).to_text()))
+}
+
+/// The file, at whose end a line can be appended.
+fn mended(core: &Core) -> Result<Journal, Error> {
+    let journal = Journal::read(core)?;
+    let short = journal.shortened(&core.id().to_string(), core.now_ns() / NS);
+    match short.filter(|_| journal.is_torn()) {
+        None => Ok(journal),
+        Some(short) => {
+            core.files()
+                .write(&core.live_file(PUSHES), short.as_bytes(), true)?;
+            Journal::read(core)
+        }
+    }
+}
+
+/// What the lines owe to any bytes: whatever they are, each line that is read can be written again.
+#[cfg(any(test, fuzzing))]
+pub(super) fn check_records(bytes: &[u8]) {
+    let journal = Journal::of(bytes, "");
+    assert!(journal.is_empty() == bytes.is_empty());
+    if let Some(short) = journal.shortened("", 0) {
+        assert!(short.len() < bytes.len());
+    }
+}
