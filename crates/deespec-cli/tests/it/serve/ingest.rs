@@ -41,7 +41,9 @@ fn clients_that_push_everything_twice_are_counted_once_though_servers_are_killed
         if kills < 10 {
             server.child.kill().unwrap();
             server.child.wait().unwrap();
-            server = Server::start(&sandbox, &["--listen", &address]);
+            let mut again = sandbox.deespec(&["serve", "--listen", &address]);
+            again.env("DEESPEC_TOKEN", TOKEN);
+            server = Server::run(again);
             kills += 1;
         }
         std::thread::sleep(std::time::Duration::from_millis(40));
@@ -77,7 +79,10 @@ fn a_push_needs_the_token_and_a_text_that_can_be_counted() {
     let refused = push("writer=w&sequence=1", TOKEN, &good.replace(" 3", " 0.5"));
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("line 2: "), "{}", refused.body);
-    let large = format!("# {}\n{good}", "x".repeat(200_000));
+    let large = format!(
+        "# {}\n# TYPE jobs_total counter\njobs_total 3\n",
+        "x".repeat(200_000)
+    );
     assert!(
         push("writer=w&sequence=1", TOKEN, &large).json()["counted"]
             .as_bool()
