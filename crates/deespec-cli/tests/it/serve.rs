@@ -6,6 +6,7 @@ mod ingest;
 mod life;
 mod limits;
 mod live;
+mod page;
 mod prometheus;
 mod scrape;
 

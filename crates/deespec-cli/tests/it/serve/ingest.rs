@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, ends};
 
 use super::{Server, TOKEN};
 
@@ -32,21 +32,25 @@ fn clients_that_push_everything_twice_are_counted_once_though_servers_are_killed
     let mut clients: Vec<_> = (0..CLIENTS)
         .map(|name| client(name).spawn().unwrap())
         .collect();
-    // As long as somebody is not done, the server is killed again and again.
-    let mut kills = 0;
-    while clients
-        .iter_mut()
-        .any(|client| client.try_wait().unwrap().is_none())
-    {
-        if kills < 10 {
-            server.child.kill().unwrap();
-            server.child.wait().unwrap();
-            let mut again = sandbox.deespec(&["serve", "--listen", &address]);
-            again.env("DEESPEC_TOKEN", TOKEN);
-            server = Server::run(again);
-            kills += 1;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(40));
+    // Each time something more has been counted the server is killed, up to ten times.
+    let journal = sandbox.path(".deespec/var/live/pushes.jsonl");
+    let (mut kills, mut known) = (0, 0);
+    while kills < 10 {
+        let grown = ends("a push, or the end of all clients", || {
+            let length = journal.metadata().map_or(0, |file| file.len());
+            let are_done = clients
+                .iter_mut()
+                .all(|client| client.try_wait().unwrap().is_some());
+            (length != known || are_done).then_some((length != known).then_some(length))
+        });
+        let Some(length) = grown else { break };
+        known = length;
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+        let mut again = sandbox.deespec(&["serve", "--listen", &address]);
+        again.env("DEESPEC_TOKEN", TOKEN);
+        server = Server::run(again);
+        kills += 1;
     }
     for mut client in clients {
         assert!(client.wait().unwrap().success());
