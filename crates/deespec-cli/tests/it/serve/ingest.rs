@@ -33,7 +33,7 @@ fn clients_that_push_everything_twice_are_counted_once_though_servers_are_killed
         .map(|name| client(name).spawn().unwrap())
         .collect();
     // Each time something more has been counted the server is killed, up to ten times.
-    let journal = sandbox.path(".deespec/var/live/pushes.jsonl");
+    let journal = sandbox.path("store/live/pushes.jsonl");
     let (mut kills, mut known) = (0, 0);
     while kills < 10 {
         let grown = ends("a push, or the end of all clients", || {
