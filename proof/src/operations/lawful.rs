@@ -161,10 +161,8 @@ impl Scenario {
                     violations.push(format!("the push was counted again: {again}"));
                 }
             }
-            Self::Compact => {
-                if push(&store, 1)?.counted {
-                    violations.push("a push from before was counted again".into());
-                }
+            Self::Compact if push(&store, 1)?.counted => {
+                violations.push("a push from before was counted again".into());
             }
             Self::Prune => {
                 self.perform(&store, folder)?;

@@ -202,7 +202,9 @@ impl Scenario {
             Self::Restore => drop(store.restore(&input_in(folder), "proof", false)?),
             Self::Import => drop(store.import(&input_in(folder), false)?),
             Self::Prune => drop(store.prune(&keep_one)?),
-            Self::Push => drop(push(store, 2)?),
+            Self::Push => {
+                push(store, 2)?;
+            }
         }
         Ok(())
     }

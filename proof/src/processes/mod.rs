@@ -8,4 +8,5 @@ pub(crate) mod reader;
 pub(crate) mod replaced;
 pub(crate) mod shares;
 mod tally;
+pub(crate) mod told;
 pub(crate) mod writer;
