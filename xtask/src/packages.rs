@@ -108,7 +108,7 @@ const PACKAGES: &[Package] = &[
         name: "python3-venv",
         program: "python3",
         check: &["-c", "import ensurepip, venv"],
-        why: "the OpenMetrics parser of Python's prometheus_client reads what is scraped",
+        why: "Python's OpenMetrics parser reads what is scraped; axe-core comes as a Python package",
     },
 ];
 

@@ -216,11 +216,6 @@ impl Browser {
         found.as_str().unwrap_or_default().to_owned()
     }
 
-    /// The text that somebody sees.
-    pub(crate) fn text(&self, selector: &str) -> String {
-        self.of_element(selector, "text")
-    }
-
     /// What a screen reader calls it, and as what.
     pub(crate) fn said(&self, selector: &str) -> (String, String) {
         let name = self.of_element(selector, "computedlabel");
@@ -296,12 +291,15 @@ impl Browser {
         self.log("browser").iter().map(text).collect()
     }
 
-    /// The address of everything that was asked for since this was last asked.
+    /// The address of everything that pages have asked for since this was last asked.
     pub(crate) fn requests(&self) -> Vec<String> {
         let url = |entry: &Value| {
             let event: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
             let event = &event["message"];
-            let is_request = event["method"] == "Network.requestWillBeSent";
+            // The first page of a browser is its own.
+            let asks = event["params"]["documentURL"].as_str().unwrap_or_default();
+            let is_request =
+                event["method"] == "Network.requestWillBeSent" && !asks.starts_with("chrome:");
             is_request.then(|| {
                 event["params"]["request"]["url"]
                     .as_str()

@@ -1,9 +1,14 @@
 //! The page in a real browser: what somebody sees, types and hears. `driver` speaks to the browser, `data` fills
 //! stores; the other files ask one thing of the page each, and know it by its ids and roles only.
 
+mod axe;
 mod data;
 mod driver;
+mod hostile;
+mod live;
+mod loading;
 mod screens;
+mod usable;
 
 use std::time::Duration;
 
@@ -55,12 +60,11 @@ impl Page {
     fn is_live(&self) {
         self.until(
             "the page is live",
-            "const shown = (selector) => document.querySelector(selector)?.textContent.trim();
+            "const text = (selector) => document.querySelector(selector)?.innerText ?? '…';
              return document.querySelector('#link')?.dataset.state === 'live'
-               && document.querySelector('table tbody tr') !== null
-               && !['', '…', undefined].includes(shown('#rate .figure'))
-               && shown('#health dl') !== ''
-               && shown('#verdict .badge') !== '…'",
+               && document.querySelector('#series tbody tr') !== null
+               && ['#verdict', '#rate', '#transactions', '#health'].every((selector) => !text(selector).includes('…'))
+               && /\\d/.test(text('#health'))",
             &[],
         );
     }
@@ -72,6 +76,16 @@ impl Page {
             "const [selector, word] = arguments;
              return document.querySelector(selector).innerText.split(/[\\s,;:]+/).includes(word)",
             &[json!(selector), json!(word)],
+        );
+    }
+
+    /// Waits until a row has all of these texts in it.
+    fn has_row(&self, texts: &[&str]) {
+        self.until(
+            &format!("a row with {texts:?}"),
+            "return [...document.querySelectorAll('#series tbody tr')]
+               .some((row) => arguments[0].every((text) => row.textContent.includes(text)))",
+            &[json!(texts)],
         );
     }
 
@@ -89,9 +103,7 @@ impl Page {
         assert_eq!(refused, json!([]), "refused by the policy");
         let console = self.console();
         assert!(console.is_empty(), "{console:?}");
-        let asked = self.requests();
-        assert!(asked.iter().any(|url| *url == self.url), "{asked:?}");
-        for url in asked {
+        for url in self.requests() {
             assert!(url.starts_with(&self.url), "{url} is not of {}", self.url);
         }
     }

@@ -80,10 +80,17 @@ fn pictures_of_the_page_are_written() {
                 println!("{}", file.display());
             }
         }
+        // The time until something is there, and what had to come for it.
         let paint = page.execute(
-            "return performance.getEntriesByType('paint').map((one) => [one.name, Math.round(one.startTime)])",
+            "const [page] = performance.getEntriesByType('navigation');
+             const files = [page, ...performance.getEntriesByType('resource').filter((one) => one.name.includes('/page/'))];
+             const sum = (what) => files.reduce((all, one) => all + one[what], 0);
+             return [
+               ...performance.getEntriesByType('paint').map((one) => `${one.name} ${Math.round(one.startTime)} ms`),
+               `${files.length} files of ${sum('decodedBodySize')} bytes, ${sum('transferSize')} as they came`,
+             ].join(', ')",
             &[],
         );
-        println!("{series} series: {paint} ms; console: {:?}", page.console());
+        println!("{series} series: {paint}; console: {:?}", page.console());
     }
 }
