@@ -10,6 +10,12 @@ export function make(tag, kind = "", ...content) {
   return element;
 }
 
+/** Text from a store, which must not turn the direction of what stands beside it. */
+export const alone = (text) => make("bdi", "", text);
+
+/** A label set, each label for itself. */
+export const labels = (all) => Object.entries(all).flatMap(([name, value], index) => [index ? "  " : "", alone(`${name}=${value}`)]);
+
 /** Sets a text only where it differs, so that a screen reader does not say it again. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;

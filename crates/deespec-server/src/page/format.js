@@ -51,11 +51,6 @@ export function unit(name) {
   return /_bytes(_total)?$/.test(name) ? bytes : number;
 }
 
-export const labels = (all) =>
-  Object.entries(all)
-    .map(([name, value]) => `${name}=${value}`)
-    .join("  ");
-
 /** The number by which a series is sorted; of a histogram how often. */
 export function size(one) {
   const value = one.type === "histogram" ? one.value.count : one.value;

@@ -30,7 +30,7 @@ const transactions = {
 /** Any other series: its value, or the quantiles of a histogram. */
 function of(one) {
   const text = format.unit(one.name);
-  const title = `${one.name} ${format.labels(one.labels)}`.trim();
+  const title = selector(one);
   const range = (low, high) => [Math.min(0, low ?? 0), Math.max((high ?? 0) * 1.1, Number.MIN_VALUE, low === high ? 1e-9 : 0)];
   if (one.type !== "histogram") {
     const read = (value) => (typeof value === "object" && value !== null ? value.value : value);
@@ -94,7 +94,7 @@ export class History {
     const points = found?.points ?? [];
     find(".empty", this.section).hidden = points.length > 0;
     find(".chart", this.section).hidden = points.length === 0;
-    say(find(".note", this.section), points.length ? text(found) : "");
+    say(find(".note", this.section), points.length ? about(found) : "");
     if (points.length) this.draw(found);
   }
 
@@ -115,7 +115,7 @@ export class History {
   }
 }
 
-function text({ found, points, unreadable }) {
+function about({ found, points, unreadable }) {
   const first = `${format.count(found)} snapshot${found === 1 ? "" : "s"} from ${format.moment(points[0].at)} to ${format.moment(points.at(-1).at)}`;
   const shown = points.length < found ? `, ${format.count(points.length)} of them shown` : "";
   const bad = unreadable?.length ? `; ${unreadable.length} cannot be read, such as ${unreadable[0].name}: ${unreadable[0].reason}` : "";

@@ -1,7 +1,7 @@
 // Histograms: the quantiles of the epoch in a list, and what was observed lately as a heat map with lines.
 
 import { Live } from "./charts.js";
-import { colour, find, make, say } from "./dom.js";
+import { alone, colour, find, labels, make, say } from "./dom.js";
 import * as format from "./format.js";
 import { quantile, sorted } from "./quantiles.js";
 
@@ -51,7 +51,9 @@ export class Latency {
   range() {
     const all = this.chosen ? sorted(this.chosen.buckets.values()).map(bounds).filter(([low]) => low > 0) : [];
     if (!all.length) return [0.001, 1];
-    return [all[0][0], Math.max(all.at(-1)[1], all[0][0] * 10)];
+    // An axis that is logarithmic begins and ends at a power of ten, or uPlot finds no place for its marks.
+    const [low, high] = [Math.floor(Math.log10(all[0][0])), Math.ceil(Math.log10(all.at(-1)[1]))];
+    return [10 ** low, 10 ** Math.max(high, low + 1)];
   }
 
   /** Once for each column: what was observed meanwhile. */
@@ -99,7 +101,8 @@ export class Latency {
   choose(one) {
     this.chosen = one;
     for (const [key, row] of this.rows) row.button.setAttribute("aria-pressed", String(key === one?.key));
-    say(find(".heat .note", this.section), one ? `${one.name} ${format.labels(one.labels)}`.trim() + `, observed while this page is open, in columns of ${COLUMN} s` : "");
+    const note = one ? [alone(one.name), " ", ...labels(one.labels), ` observed while this page is open, in columns of ${COLUMN} s`] : [];
+    find(".heat .note", this.section).replaceChildren(...note);
     this.lines();
   }
 
@@ -130,7 +133,7 @@ export class Latency {
 
   row(one) {
     const [count, values, picture] = [make("span", "note"), QUANTILES.map(() => make("span")), make("span", "bars")];
-    const name = make("span", "name", one.name, " ", make("span", "labels", format.labels(one.labels)));
+    const name = make("span", "name", alone(one.name), " ", make("span", "labels", ...labels(one.labels)));
     const button = make("button", "", name, picture, count, make("span", "quantiles", ...values));
     picture.setAttribute("aria-hidden", "true");
     button.type = "button";

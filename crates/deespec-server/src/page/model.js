@@ -5,6 +5,9 @@ const BUILT_IN = ["commit_success", "commit_failed", "cas_conflicts", "recovery_
 /** Over how many milliseconds the rate of a series is taken. */
 const RECENT = 10_000;
 
+/** When a server that refused is asked again, in milliseconds. */
+const AGAIN = 2000;
+
 /** The text by which a series is known. */
 const keyOf = (name, labels) => name + JSON.stringify(Object.entries(labels).sort());
 
@@ -102,19 +105,31 @@ class Store {
 /** Follows the server; calls `changed(stores)` after each message and `linked(state)` when the connection comes or goes. */
 export function follow(changed, linked) {
   const stores = new Map();
-  const source = new EventSource("/api/v1/live");
-  const on = (event, take) =>
-    source.addEventListener(event, (message) => {
-      take(JSON.parse(message.data));
-      changed(stores);
-    });
-  source.onopen = () => linked("live");
-  source.onerror = () => linked(source.readyState === EventSource.CLOSED ? "lost" : "connecting");
-  on("view", ({ stores: all }) => {
-    stores.clear();
-    for (const { store, view } of all) stores.set(store, new Store(store, view));
-  });
-  on("changes", ({ store, changes }) => stores.get(store)?.change(changes));
-  on("epoch", ({ store, view }) => stores.get(store)?.begin(view));
+  const events = {
+    view: ({ stores: all }) => {
+      stores.clear();
+      for (const { store, view } of all) stores.set(store, new Store(store, view));
+    },
+    changes: ({ store, changes }) => stores.get(store)?.change(changes),
+    epoch: ({ store, view }) => stores.get(store)?.begin(view),
+  };
+  const connect = () => {
+    const source = new EventSource("/api/v1/live");
+    source.onopen = () => linked("live");
+    source.onerror = () => {
+      const is_given_up = source.readyState === EventSource.CLOSED;
+      linked(is_given_up ? "lost" : "connecting");
+      // A browser comes back by itself after a broken connection, but not after a refusal.
+      if (is_given_up) setTimeout(connect, AGAIN);
+    };
+    for (const [event, take] of Object.entries(events)) {
+      source.addEventListener(event, (message) => {
+        take(JSON.parse(message.data));
+        changed(stores);
+      });
+    }
+  };
+  // Not before the caller has what this returns.
+  queueMicrotask(connect);
   return stores;
 }

@@ -1,6 +1,6 @@
 // The table of all series, with a search and an order. Everything is a text node: a label can be anything.
 
-import { find, make, say } from "./dom.js";
+import { alone, find, labels, make, say } from "./dom.js";
 import * as format from "./format.js";
 
 /** Rows that are shown at first, and how many more at a time; the search finds the others. */
@@ -91,11 +91,11 @@ export class Table {
   }
 
   row(one) {
-    const button = make("button", "", one.name);
+    const button = make("button", "", alone(one.name));
     button.type = "button";
     button.title = "Show its history";
     const [value, rate] = [cell("number"), cell("number rate")];
-    const element = make("tr", "", cell("name", button), cell("labels", format.labels(one.labels)), cell("type", one.type), value, rate);
+    const element = make("tr", "", cell("name", button), cell("labels", ...labels(one.labels)), cell("type", one.type), value, rate);
     element.setAttribute("role", "row");
     const row = { element, value, rate, one };
     button.addEventListener("click", () => this.picked(row.one));
