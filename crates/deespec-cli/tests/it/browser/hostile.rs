@@ -168,7 +168,6 @@ fn names_of_labels_help_texts_and_folders_are_text_as_well() {
 }
 
 #[test]
-#[ignore = "the page does not isolate labels yet"]
 fn a_label_that_turns_the_direction_of_text_turns_nothing_beside_it() {
     let sandbox = Sandbox::new();
     let store = Store::open(sandbox.path("store")).unwrap();

@@ -105,7 +105,6 @@ fn refuse(address: &str, path: &str) {
 }
 
 #[test]
-#[ignore = "the page does not try again yet"]
 fn the_page_tries_again_where_a_server_had_too_much_to_do() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["inc", "commit_success", "--by", "417"]);
@@ -141,7 +140,6 @@ fn a_rotation_begins_at_0_and_its_epoch_is_told() {
 }
 
 #[test]
-#[ignore = "uPlot fails where the axis of the heat map does not begin at a power of ten"]
 fn the_quantiles_of_a_histogram_move_with_what_is_observed() {
     let sandbox = Sandbox::new();
     let store = Store::open(sandbox.path("store")).unwrap();
