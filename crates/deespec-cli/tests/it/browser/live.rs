@@ -227,7 +227,7 @@ fn what_cannot_be_read_is_told_among_the_health() {
     page.until(
         "the problem is told",
         "return document.querySelector('#health').innerText.includes(arguments[0])",
-        &[problem.clone()],
+        std::slice::from_ref(problem),
     );
     page.has_row(&["jobs_total", "this-one-is-whole", "1"]);
     page.is_innocent();
