@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::serve::Server;
 use crate::support::Sandbox;
 
-use super::{PATIENCE, Page};
+use super::{PATIENCE, Page, data};
 
 #[test]
 fn what_another_process_counts_appears_by_itself() {
@@ -267,4 +267,44 @@ fn with_one_store_nothing_has_to_be_chosen() {
         &[],
     );
     assert_eq!(is_seen, json!(false));
+}
+
+#[test]
+#[ignore = "the server does not answer to /api/v1/history yet"]
+fn the_history_is_there_with_its_epochs_and_of_any_series() {
+    let sandbox = Sandbox::new();
+    data::day(&sandbox.path("store"), 4);
+    let server = Server::start(&sandbox, &[]);
+    let page = Page::open(&server);
+    let says = |text: &str| {
+        page.until(
+            text,
+            "const history = document.querySelector('#history');
+             const labels = [...history.querySelectorAll('[role=img]')].map((chart) => chart.getAttribute('aria-label'));
+             return [history.innerText, ...labels].some((said) => said.includes(arguments[0]))",
+            &[json!(text)],
+        );
+    };
+    says("24 snapshots");
+    says("success rate");
+    page.click("#past option:nth-child(2)");
+    says("recoveries");
+    // Of a series of the table.
+    page.fill("#search", "run_seconds");
+    page.until(
+        "one row",
+        "return document.querySelectorAll('#series tbody tr').length === 1",
+        &[],
+    );
+    page.click("#series tbody button");
+    says("p99");
+    page.until(
+        "it is chosen",
+        "return document.querySelector('#past').selectedOptions[0].textContent.includes('run_seconds')",
+        &[],
+    );
+    // A snapshot that is taken while somebody looks, and the end of an epoch.
+    sandbox.ok(&["rotate"]);
+    says("25 snapshots");
+    page.is_innocent();
 }
