@@ -125,7 +125,7 @@ impl Browser {
             session: format!("http://127.0.0.1:{port}/session"),
             process: None,
             agent: config.build().new_agent(),
-            profile: profile,
+            profile,
             _turn: turn,
         };
         browser.open();
