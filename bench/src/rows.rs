@@ -14,6 +14,7 @@ pub(crate) mod lookup;
 pub(crate) mod observe;
 mod open;
 mod process;
+mod push;
 mod register;
 pub(crate) mod scrape;
 mod snapshot;
@@ -31,6 +32,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("scrape", scrape::measure),
     ("lock", lock::measure),
     ("snapshot", snapshot::measure),
+    ("push", push::measure),
     ("threshold check", gate::measure),
     ("disk", disk::measure),
     ("dead processes", dead::measure),
