@@ -270,7 +270,6 @@ fn with_one_store_nothing_has_to_be_chosen() {
 }
 
 #[test]
-#[ignore = "the server does not answer to /api/v1/history yet"]
 fn the_history_of_any_series_is_there_and_grows_with_the_snapshots() {
     let sandbox = Sandbox::new();
     data::day(&sandbox.path("store"), 4);
@@ -310,7 +309,6 @@ fn the_history_of_any_series_is_there_and_grows_with_the_snapshots() {
 }
 
 #[test]
-#[ignore = "the page takes the totals in an order that is not the API's"]
 fn what_was_counted_in_all_epochs_stands_beside_what_it_is_of() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["inc", "commit_success", "--by", "417"]);
