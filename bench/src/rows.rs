@@ -8,6 +8,7 @@ pub(crate) mod dead;
 mod disk;
 mod gate;
 pub(crate) mod gauge;
+mod history;
 pub(crate) mod increment;
 mod lock;
 pub(crate) mod lookup;
@@ -31,6 +32,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("scrape", scrape::measure),
     ("lock", lock::measure),
     ("snapshot", snapshot::measure),
+    ("history", history::measure),
     ("threshold check", gate::measure),
     ("disk", disk::measure),
     ("dead processes", dead::measure),

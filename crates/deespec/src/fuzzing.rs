@@ -22,6 +22,7 @@ pub const TARGETS: &[Target] = &[
     ("record", store::record),
     ("lines", store::lines),
     ("records", snapshot::records),
+    ("part", snapshot::part),
     ("document", snapshot::document),
     ("text", snapshot::text),
     ("name", snapshot::name),
