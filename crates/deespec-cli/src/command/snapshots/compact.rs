@@ -73,7 +73,10 @@ impl Compact {
             ui.json(&compacted)?;
         } else if let (Some(from), Some(to)) = (&compacted.from, &compacted.to) {
             let snapshots = ui::count(compacted.snapshots, "snapshot");
-            ui.line(&format!("{} has {snapshots}, {from} to {to}", compacted.path));
+            ui.line(&format!(
+                "{} has {snapshots}, {from} to {to}",
+                compacted.path
+            ));
             ui.line("");
             let kib = |bytes: u64| format!("{} KiB", bytes.div_ceil(1024));
             let BeforeAfter { before, after } = compacted.bytes;

@@ -143,7 +143,9 @@ pub(super) fn warn(ui: &Ui, unreadable: &[UnreadableSnapshot], unsaved: Option<&
 }
 
 fn row(point: &HistoryPoint, value: Option<HistoryValue>) -> Vec<String> {
-    let epoch = point.epoch.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    let epoch = point
+        .epoch
+        .map_or_else(|| "-".to_owned(), |n| n.to_string());
     let mut row = vec![taken_at(point.name), epoch];
     match value {
         None => row.push("-".to_owned()),

@@ -14,6 +14,7 @@ use crate::store::opened::read_document_as_it_was;
 use crate::store::{Core, StoreError};
 
 use super::archive::{self, Part, Source};
+use super::column::{Code, Column};
 use super::folder::{self, Listing, Watched};
 use super::part::{Builder, Head, Row};
 use super::stamp::Stamp;
@@ -301,6 +302,8 @@ impl<'a> Gathering<'a> {
         for place in &self.places {
             wanted[place.part as usize].push(place.row);
         }
+        // They come by their times, and stand as they were read.
+        wanted.iter_mut().for_each(|rows| rows.sort_unstable());
         for index in self.chosen(&wanted, !new.is_empty()) {
             self.retired[index] = true;
             let rows = std::mem::take(&mut wanted[index]);
@@ -308,8 +311,7 @@ impl<'a> Gathering<'a> {
                 continue;
             }
             let part = Arc::clone(&self.parts[index]);
-            let columns = part.columns(self.core).and_then(|columns| columns.all());
-            match columns {
+            match self.columns(&part) {
                 Some(columns) => {
                     if !self.builder.has_room(rows.len()) {
                         self.save();
@@ -337,6 +339,10 @@ impl<'a> Gathering<'a> {
         self.save();
     }
 
+    fn columns(&self, part: &Part) -> Option<Vec<(Code, Vec<u8>, Column)>> {
+        part.columns(self.core)?.all()
+    }
+
     /// The parts that are put into others, by their index, when there is something to add or not.
     fn chosen(&self, wanted: &[Vec<u32>], adding: bool) -> Vec<usize> {
         let mut chosen = BTreeSet::new();
@@ -344,7 +350,7 @@ impl<'a> Gathering<'a> {
         for (index, (part, wanted)) in self.parts.iter().zip(wanted).enumerate() {
             let rows = part.head.rows.len();
             let is_worn = match self.is_thorough {
-                true => wanted.len() < rows,
+                true => wanted.len() < rows || self.columns(part).is_none(),
                 false => wanted.len() * 2 < rows,
             };
             // What could not be written is tried again.
