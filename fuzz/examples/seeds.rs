@@ -61,6 +61,10 @@ fn main() -> Result<()> {
         seeds.file("lines", &root.join("live").join(name))?;
     }
     seeds.file("records", &root.join("live/imports.jsonl"))?;
+    store.compact_snapshots()?;
+    for part in fs::read_dir(root.join("history"))? {
+        seeds.file("part", &part?.path())?;
+    }
     let view = store.view()?;
     for format in [Format::OpenMetrics, Format::Prometheus] {
         seeds.add("text", &format.encode(&view))?;

@@ -281,7 +281,7 @@ fn take(store: &Store, step: &Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn a_history_is_what_the_snapshots_say(steps in proptest::collection::vec(step(), 1..60)) {
         let folder = folder();

@@ -49,17 +49,29 @@ fn a_history_has_a_value_of_each_series_at_each_snapshot() {
     let described = Described::of(&server);
     let query = "?series=wait_seconds&series=jobs_total%7Bqueue%3D%22mail%22%7D&series=depth";
     let told = ask(&server, &described, query).json();
-    assert_eq!([&told["found"], &told["store"]], [&json!(6), &json!("store")]);
+    assert_eq!(
+        [&told["found"], &told["store"]],
+        [&json!(6), &json!("store")]
+    );
     let of_points = |name: &str| -> Vec<Value> {
         let points = told["points"].as_array().unwrap().iter();
         points.map(|point| point[name].clone()).collect()
     };
     assert_eq!(of_points("epoch"), [1, 1, 2, 2, 3, 3]);
     let [taken, closed] = ["snapshot", "rotation"];
-    assert_eq!(of_points("kind"), [taken, closed, taken, closed, taken, closed]);
-    assert_eq!([&told["from"], &told["to"]], [&of_points("at")[0], &of_points("at")[5]]);
+    assert_eq!(
+        of_points("kind"),
+        [taken, closed, taken, closed, taken, closed]
+    );
+    assert_eq!(
+        [&told["from"], &told["to"]],
+        [&of_points("at")[0], &of_points("at")[5]]
+    );
     let series = told["series"].as_array().unwrap();
-    let named: Vec<_> = series.iter().map(|one| [&one["name"], &one["type"], &one["unit"]]).collect();
+    let named: Vec<_> = series
+        .iter()
+        .map(|one| [&one["name"], &one["type"], &one["unit"]])
+        .collect();
     assert_eq!(
         json!(named),
         json!([
@@ -72,11 +84,17 @@ fn a_history_has_a_value_of_each_series_at_each_snapshot() {
     assert_eq!(series[1]["values"], json!([1, 2, 2, 3, 3, 4]));
     let waits = &series[0]["values"];
     assert_eq!(waits[1], Value::Null);
-    assert_eq!([&waits[2]["count"], &waits[2]["sum"]], [&json!(1), &json!(0.5)]);
+    assert_eq!(
+        [&waits[2]["count"], &waits[2]["sum"]],
+        [&json!(1), &json!(0.5)]
+    );
     let median = waits[2]["p50"].as_f64().unwrap();
     assert!((0.4..0.6).contains(&median), "{median}");
     // Only what no snapshot has is nothing; the store has it.
-    assert_eq!(series[2]["values"], json!([null, null, null, null, null, null]));
+    assert_eq!(
+        series[2]["values"],
+        json!([null, null, null, null, null, null])
+    );
     assert_eq!(told["unreadable"], json!([]));
 
     // What is new is there with the next question, and a gauge that is no number is a text.
@@ -93,15 +111,31 @@ fn a_history_is_of_the_time_and_as_fine_as_was_asked_for() {
     let described = Described::of(&server);
     let all = ask(&server, &described, "").json();
     let at = |index: usize| all["points"][index]["at"].clone();
-    let told = ask(&server, &described, &format!("?from={}&to={}", at(1), at(3))).json();
-    assert_eq!(told["points"].as_array().unwrap()[..], all["points"].as_array().unwrap()[1..4]);
+    let told = ask(
+        &server,
+        &described,
+        &format!("?from={}&to={}", at(1), at(3)),
+    )
+    .json();
+    assert_eq!(
+        told["points"].as_array().unwrap()[..],
+        all["points"].as_array().unwrap()[1..4]
+    );
     assert_eq!(told["series"], json!([]));
     let told = ask(&server, &described, "?from=2100-01-01T00:00:00Z").json();
     assert_eq!(told["found"], 0);
-    assert_eq!([&told["from"], &told["to"]], [&json!(4_102_444_800.0), &Value::Null]);
+    assert_eq!(
+        [&told["from"], &told["to"]],
+        [&json!(4_102_444_800.0), &Value::Null]
+    );
     let told = ask(&server, &described, "?points=4&series=commit_success").json();
     assert_eq!(told["found"], 6);
-    let shown: Vec<_> = told["points"].as_array().unwrap().iter().map(|point| &point["kind"]).collect();
+    let shown: Vec<_> = told["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| &point["kind"])
+        .collect();
     assert_eq!(shown, ["rotation"; 3]);
     assert_eq!(told["series"][0]["values"], json!([0, 0, 0]));
 }
@@ -113,12 +147,24 @@ fn what_cannot_be_answered_is_refused_with_the_reason() {
     let described = Described::of(&server);
     let many = "series=a&".repeat(101);
     for (query, status, reason) in [
-        ("?series=nothing_total", 404, "no snapshot has the series nothing_total"),
+        (
+            "?series=nothing_total",
+            404,
+            "no snapshot has the series nothing_total",
+        ),
         ("?series=jobs_total", 404, "jobs_total, and neither"),
-        ("?series=jobs_total%7Bqueue%3D%22x%22%7D", 404, "jobs_total{queue=\"x\"}"),
+        (
+            "?series=jobs_total%7Bqueue%3D%22x%22%7D",
+            404,
+            "jobs_total{queue=\"x\"}",
+        ),
         ("?store=none", 404, "there is no store of that name"),
         ("?series=jobs%20total", 400, "names no series"),
-        ("?series=jobs_total%7Bqueue%3D~%22m.*%22%7D", 400, "names no series"),
+        (
+            "?series=jobs_total%7Bqueue%3D~%22m.*%22%7D",
+            400,
+            "names no series",
+        ),
         ("?series=", 400, "names no series"),
         ("?from=yesterday", 400, "is no time"),
         ("?to=-1", 400, "is no time"),
