@@ -15,6 +15,7 @@ pub(crate) mod lookup;
 pub(crate) mod observe;
 mod open;
 mod process;
+mod push;
 mod register;
 pub(crate) mod scrape;
 mod snapshot;
@@ -33,6 +34,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("lock", lock::measure),
     ("snapshot", snapshot::measure),
     ("history", history::measure),
+    ("push", push::measure),
     ("threshold check", gate::measure),
     ("disk", disk::measure),
     ("dead processes", dead::measure),

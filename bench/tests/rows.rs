@@ -221,6 +221,18 @@ fn crates_of_one_process_are_measured_in_one_and_two_threads() {
 }
 
 #[test]
+fn a_push_stands_beside_one_that_imports_delay() {
+    assert_limits(
+        &measure("push"),
+        &[],
+        &[
+            "a push of 10 counters, on the disk when it returns",
+            "the same while another thread imports without a pause",
+        ],
+    );
+}
+
+#[test]
 fn a_name_that_nothing_has_is_an_error() {
     let status = Command::new(env!("CARGO_BIN_EXE_deespec-bench"))
         .args(["--quick", "--only", "no such thing"])

@@ -49,6 +49,10 @@ fn main() -> Result<()> {
     // A path that is the same wherever this runs.
     std::env::set_current_dir(folder.path())?;
     store.import(Path::new("legacy.json"), false)?;
+    let pushed = "# TYPE pushed counter\npushed_total 1\n# EOF\n";
+    for number in 1..=2 {
+        store.push("seeds", number, pushed.as_bytes())?;
+    }
     store.restore(&snapshot, "to see what that writes", false)?;
     fill(&store)?;
     store.sync()?;
@@ -60,10 +64,12 @@ fn main() -> Result<()> {
     for name in ["epochs.jsonl", "imports.jsonl"] {
         seeds.file("lines", &root.join("live").join(name))?;
     }
-    seeds.file("records", &root.join("live/imports.jsonl"))?;
     store.compact_snapshots()?;
     for part in fs::read_dir(root.join("history"))? {
         seeds.file("part", &part?.path())?;
+    }
+    for name in ["imports.jsonl", "pushes.jsonl"] {
+        seeds.file("records", &root.join("live").join(name))?;
     }
     let view = store.view()?;
     for format in [Format::OpenMetrics, Format::Prometheus] {
@@ -201,6 +207,7 @@ impl Seeds {
                     r#"{"line":{"digest":"00","at":"2026-11-23T07:08:09Z","by":"a","file":"b",
                      "counts":1},"ledger":[{"name":"a_total","labels":{"k":"v"},
                      "family":{"type":"counter"},"cells":[[0,5]]}]}"#,
+                    "{\"store\":\"\",\"writer\":\"a\",\"sequence\":1,\"at\":5}\n{\"store\":\"\",\"writer\":\"\",\"sequence\":0,\"at\":0}\n\0\0\n",
                 ],
             ),
             (

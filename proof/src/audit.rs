@@ -16,6 +16,16 @@ use serde_json::Value;
 use crate::opening::options;
 use crate::{Result, ui};
 
+/// What may lie in `live/` beside segments, where nobody is at work.
+const LIVE: [&str; 6] = [
+    "lock",
+    "open",
+    "processes",
+    "epochs.jsonl",
+    "imports.jsonl",
+    "pushes.jsonl",
+];
+
 /// Values by series, written `name{label="value"}`.
 pub(crate) type Values = BTreeMap<String, u64>;
 
@@ -104,7 +114,8 @@ fn buckets(key: &str, found: &Distribution) -> Vec<(String, u64)> {
         .collect()
 }
 
-fn bucket_key(key: &str, index: usize) -> String {
+/// The key of a bucket of a histogram.
+pub(crate) fn bucket_key(key: &str, index: usize) -> String {
     format!("{key} bucket {index}")
 }
 
@@ -191,9 +202,7 @@ impl Audit {
     fn leftovers(&mut self, live: &Path) -> Result<()> {
         for entry in std::fs::read_dir(live)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            let lawful = ["lock", "open", "processes", "epochs.jsonl", "imports.jsonl"]
-                .contains(&name.as_str())
-                || name.starts_with("segment-");
+            let lawful = LIVE.contains(&name.as_str()) || name.starts_with("segment-");
             if !lawful {
                 self.violations.push(format!("live/{name} is left over"));
             }

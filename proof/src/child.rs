@@ -11,7 +11,7 @@ use crate::Result;
 use crate::disks::{ground, hand, judges};
 use crate::input::program;
 use crate::operations::{instructions, steps};
-use crate::processes::{holders, kills, race, reader, replaced, shares, writer};
+use crate::processes::{holders, lockers, race, reader, shares, told, writer};
 
 /// A command that starts this program in a role, with all three streams as pipes.
 pub(crate) fn role(name: &str) -> Result<Command> {
@@ -32,10 +32,11 @@ pub(crate) fn play(arguments: &[String]) -> Result<()> {
         "forker" => writer::forker(rest),
         "one-shot" => writer::one_shot(rest),
         "registrar" => writer::registrar(rest),
-        "told" => replaced::role(rest),
+        "told" => told::role(rest),
         "reader" => reader::role(rest),
-        "rotator" => kills::rotator(rest),
-        "snapshotter" => kills::snapshotter(rest),
+        "rotator" => lockers::rotator(rest),
+        "snapshotter" => lockers::snapshotter(rest),
+        "pusher" => lockers::pusher(rest),
         "step" => steps::role(rest),
         "stepped" => instructions::role(rest),
         "racer" => race::racer(rest),

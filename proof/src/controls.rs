@@ -30,6 +30,7 @@ const CONTROLS: &[(&str, &[&str])] = &[
     ("sync-cells", &["cuts", "--count", "60"]),
     ("sync-file", &["cuts", "--count", "60"]),
     ("sync-directory", &["cuts", "--count", "250"]),
+    ("sync-push", &["cuts", "--count", "60"]),
 ];
 
 /// What only few of all power cuts show.

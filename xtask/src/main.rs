@@ -18,6 +18,7 @@ mod docs;
 mod fuzz;
 mod measure;
 mod packages;
+mod screens;
 mod step;
 mod test;
 mod torture;
@@ -52,6 +53,7 @@ Commands:
   tsan [--all]           tests with threads, with each access of memory watched
   model [--sequences N]  random sequences of everything a store does, beside a model (10,000)
   docs                   the library's documentation, warnings denied
+  screens                pictures of the page, wide and on a phone, light and dark
   help                   this text
 
 Exit codes:
@@ -71,7 +73,7 @@ fn main() -> ExitCode {
     // `bench` and `torture` know their own arguments better than we do.
     let asks_for_help = matches!(
         command,
-        "ci" | "test" | "docs" | "fuzz" | "loom" | "miri" | "tsan" | "model"
+        "ci" | "test" | "docs" | "fuzz" | "loom" | "miri" | "tsan" | "model" | "screens"
     ) && rest.iter().any(|arg| arg == "--help" || arg == "-h");
     if asks_for_help || matches!(command, "help" | "--help" | "-h") {
         print!("{USAGE}");
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         "miri" => checkers::miri(rest),
         "tsan" => checkers::tsan(rest),
         "model" => checkers::model(rest),
+        "screens" => no_arguments(rest).and_then(|()| screens::run()),
         "docs" => no_arguments(rest).and_then(|()| docs::run()),
         "" => Err(Failure::usage("no command given")),
         other => Err(Failure::usage(format!("unknown command `{other}`"))),

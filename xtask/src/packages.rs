@@ -81,10 +81,34 @@ const PACKAGES: &[Package] = &[
         why: "the fuzzer is built from C++",
     },
     Package {
+        name: "chromium",
+        program: "chromium",
+        check: &[],
+        why: "the page is used as somebody uses it: read, typed into, looked at",
+    },
+    Package {
+        name: "chromium-driver",
+        program: "chromedriver",
+        check: &[],
+        why: "tests tell that browser what to do",
+    },
+    Package {
+        name: "fontconfig",
+        program: "fc-list",
+        check: &[],
+        why: "says whether there is a font, without which a page has no widths",
+    },
+    Package {
+        name: "fonts-dejavu-core",
+        program: "fc-list",
+        check: &["-q", "DejaVu Sans"],
+        why: "that font, the same one everywhere",
+    },
+    Package {
         name: "python3-venv",
         program: "python3",
         check: &["-c", "import ensurepip, venv"],
-        why: "the OpenMetrics parser of Python's prometheus_client reads what is scraped",
+        why: "Python's OpenMetrics parser reads what is scraped; axe-core comes as a Python package",
     },
 ];
 

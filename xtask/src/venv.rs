@@ -32,6 +32,8 @@ pub(crate) fn prepare(name: &str, requirements: &str) -> Result<(), Failure> {
                 "install",
                 "--quiet",
                 "--disable-pip-version-check",
+                // What is installed is what is listed, and nothing else.
+                "--no-deps",
                 "-r",
             ])
             .arg(&requirements),

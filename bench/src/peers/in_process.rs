@@ -27,6 +27,27 @@ pub(crate) mod prometheus;
 /// Does the thing so many times; several threads may call it at once.
 type Work = Box<dyn Fn(u64) -> Result<()> + Sync>;
 
+/// The same thing so many times.
+fn repeated(work: impl Fn() + Sync + 'static) -> Work {
+    Box::new(move |n| {
+        for _ in 0..n {
+            work();
+        }
+        Ok(())
+    })
+}
+
+/// So many observations, of values that are the same for all crates.
+fn observations(observe: impl Fn(f64) + Sync + 'static) -> Work {
+    let values = Values::new();
+    Box::new(move |n| {
+        for value in values.take(n) {
+            observe(value);
+        }
+        Ok(())
+    })
+}
+
 /// What is measured of a crate.
 struct Crate {
     increment: Work,

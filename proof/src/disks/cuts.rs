@@ -13,10 +13,12 @@
 //! `metrics.json` that is there; one that counts more than was ever counted; a snapshot that was
 //! acknowledged and is gone or different; an epoch that is older than one that was published, or more
 //! or fewer rotations and restores than were acknowledged and begun; an import that is there in part,
-//! not at all though acknowledged, or twice when it is done again; a store that does not work on.
+//! not at all though acknowledged, or twice when it is done again; a push that is there in part, not at all though
+//! it was answered, or not exactly once when its client sends it again; a store that does not work on.
 //!
 //! The power is never really cut: what a disk that lies about its flushes does is not shown.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -30,6 +32,7 @@ use super::judge::forget_boot;
 use super::judges::{Judges, store_on};
 use super::known::Known;
 use super::orders::{self, Order};
+use super::pushes::Pushed;
 use super::states::{Log, State};
 use super::volatile::Volatile;
 use super::workload::{Disk, IMPORTS, Workload};
@@ -138,9 +141,10 @@ impl Cuts<'_> {
         let each = repairs / (again.len() as u64).max(1);
         for state in again {
             let story = format!("{}, repaired", state.story);
+            let pushes = state.known.pushes.clone();
             let log = self
                 .record(state.image, state.known, kind, &mut |work, disk, _| {
-                    repair(work, disk)
+                    repair(work, disk, &pushes)
                 })
                 .map_err(|error| format!("{story}: {error}"))?;
             let second = log.states(each, &mut random, &mut |mut state| {
@@ -202,19 +206,31 @@ pub(super) fn write_back(root: &Path, random: &mut Random) -> Result<()> {
     Ok(())
 }
 
-/// What the first processes after a boot do.
-fn repair(work: &mut Workload, disk: &Volatile) -> Result<()> {
+/// What the first processes after a boot do. Clients send again what they pushed last.
+fn repair(work: &mut Workload, disk: &Volatile, pushes: &BTreeMap<u64, Pushed>) -> Result<()> {
     forget_boot(work.root())?;
-    let steps = [
-        (0, Order::Open),
-        (0, Order::Sync),
-        (1, Order::Open),
-        (1, Order::Own { hand: 1, by: 2 }),
-        (1, Order::Flush),
-        (0, Order::Count { by: 3 }),
-        (0, Order::Rotate { keep: false }),
-        (1, Order::Sync),
-    ];
+    let clients = (0..).zip(pushes).flat_map(|(hand, (writer, pushed))| {
+        let push = |number, by| Order::Push {
+            writer: *writer,
+            number,
+            by,
+        };
+        let last = pushed.last.as_ref();
+        let sent = last.map(|last| [push(last.number, last.by), push(last.number + 1, 2)]);
+        let sent = sent.into_iter().flatten();
+        sent.map(move |push| (hand % 2, push))
+    });
+    let steps = [(0, Order::Open), (1, Order::Open)]
+        .into_iter()
+        .chain(clients)
+        .chain([
+            (0, Order::Sync),
+            (1, Order::Own { hand: 1, by: 2 }),
+            (1, Order::Flush),
+            (0, Order::Count { by: 3 }),
+            (0, Order::Rotate { keep: false }),
+            (1, Order::Sync),
+        ]);
     for (hand, order) in steps {
         let answer = work
             .hand(hand)?

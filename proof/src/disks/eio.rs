@@ -148,6 +148,8 @@ impl Case<'_> {
             (0, Order::Own { hand: 0, by: 1 }),
             (1, Order::Own { hand: 1, by: 1 }),
             (1, Order::Set { hand: 1, value: 7 }),
+            (0, push(0, 1)),
+            (1, push(1, 1)),
         ];
         for (hand, order) in sound {
             if let Some(error) = self.act(&mut hands[hand], &order)?.error {
@@ -167,6 +169,8 @@ impl Case<'_> {
         }
         let after = [
             (0, order),
+            // The client has heard no answer, and asks another process.
+            (1, push(0, 2)),
             // Nothing is counted in between: what was lost stays lost.
             (1, Order::Sync),
             (1, Order::Sync),
@@ -222,10 +226,16 @@ impl Case<'_> {
         }
         let publishes = matches!(
             order,
-            Order::Sync | Order::Flush | Order::Snapshot | Order::Rotate { .. }
+            Order::Sync
+                | Order::Flush
+                | Order::Snapshot
+                | Order::Rotate { .. }
+                | Order::Push { .. }
         );
         if self.broken && publishes {
             match &answer.error {
+                // It was counted while the disk was sound.
+                None if matches!(order, Order::Push { .. }) && !answer.counted => {}
                 None => self.violations.push(format!(
                     "{order:?} succeeded after cells could not be made durable"
                 )),
@@ -263,15 +273,21 @@ impl Case<'_> {
     }
 }
 
+fn push(writer: u64, number: u64) -> Order {
+    let by = 3;
+    Order::Push { writer, number, by }
+}
+
 /// What is being done when the disk fails.
 fn chosen(random: &mut Random) -> Order {
-    match random.below(8) {
+    match random.below(10) {
         0 => Order::Flush,
         1 | 2 => Order::Sync,
         3 => Order::Snapshot,
         4 => Order::Rotate { keep: false },
         5 => Order::Restore,
         6 => Order::Import { number: 0 },
+        7 | 8 => push(0, 2),
         _ => Order::Observe { step: 3, times: 2 },
     }
 }

@@ -353,6 +353,15 @@ impl Case<'_> {
     }
 }
 
+/// The one push of a client, whose line is longer than a page.
+fn push(writer: u64) -> Order {
+    Order::Push {
+        writer,
+        number: 8,
+        by: 3,
+    }
+}
+
 /// Everything that a store can do, in a random order.
 pub(super) fn script(random: &mut Random) -> Vec<(usize, Order)> {
     let mut all = vec![
@@ -370,6 +379,9 @@ pub(super) fn script(random: &mut Random) -> Vec<(usize, Order)> {
         (1, Order::Import { number: 0 }),
         (0, Order::Import { number: 1 }),
         (1, Order::Redeclare { number: 1 }),
+        (0, push(0)),
+        (1, push(0)),
+        (1, push(1)),
         (0, Order::Examine),
         (1, Order::Own { hand: 1, by: 2 }),
         (1, Order::Flush),

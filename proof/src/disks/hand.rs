@@ -10,6 +10,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::known::Note;
 use super::orders::{self, Answer, NEW, OBSERVED, OWN, Order, PASSING, Shown, WORK};
+use super::pushes;
 use crate::child::{self, argument, output};
 use crate::opening;
 use crate::{Result, ui};
@@ -247,6 +248,9 @@ impl Worker {
             Order::Import { number } => {
                 let path = orders::import_in(&self.papers, *number);
                 self.store()?.import(&path, false)?;
+            }
+            Order::Push { writer, number, by } => {
+                answer.counted = pushes::send(self.store()?, *writer, *number, *by)?.counted;
             }
             Order::Program => {}
             Order::Compact => {

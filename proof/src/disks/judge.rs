@@ -86,6 +86,7 @@ impl Judge<'_> {
         self.sums(&found);
         self.snapshots()?;
         self.imports()?;
+        self.pushes()?;
         if self.violations.is_empty() {
             self.goes_on(&history)?;
         }
@@ -246,6 +247,15 @@ impl Judge<'_> {
                     "import {number} ({import:?}) had added {before:?}; once more: {again:?}, {after:?}"
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// A push is there whole or not at all, and once when it was sent again.
+    fn pushes(&mut self) -> Result<()> {
+        let store = options().open(self.root)?;
+        for (writer, pushed) in &self.known.pushes {
+            self.violations.extend(pushed.judge(*writer, &store)?);
         }
         Ok(())
     }

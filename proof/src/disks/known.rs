@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::orders::{self, Answer, Order, Shown};
+use super::pushes::{self, Pushed};
 use crate::audit::Values;
 
 /// Something that was heard.
@@ -49,6 +50,8 @@ pub(crate) struct Known {
     pub(crate) removed: BTreeSet<String>,
     /// What gauges show: at least, at most. They are only ever raised.
     pub(crate) levels: BTreeMap<String, (u64, u64)>,
+    /// What each client pushed.
+    pub(crate) pushes: BTreeMap<u64, Pushed>,
 }
 
 impl Known {
@@ -75,6 +78,10 @@ impl Known {
                 }
                 self.imports.insert(*number, Import::Begun);
             }
+            Order::Push { writer, number, by } => {
+                let pushed = self.pushes.entry(*writer).or_default();
+                pushes::add(&mut self.begun, pushed.begins(*writer, *number, *by));
+            }
             Order::Remove { .. } => {
                 self.removed.extend(order.removes());
             }
@@ -100,6 +107,14 @@ impl Known {
             }
             Order::Import { number } => {
                 self.imports.insert(*number, Import::Done);
+            }
+            Order::Push { writer, .. } => {
+                self.pushes.entry(*writer).or_default().done(*writer);
+                let mut answered = Values::new();
+                for pushed in self.pushes.values() {
+                    pushes::add(&mut answered, pushed.answered.clone());
+                }
+                raise(&mut self.totals, &answered);
             }
             _ => {}
         }

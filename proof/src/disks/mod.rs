@@ -1,7 +1,7 @@
 //! Disks that lose what was not flushed, that are shut down, that are full, and that fail.
 //!
 //! `ground.rs` mounts, `volatile.rs` is a disk with a write cache, `states.rs` what a cut leaves of it;
-//! `workload.rs` and `hand.rs` are who works on it with the orders of `orders.rs`; `known.rs` is what
+//! `workload.rs` and `hand.rs` are who works on it with the orders of `orders.rs`, some of which are `pushes.rs`; `known.rs` is what
 //! was promised by then, and `judge.rs` compares that with what came back.
 
 pub(crate) mod cuts;
@@ -15,6 +15,7 @@ pub(crate) mod judges;
 mod known;
 pub(crate) mod limits;
 mod orders;
+mod pushes;
 pub(crate) mod shutdown;
 mod states;
 mod volatile;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use deespec::{Document, View};
 use serde::{Deserialize, Serialize};
 
+use super::pushes;
 use crate::Result;
 use crate::audit::{Values, labelled, observed, values};
 
@@ -61,6 +62,12 @@ pub(crate) enum Order {
     Import {
         number: u64,
     },
+    /// Sends a push of a client, perhaps not for the first time.
+    Push {
+        writer: u64,
+        number: u64,
+        by: u64,
+    },
     /// Counts a series that is removed later.
     Pass {
         hand: u64,
@@ -98,6 +105,8 @@ pub(crate) struct Answer {
     pub(crate) epoch: u64,
     pub(crate) snapshot: Option<(String, u64)>,
     pub(crate) degraded: bool,
+    /// Whether a push was counted now.
+    pub(crate) counted: bool,
 }
 
 impl Order {
@@ -154,6 +163,7 @@ pub(crate) fn given(number: u64) -> Vec<(String, u64)> {
     vec![
         (a, GIVEN),
         (b, GIVEN),
+        (pushes::ALL.to_owned(), GIVEN),
         ("commit_success".to_owned(), GIVEN),
         ("commit_failed".to_owned(), GIVEN),
     ]
@@ -181,7 +191,8 @@ pub(crate) fn write_papers(papers: &Path, imports: u64) -> Result<()> {
         format!(r#"{{"commit_success":{success},"last_update":"then","series":[{series}]}}"#);
     fs::write(restore_in(papers), text)?;
     for number in 0..imports {
-        let series = given_names(number)
+        let [a, b] = given_names(number);
+        let series = [a, b, pushes::ALL.to_owned()]
             .map(|name| format!(r#"{{"name":"{name}","type":"counter","value":{GIVEN}}}"#));
         let text = format!(
             r#"{{"commit_success":{GIVEN},"commit_failed":{GIVEN},"last_update":"then {number}","series":[{}]}}"#,

@@ -1,5 +1,5 @@
 //! The work that is done while the disk fails: several processes count, publish, rotate, restore,
-//! import and remove at the same time; in between the store is closed and rebuilt.
+//! import, take pushes and remove at the same time; in between the store is closed and rebuilt.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -165,7 +165,7 @@ impl One<'_> {
         let hand = self.number;
         let few = 1 + self.random.below(9);
         let next = |numbers: &AtomicU64| numbers.fetch_add(1, Ordering::Relaxed);
-        match self.random.below(100) {
+        match self.random.below(112) {
             0..15 => vec![Order::Count { by: few }],
             15..30 => vec![Order::Own { hand, by: few }],
             30..42 => {
@@ -208,6 +208,16 @@ impl One<'_> {
                     Order::Sync,
                     Order::Remove { hand, number },
                 ]
+            }
+            98..110 => {
+                let push = Order::Push {
+                    writer: hand,
+                    number: next(self.numbers),
+                    by: few,
+                };
+                // Now and then the answer is lost on its way to the client.
+                let times = 1 + usize::from(self.random.below(3) == 0);
+                vec![push; times]
             }
             _ => vec![Order::Redeclare {
                 number: next(self.numbers),

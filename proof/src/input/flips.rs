@@ -16,7 +16,9 @@
 //! - a segment of another length: an error;
 //! - a document: it reads as before, or not at all; `metrics.json` is foreign and never overwritten;
 //! - a line of `epochs.jsonl`: the epoch is not closed otherwise than it was;
-//! - a line of `imports.jsonl`: at worst the import it tells of can be done once more.
+//! - a line of `imports.jsonl`: at worst the import it tells of can be done once more;
+//! - a bit of a line of `pushes.jsonl`: pushes are refused with the file's name, or answered as before; of a shorter
+//!   file at worst the push that is missing there can be counted once more.
 //!
 //! Violations: any other outcome; a panic; an error that does not name the path; a refused file, or any
 //! other file of the store, that was changed; a series that cannot be counted afterwards, or gains
@@ -30,7 +32,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use deespec::{Buckets, Family, Options, Rotate, Value, View};
+use deespec::{Buckets, Family, Options, Push, Rotate, Store, Value, View};
 
 use super::image::Map;
 use super::judge::Judge;
@@ -43,6 +45,7 @@ pub(super) const SEGMENT: &str = "live/segment-0000";
 pub(super) const METRICS: &str = "metrics.json";
 pub(super) const EPOCHS: &str = "live/epochs.jsonl";
 pub(super) const IMPORTS: &str = "live/imports.jsonl";
+pub(super) const PUSHES: &str = "live/pushes.jsonl";
 /// What was imported; it lies beside the store.
 pub(super) const INPUT: &str = "input.json";
 /// Violations beyond these tell nothing new.
@@ -186,6 +189,9 @@ fn make(root: &Path) -> Result<Whole> {
     let input = root.join(INPUT);
     fs::write(&input, r#"{"commit_success": 5, "cas_conflicts": 40}"#)?;
     store.import(&input, false)?;
+    for number in 1..=2 {
+        push(&store, number)?;
+    }
     let snapshot = store.snapshot()?.path;
     let view = store.sync()?;
     drop(store);
@@ -199,6 +205,7 @@ fn make(root: &Path) -> Result<Whole> {
         METRICS,
         EPOCHS,
         IMPORTS,
+        PUSHES,
         below(&snapshot)?,
         below(&closed)?,
         INPUT,
@@ -210,6 +217,12 @@ fn make(root: &Path) -> Result<Whole> {
         values: values(&view),
         files,
     })
+}
+
+/// A push that counts each number once.
+pub(super) fn push(store: &Store, number: u64) -> deespec::Result<Push> {
+    let text = "# TYPE pushed counter\npushed_total 1\n# EOF\n";
+    store.push("client", number, text.as_bytes())
 }
 
 pub(super) fn values(view: &View) -> Values {

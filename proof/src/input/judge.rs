@@ -6,7 +6,8 @@ use std::path::Path;
 use deespec::{Document, Error, Import, Published, Store};
 
 use super::flips::{
-    Case, Change, EPOCHS, End, IMPORTS, INPUT, METRICS, Place, SEGMENT, Values, options, values,
+    Case, Change, EPOCHS, End, IMPORTS, INPUT, METRICS, PUSHES, Place, SEGMENT, Values, options,
+    push, values,
 };
 use super::image::{self, Part};
 use crate::{Result, ui};
@@ -27,6 +28,7 @@ impl Judge<'_> {
             METRICS => self.published(),
             EPOCHS => self.epochs(),
             IMPORTS => self.imports(),
+            PUSHES => self.pushes(),
             _ => self.snapshot(),
         }
     }
@@ -93,7 +95,13 @@ impl Judge<'_> {
             (Err(error), _) => return Err(error.into()),
             (Ok(used), _) => used,
         };
-        self.untouched(&[SEGMENT])?;
+        // Whoever takes the store for unfinished says that the last push is complete.
+        let settles = bit / 64 == image::PENDING;
+        self.untouched(if settles {
+            &[SEGMENT, PUSHES]
+        } else {
+            &[SEGMENT]
+        })?;
         let found = values(&view);
         let mut expected = whole.values.clone();
         let reported = !view.skipped.is_empty();
@@ -311,5 +319,34 @@ impl Judge<'_> {
             (Import::Added { .. }, (5, 40)) => Ok(End::Reported),
             (again, gained) => Err(format!("{again:?} added {gained:?}").into()),
         }
+    }
+
+    /// Whoever sends its last push again must hear that it is counted, or nothing at all.
+    fn pushes(&self) -> Result<End> {
+        let store = self.open()?;
+        self.unharmed(&store)?;
+        let pushed = || Ok::<_, Error>(store.view()?.value("pushed_total", &[]));
+        let before = pushed()?;
+        let again = match push(&store, 2) {
+            Err(error) => {
+                let told = self.told(&error, &self.place.at(PUSHES));
+                self.untouched(&[SEGMENT])?;
+                // Nothing else is refused.
+                store.sync()?;
+                return told.map(|()| End::Refused);
+            }
+            Ok(done) => done.counted,
+        };
+        let is_shorter = matches!(self.case.change, Change::Length(length) if length < self.place.whole.files[self.case.file].1.len());
+        if again && !is_shorter {
+            return Err("a push was counted twice".into());
+        }
+        if pushed()? != before.map(|count| count + u64::from(again)) {
+            return Err(format!("counted: {again}, {before:?}, {:?}", pushed()?).into());
+        }
+        if !push(&store, 3)?.counted || push(&store, 3)?.counted {
+            return Err("the next push was not counted once".into());
+        }
+        Ok(if again { End::Reported } else { End::Harmless })
     }
 }

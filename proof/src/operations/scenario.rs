@@ -1,38 +1,38 @@
-//! The operations that `steps` and `errors` interrupt: the store that each begins with, the
-//! operation itself, and which states are lawful after it was interrupted and repaired.
+//! The operations that `steps` and `errors` interrupt: the store that each begins with, and the
+//! operation itself. Which states are lawful after it was interrupted and repaired is in `lawful.rs`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deespec::{
-    Buckets, Document, Family, FaultInjector, Import, Options, Retention, Rotate, Store,
-};
+use deespec::{Buckets, Family, FaultInjector, Options, Push, Retention, Rotate, Store};
 
 use crate::Result;
-use crate::audit::{Audit, History, Values, audit, labelled, values};
 use crate::opening;
 
 /// What is counted in each prepared store before the operation: the first epoch is closed.
-const SUCCESS: [u64; 2] = [5, 2];
-const ITEMS: [u64; 2] = [7, 1];
+pub(super) const SUCCESS: [u64; 2] = [5, 2];
+pub(super) const ITEMS: [u64; 2] = [7, 1];
 /// What the process that is interrupted counts before it begins the operation.
-const BEFORE: u64 = 4;
+pub(super) const BEFORE: u64 = 4;
 /// What the documents hold that are taken over or imported.
-const GIVEN: u64 = 142;
-const GIVEN_ITEMS: u64 = 50;
+pub(super) const GIVEN: u64 = 142;
+pub(super) const GIVEN_ITEMS: u64 = 50;
 /// Series of a document that does not fit into one segment, and of a segment that is nearly full.
-const MANY: usize = 700;
+pub(super) const MANY: usize = 700;
 const NEARLY: usize = 500;
 /// Series that are registered across the border of two segments.
-const NEW: usize = 24;
-const ITEM: (&str, &[(&str, &str)]) = ("items_total", &[("kind", "a")]);
+pub(super) const NEW: usize = 24;
+pub(super) const ITEM: (&str, &[(&str, &str)]) = ("items_total", &[("kind", "a")]);
+/// What pushes count in a series of their own, and in one that programs count as well.
+pub(super) const PUSHED: &str = "pushed_total";
+pub(super) const PUSHED_ITEMS: u64 = 9;
 /// A series that is removed, and what it counts until then.
-const GONE: (&str, u64) = ("gone_total", 3);
+pub(super) const GONE: (&str, u64) = ("gone_total", 3);
 /// The labels of a new series in a family that there is.
-const REGISTERED: &[(&str, &str)] = &[("kind", "b")];
+pub(super) const REGISTERED: &[(&str, &str)] = &[("kind", "b")];
 /// A family that is declared; the item's is declared anew.
-const DECLARED: &str = "new_seconds";
+pub(super) const DECLARED: &str = "new_seconds";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scenario {
@@ -50,6 +50,7 @@ pub(crate) enum Scenario {
     Prune,
     Remove,
     Compact,
+    Push,
     Declare,
     Register,
 }
@@ -58,7 +59,7 @@ pub(crate) enum Scenario {
 pub(crate) const IN_MEMORY: [Scenario; 2] = [Scenario::Declare, Scenario::Register];
 
 /// Those that use the disk.
-pub(crate) const ALL: [Scenario; 14] = [
+pub(crate) const ALL: [Scenario; 15] = [
     Scenario::Create,
     Scenario::TakeOver,
     Scenario::TakeOverLarge,
@@ -73,13 +74,14 @@ pub(crate) const ALL: [Scenario; 14] = [
     Scenario::Prune,
     Scenario::Remove,
     Scenario::Compact,
+    Scenario::Push,
 ];
 
 pub(crate) fn store_in(folder: &Path) -> PathBuf {
     folder.join("var")
 }
 
-fn input_in(folder: &Path) -> PathBuf {
+pub(super) fn input_in(folder: &Path) -> PathBuf {
     folder.join("input.json")
 }
 
@@ -155,6 +157,9 @@ impl Scenario {
         if matches!(self, Self::Remove | Self::Compact) {
             store.counter(GONE.0)?.add(GONE.1);
         }
+        if self.is_pushed() {
+            push(&store, 1)?;
+        }
         if self == Self::Compact {
             self.count_before(&store);
             store.remove(GONE.0, &[])?;
@@ -197,213 +202,33 @@ impl Scenario {
             Self::Restore => drop(store.restore(&input_in(folder), "proof", false)?),
             Self::Import => drop(store.import(&input_in(folder), false)?),
             Self::Prune => drop(store.prune(&keep_one)?),
+            Self::Push => {
+                push(store, 2)?;
+            }
         }
         Ok(())
     }
-
-    /// Counts the store again.
-    pub(crate) fn audit(self, folder: &Path) -> Result<Audit> {
-        let mut ignored = Vec::new();
-        let restored: Option<Values> = match self {
-            Self::Restore => Some(values(&Document::read(&input_in(folder))?, &mut ignored)),
-            _ => None,
-        };
-        let history = History {
-            restored: restored.as_ref(),
-            unmade: self.creates(),
-            pruned: matches!(self, Self::RotateAndPrune | Self::Prune),
-            removed: None,
-        };
-        Ok(audit(&store_in(folder), &history))
-    }
-
-    /// Whether the state is lawful after the operation was interrupted and repaired: it is done
-    /// whole or not at all, and nothing is lost or counted twice.
-    pub(crate) fn check(self, folder: &Path) -> Result<Vec<String>> {
-        let mut audit = self.audit(folder)?;
-        if !audit.violations.is_empty() {
-            return Ok(audit.violations);
-        }
-        let item = labelled(ITEM.0, "kind", "a");
-        let old = (SUCCESS[1] + BEFORE, ITEMS[1]);
-        let now = pair(&audit.current, &item);
-        let added = audit.count("given_0_total") > 0;
-        let mut lawful = vec![(2, old)];
-        match self {
-            Self::Create => lawful = vec![(1, (0, 0))],
-            Self::TakeOver | Self::TakeOverLarge => lawful = vec![(1, (GIVEN, 0))],
-            Self::Rotate | Self::RotateAndPrune => lawful.push((3, (0, 0))),
-            Self::Restore => lawful.push((3, (SUCCESS[0], ITEMS[0]))),
-            Self::Import if added => lawful = vec![(2, (old.0 + GIVEN, old.1))],
-            _ => {}
-        }
-        if !lawful.contains(&(audit.epoch, now)) {
-            let (epoch, violations) = (audit.epoch, &mut audit.violations);
-            violations.push(format!(
-                "epoch {epoch} counts {now:?}, lawful is {lawful:?}"
-            ));
-        }
-        if let Some(closing) = audit.closed.get(&2)
-            && pair(closing, &item) != old
-        {
-            let closing = pair(closing, &item);
-            audit
-                .violations
-                .push(format!("epoch 2 was closed with {closing:?}, not {old:?}"));
-        }
-        let mut violations = audit.violations;
-        self.repeat(folder, &audit.counted, &mut violations)?;
-        let given = if added { 1 } else { 0 };
-        violations.extend(self.check_sums(folder, given, 0)?);
-        Ok(violations)
-    }
-
-    /// As [`Scenario::check`], after the process that repaired was to rotate as well: what each
-    /// epoch counts depends on where it was killed, the sums do not.
-    pub(crate) fn check_rotated(self, folder: &Path) -> Result<Vec<String>> {
-        let audit = self.audit(folder)?;
-        let mut violations = audit.violations;
-        let given = u64::from(audit.counted.contains_key("given_0_total"));
-        if violations.is_empty() {
-            self.repeat(folder, &audit.counted, &mut violations)?;
-            violations.extend(self.check_sums(folder, given, 0)?);
-        }
-        Ok(violations)
-    }
-
-    /// Makes a store that was to begin with a large document from a small one, unless it is made
-    /// already, and fills it beyond its first segment.
-    pub(crate) fn make_otherwise(folder: &Path) -> Result<Vec<String>> {
-        let root = store_in(folder);
-        if root.join("live/segment-0000").exists() {
-            return Ok(Vec::new());
-        }
-        fs::write(root.join("metrics.json"), given(1))?;
-        let store = options(None).open(&root)?;
-        for index in 0..MANY {
-            store.counter(&new_name(index))?.inc();
-        }
-        drop(store);
-        let audit = Self::TakeOver.audit(folder)?;
-        let mut violations = audit.violations;
-        let names = (0..MANY).map(new_name);
-        let lost = names.filter(|name| audit.counted.get(name) != Some(&1));
-        violations.extend(lost.map(|name| format!("{name} is lost")));
-        Ok(violations)
-    }
-
-    /// Repeats the operation where that must change nothing, or must complete it.
-    fn repeat(self, folder: &Path, counted: &Values, violations: &mut Vec<String>) -> Result<()> {
-        let store = options(None).open(store_in(folder))?;
-        match self {
-            Self::TakeOver | Self::TakeOverLarge => {
-                let again = store.import(&input_in(folder), false)?;
-                if !matches!(again, Import::Already { .. }) {
-                    violations.push("what was taken over could be imported again".into());
-                }
-            }
-            // A registration is completed by doing it again.
-            Self::Grow => {
-                for name in (0..NEW).map(new_name) {
-                    let counter = store.counter(&name)?;
-                    if counted.get(&name).is_none_or(|count| *count == 0) {
-                        counter.inc();
-                    }
-                }
-            }
-            Self::Declare => {
-                self.perform(&store, folder)?;
-                if store.family(DECLARED) != Some(declared()) {
-                    violations.push("a family is not what was declared".into());
-                }
-                store.histogram(DECLARED)?.observe(0.5);
-            }
-            Self::Register => {
-                let counter = store.counter_with(ITEM.0, REGISTERED)?;
-                if store.view()?.value(ITEM.0, REGISTERED) == Some(0) {
-                    counter.inc();
-                }
-            }
-            Self::Remove => {
-                self.perform(&store, folder)?;
-                if store.view()?.value(GONE.0, &[]).is_some() {
-                    violations.push("a series was removed and is there".into());
-                }
-            }
-            Self::Prune => {
-                self.perform(&store, folder)?;
-                let left = store.snapshots()?.len();
-                if left != 1 {
-                    violations.push(format!("{left} snapshots are left instead of one"));
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Whether all epochs together count exactly what was counted; `given` is how often the
-    /// document was added at least, `more` what the caller counted on top.
-    pub(crate) fn check_sums(self, folder: &Path, given: u64, more: u64) -> Result<Vec<String>> {
-        let given = match self {
-            Self::Import => {
-                if given == 0 {
-                    let store = options(None).open(store_in(folder))?;
-                    self.perform(&store, folder)?;
-                }
-                let store = options(None).open(store_in(folder))?;
-                self.perform(&store, folder)?;
-                1
-            }
-            Self::TakeOver | Self::TakeOverLarge => 1,
-            _ => 0,
-        };
-        let mut audit = self.audit(folder)?;
-        let counted_before = u64::from(!self.creates());
-        let base = counted_before * (SUCCESS[0] + SUCCESS[1] + BEFORE);
-        let mut expected = vec![
-            ("commit_success".to_owned(), base + given * GIVEN + more),
-            ("commit_failed".to_owned(), given * 3),
-            (
-                labelled(ITEM.0, "kind", "a"),
-                counted_before * (ITEMS[0] + ITEMS[1]),
-            ),
-        ];
-        let many = if self == Self::TakeOverLarge { MANY } else { 1 };
-        expected.extend((0..many).map(|i| (format!("given_{i}_total"), given * GIVEN_ITEMS)));
-        if self == Self::Grow {
-            expected.extend((0..NEW).map(|index| (new_name(index), 1)));
-        }
-        if self == Self::Register {
-            expected.push((labelled(ITEM.0, "kind", "b"), 1));
-        }
-        for (key, expected) in expected {
-            let found = audit.count(&key);
-            if found != expected {
-                audit
-                    .violations
-                    .push(format!("{key} counts {found} instead of {expected}"));
-            }
-        }
-        Ok(audit.violations)
-    }
 }
 
-fn pair(values: &Values, item: &str) -> (u64, u64) {
-    let of = |key: &str| values.get(key).copied().unwrap_or(0);
-    (of("commit_success"), of(item))
+/// Sends a push; its number is what it adds to a series of its own.
+pub(super) fn push(store: &Store, number: u64) -> Result<Push> {
+    let text = format!(
+        "# TYPE pushed counter\n{PUSHED} {number}\n# TYPE items counter\n\
+         items_total{{kind=\"a\"}} {PUSHED_ITEMS}\n# EOF\n"
+    );
+    Ok(store.push("client", number, text.as_bytes())?)
 }
 
-fn declared() -> Family {
+pub(super) fn declared() -> Family {
     Family::histogram(DECLARED, Buckets::seconds()).with_unit("seconds")
 }
 
-fn new_name(index: usize) -> String {
+pub(super) fn new_name(index: usize) -> String {
     format!("new_{index}_total")
 }
 
 /// A document of another origin with so many series.
-fn given(series: usize) -> String {
+pub(super) fn given(series: usize) -> String {
     let one = |i| format!(r#"{{"name":"given_{i}_total","type":"counter","value":{GIVEN_ITEMS}}}"#);
     let series: Vec<String> = (0..series).map(one).collect();
     format!(

@@ -7,10 +7,10 @@ use measured::label::StaticLabelSet;
 use measured::metric::histogram::Thresholds;
 use measured::{Counter, CounterVec, FixedCardinalityLabel, Histogram, LabelGroup};
 
-use super::{Crate, Outcome, rows};
+use super::{Crate, Outcome, observations, repeated, rows};
 use crate::Result;
 use crate::place::Bench;
-use crate::samples::{self, BOUNDS, Values};
+use crate::samples::{self, BOUNDS};
 
 pub(crate) const NAME: &str = "crate measured, in one process";
 
@@ -57,14 +57,8 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
         outcome: StaticLabelSet::new(),
     });
     let seconds = Histogram::with_metadata(Thresholds::with_buckets(BOUNDS));
-    let values = Values::new();
     let theirs = Crate {
-        increment: Box::new(move |n| {
-            for _ in 0..n {
-                black_box(&counter).inc();
-            }
-            Ok(())
-        }),
+        increment: repeated(move || black_box(&counter).inc()),
         labels: Box::new(move |n| {
             for (queue, outcome) in samples::labels(n) {
                 jobs.inc(Job {
@@ -74,12 +68,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
             }
             Ok(())
         }),
-        observe: Box::new(move |n| {
-            for value in values.take(n) {
-                black_box(&seconds).observe(value);
-            }
-            Ok(())
-        }),
+        observe: observations(move |value| black_box(&seconds).observe(value)),
         digest: Box::new(|| {}),
         note: "",
     };

@@ -4,10 +4,10 @@ use std::hint::black_box;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
-use super::{Crate, Outcome, rows};
+use super::{Crate, Outcome, observations, repeated, rows};
 use crate::Result;
 use crate::place::Bench;
-use crate::samples::{self, BOUNDS, OUTCOMES, QUEUES, Values};
+use crate::samples::{self, BOUNDS, OUTCOMES, QUEUES};
 
 pub(crate) const NAME: &str = "crate prometheus, in one process";
 
@@ -21,14 +21,8 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
     registry.register(Box::new(counter.clone()))?;
     registry.register(Box::new(jobs.clone()))?;
     registry.register(Box::new(seconds.clone()))?;
-    let values = Values::new();
     let theirs = Crate {
-        increment: Box::new(move |n| {
-            for _ in 0..n {
-                black_box(&counter).inc();
-            }
-            Ok(())
-        }),
+        increment: repeated(move || black_box(&counter).inc()),
         labels: Box::new(move |n| {
             for (queue, outcome) in samples::labels(n) {
                 jobs.with_label_values(&[QUEUES[queue], OUTCOMES[outcome]])
@@ -36,12 +30,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
             }
             Ok(())
         }),
-        observe: Box::new(move |n| {
-            for value in values.take(n) {
-                black_box(&seconds).observe(value);
-            }
-            Ok(())
-        }),
+        observe: observations(move |value| black_box(&seconds).observe(value)),
         digest: Box::new(|| {}),
         note: "",
     };

@@ -10,6 +10,7 @@
 mod access;
 mod assets;
 mod attacks;
+mod browser;
 mod compact;
 mod counting;
 mod demo;

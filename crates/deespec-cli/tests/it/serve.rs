@@ -40,14 +40,14 @@ impl Drop for Server {
 }
 
 /// An answer.
-struct Answer {
+pub(crate) struct Answer {
     status: u16,
     headers: ureq::http::HeaderMap,
     body: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
@@ -67,7 +67,7 @@ impl Server {
     }
 
     /// Runs a command that becomes a server, and waits until it says where it listens.
-    fn run(mut command: Command) -> Self {
+    pub(crate) fn run(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let said = lines(child.stderr.take().unwrap());
         let address = loop {
@@ -85,7 +85,7 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.get_with(path, &[])
     }
 
@@ -122,7 +122,7 @@ impl Server {
         stream
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! Signals that reach `deespec run`: they are passed on to the command, once.
 
 use std::io::Write as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Receiver;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,8 +11,11 @@ use super::support::{PROGRAM, Sandbox, lines, next};
 
 /// Starts a script under `deespec run`, and gives the lines that it prints.
 fn start(sandbox: &Sandbox, script: &str) -> (Child, Receiver<String>) {
-    let mut process = sandbox
-        .deespec(&["run", "--", "sh", "-c", script])
+    spawn(&mut sandbox.deespec(&["run", "--", "sh", "-c", script]))
+}
+
+fn spawn(command: &mut Command) -> (Child, Receiver<String>) {
+    let mut process = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -81,15 +84,7 @@ fn a_signal_that_is_ignored_from_outside_stays_ignored_as_under_nohup() {
     let script = format!(
         "trap '' HUP; exec {PROGRAM} run -- sh -c 'kill -HUP $$; echo ready; read line; echo survived'"
     );
-    let mut process = sandbox
-        .command("sh")
-        .args(["-c", &script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let printed = lines(process.stdout.take().unwrap());
+    let (mut process, printed) = spawn(sandbox.command("sh").args(["-c", &script]));
     assert_eq!(next(&printed), "ready");
     // The shell has become `deespec run`.
     send(&process, Signal::HUP);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Receiver, Sender};
@@ -107,12 +107,12 @@ impl Hub {
         })
     }
 
-    /// Waits until somebody follows, then looks; gives whether the server goes on.
-    pub(super) fn watch(&self) -> bool {
+    /// Waits until somebody follows, then looks; gives how long looking took, `None` when the server ends.
+    pub(super) fn watch(&self) -> Option<Duration> {
         let mut state = self.state();
         loop {
             match &state.sender {
-                None => return false,
+                None => return None,
                 Some(sender) if sender.receiver_count() > 0 => break,
                 Some(_) => {
                     // Who comes first sees everything; nobody can come back to what is not kept.
@@ -125,9 +125,10 @@ impl Hub {
                 }
             }
         }
+        let begun = Instant::now();
         // A store that cannot be read now may be read later; the scrape says what is wrong.
         let _ = self.look(&mut state);
-        true
+        Some(begun.elapsed())
     }
 
     /// Looks at each store and tells what changed.

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use deespec::{Changed, View};
+use deespec::{Changed, Distribution, View};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -55,7 +55,32 @@ struct ChangesData<'a> {
     store: &'a str,
     epoch: u64,
     at: f64,
-    changes: &'a [Changed],
+    changes: Vec<ChangedData<'a>>,
+}
+
+/// A change, and of a histogram the buckets that it adds to, as a document has them.
+#[derive(Serialize)]
+struct ChangedData<'a> {
+    #[serde(flatten)]
+    changed: &'a Changed,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    buckets: Option<Vec<(Option<f64>, Option<f64>, u64)>>,
+}
+
+impl<'a> From<&'a Changed> for ChangedData<'a> {
+    fn from(changed: &'a Changed) -> Self {
+        let finite = |bound: f64| bound.is_finite().then_some(bound);
+        let added = |observed: &Distribution| {
+            let buckets = observed.iter();
+            buckets
+                .map(|bucket| (finite(bucket.lower), finite(bucket.upper), bucket.count))
+                .collect()
+        };
+        Self {
+            changed,
+            buckets: changed.observed.as_ref().map(added),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -98,7 +123,7 @@ pub(super) fn changes(store: &str, now: &View, changes: &[Changed]) -> serde_jso
         store,
         epoch: now.epoch,
         at: seconds(now.last_update),
-        changes,
+        changes: changes.iter().map(ChangedData::from).collect(),
     })
 }
 

@@ -20,12 +20,10 @@ const WHOLE: Duration = Duration::from_secs(1);
 const SHARE: u32 = 2;
 
 pub(super) fn start(hub: Arc<Hub>) {
-    let watch = move || loop {
-        let begun = Instant::now();
-        if !hub.watch() {
-            break;
+    let watch = move || {
+        while let Some(took) = hub.watch() {
+            std::thread::sleep(EVERY.max(took / SHARE));
         }
-        std::thread::sleep(EVERY.max(begun.elapsed() / SHARE));
     };
     // Without the thread, clients get the first view and nothing after it; there is nothing better to do
     // where no thread can be started.

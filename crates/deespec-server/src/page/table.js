@@ -1,67 +1,105 @@
-// The table of series. Everything is a text node: a label can be anything.
+// The table of all series, with a search and an order. Everything is a text node: a label can be anything.
 
+import { alone, find, labels, make, say } from "./dom.js";
 import * as format from "./format.js";
 
-/** Rows that are shown at most; the search finds the others. */
-const SHOWN = 400;
+/** Rows that are shown at first, and how many more at a time; the search finds the others. */
+const SHOWN = 200;
 /** How long a change is marked, in milliseconds. */
-const MARKED = 1500;
+const MARKED = 1200;
 
-const cell = (kind, text) => {
-  const element = document.createElement("td");
-  element.className = kind;
-  element.textContent = text;
+const cell = (kind, ...content) => {
+  const element = make("td", kind, ...content);
+  element.setAttribute("role", "cell");
   return element;
 };
 
 export class Table {
-  constructor(section) {
-    this.body = section.querySelector("tbody");
-    this.found = section.querySelector("#found");
-    this.search = section.querySelector("#search");
+  /** `picked` is called with a series whose history is wanted. */
+  constructor(picked) {
+    this.section = find("#series");
+    this.body = find("tbody", this.section);
+    this.search = find("#search");
+    this.picked = picked;
     this.rows = new Map();
+    this.shown = SHOWN;
+    this.order = null;
+    find("#more").addEventListener("click", () => {
+      this.shown += SHOWN;
+      this.draw(this.store);
+    });
+    this.search.addEventListener("input", () => {
+      this.shown = SHOWN;
+      this.draw(this.store);
+    });
+    for (const button of this.section.querySelectorAll("[data-sort]")) button.addEventListener("click", () => this.sort(button));
   }
 
-  draw(store) {
+  /** The first click sorts, numbers the largest first; the second the other way round, the third not at all. */
+  sort(button) {
+    const by = button.dataset.sort;
+    const [first, second] = by === "name" ? ["ascending", "descending"] : ["descending", "ascending"];
+    const next = { [first]: second, [second]: "none" }[this.order?.by === by ? this.order.way : ""] ?? first;
+    for (const head of this.section.querySelectorAll("[aria-sort]")) head.setAttribute("aria-sort", "none");
+    button.parentElement.setAttribute("aria-sort", next);
+    this.order = next === "none" ? null : { by, way: next };
+    this.draw(this.store);
+  }
+
+  wanted(store) {
     const text = this.search.value.trim().toLowerCase();
     const is = (one) =>
       !text ||
       one.name.toLowerCase().includes(text) ||
-      Object.values(one.labels).some((value) => value.toLowerCase().includes(text));
+      Object.entries(one.labels).some(([label, value]) => `${label}=${value}`.toLowerCase().includes(text));
     const wanted = [...store.series.values()].filter(is);
-    const shown = wanted.slice(0, SHOWN);
-    const more = wanted.length > shown.length ? `, the first ${shown.length} shown` : "";
-    this.found.textContent = `${wanted.length} of ${store.series.size} series${more}`;
+    if (!this.order) return wanted;
+    const now = performance.now();
+    const key = { name: (one) => one.name, value: (one) => format.size(one) || 0, rate: (one) => one.rate(now, store.known) ?? -1 }[this.order.by];
+    const sign = this.order.way === "ascending" ? 1 : -1;
+    const keyed = wanted.map((one) => [key(one), one]);
+    keyed.sort(([a], [b]) => (a < b ? -sign : a > b ? sign : 0));
+    return keyed.map(([, one]) => one);
+  }
+
+  draw(store) {
+    if (!store) return;
+    this.store = store;
+    const wanted = this.wanted(store);
+    const shown = wanted.slice(0, this.shown);
+    const all = `${format.count(wanted.length)} of ${format.count(store.series.size)} series`;
+    say(find("#found"), wanted.length > shown.length ? `${all}, the first ${format.count(shown.length)} shown` : all);
+    find("#more").hidden = wanted.length <= shown.length;
     const keys = new Set(shown.map((one) => one.key));
     for (const [key, row] of this.rows) {
-      if (!keys.has(key)) {
-        row.remove();
-        this.rows.delete(key);
-      }
+      if (keys.has(key)) continue;
+      row.element.remove();
+      this.rows.delete(key);
     }
     const now = performance.now();
-    let before = null;
+    let place = this.body.firstChild;
     for (const one of shown) {
-      let row = this.rows.get(one.key);
-      if (!row) {
-        row = document.createElement("tr");
-        row.append(
-          cell("name", one.name),
-          cell("labels", format.labels(one.labels)),
-          cell("type", one.type),
-          cell("number", ""),
-          cell("number", ""),
-        );
-        this.rows.set(one.key, row);
-      }
-      const place = before ? before.nextSibling : this.body.firstChild;
-      if (place !== row) this.body.insertBefore(row, place);
-      const is_marked = one.moved && now - one.moved < MARKED;
-      const [value, change] = [format.value(one), is_marked ? format.change(one.delta) : ""];
-      if (row.children[3].textContent !== value) row.children[3].textContent = value;
-      if (row.children[4].textContent !== change) row.children[4].textContent = change;
-      row.classList.toggle("moved", Boolean(is_marked));
-      before = row;
+      const row = this.rows.get(one.key) ?? this.row(one);
+      row.one = one;
+      say(row.value, format.value(one));
+      const rate = one.rate(now, store.known);
+      say(row.rate, rate ? format.rate(rate) : "");
+      row.element.classList.toggle("moved", now - one.moved < MARKED);
+      if (place === row.element) place = place.nextSibling;
+      else this.body.insertBefore(row.element, place);
     }
+  }
+
+  row(one) {
+    const button = make("button", "", alone(one.name));
+    button.type = "button";
+    button.title = "Show its history";
+    const [value, rate] = [cell("number"), cell("number rate")];
+    const element = make("tr", "", cell("name", button), cell("labels", ...labels(one.labels)), cell("type", one.type), value, rate);
+    element.setAttribute("role", "row");
+    const row = { element, value, rate, one };
+    button.addEventListener("click", () => this.picked(row.one));
+    this.rows.set(one.key, row);
+    return row;
   }
 }

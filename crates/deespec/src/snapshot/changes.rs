@@ -27,6 +27,8 @@ pub struct Changed {
     pub value: Option<Value>,
     /// By how much it changed; `None` where the series was removed.
     pub delta: Option<Delta>,
+    /// Of a histogram, what was observed in between; not in the JSON.
+    pub observed: Option<Distribution>,
 }
 
 /// By how much a series changed.
@@ -110,7 +112,7 @@ impl View {
             let goes_on = is_same_epoch || sample.value.kind() == Kind::Gauge;
             let base = same.map(|same| &same.value).filter(|_| goes_on);
             if let Some(delta) = Delta::between(base, &sample.value) {
-                changes.push(Changed::now(sample, delta));
+                changes.push(Changed::now(sample, base, delta));
             }
         }
         changes.extend(earlier.map(Changed::removed));
@@ -129,8 +131,14 @@ fn order(one: &Sample, other: &Sample) -> Ordering {
 }
 
 impl Changed {
-    fn now(sample: &Sample, delta: Delta) -> Self {
+    fn now(sample: &Sample, before: Option<&Value>, delta: Delta) -> Self {
+        let now = sample.value.histogram();
+        let before = before.and_then(Value::histogram);
         Self {
+            observed: match (now, before) {
+                (Some(now), Some(before)) => now.minus(before),
+                (now, _) => now.cloned(),
+            },
             name: sample.name.clone(),
             labels: sample.labels.clone(),
             kind: sample.value.kind(),
@@ -146,6 +154,7 @@ impl Changed {
             kind: sample.value.kind(),
             value: None,
             delta: None,
+            observed: None,
         }
     }
 }

@@ -5,11 +5,13 @@ use std::io::{self, Read, Seek, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use super::PUSHES;
 use super::access;
 use super::error::StoreError;
 use super::faults::Operation;
 use super::files::{Files, sync_file};
 use super::opened::{DOCUMENT_MAX, open_or_create, open_own};
+use super::protection::Protection;
 
 /// Most bytes that a line may have: no document that DeeSpec writes has more.
 const LINE_MAX: u64 = DOCUMENT_MAX;
@@ -22,9 +24,16 @@ impl Files {
             .map_err(StoreError::io("append to", path))?;
         let (mut file, found) = open_or_create(path)?;
         access::check_file(path, &found)?;
+        let (kept, lacks_newline) =
+            end_of_whole_lines(&mut file).map_err(StoreError::io("append to", path))?;
+        if kept < found.len() {
+            file.set_len(kept)
+                .map_err(StoreError::io("append to", path))?;
+            // Else a power cut could leave the new line mixed with what was cut off, which is neither a
+            // line nor torn.
+            self.sync_lines(&file, path, false)?;
+        }
         let mut append = || -> io::Result<u64> {
-            let (kept, lacks_newline) = end_of_whole_lines(&mut file)?;
-            file.set_len(kept)?;
             file.seek(io::SeekFrom::Start(kept))?;
             if lacks_newline {
                 file.write_all(b"\n")?;
@@ -55,7 +64,12 @@ impl Files {
 
     fn sync_lines(&self, file: &File, path: &Path, is_new: bool) -> Result<(), StoreError> {
         self.before(Operation::SyncFile, path)
-            .and_then(|()| sync_file(file))
+            .and_then(
+                |()| match Protection::SyncPush.stands() || !path.ends_with(PUSHES) {
+                    true => sync_file(file),
+                    false => Ok(()),
+                },
+            )
             .map_err(StoreError::io("make durable", path))?;
         if is_new {
             self.sync_directory(path.parent().unwrap_or_else(|| Path::new(".")))?;
@@ -156,6 +170,35 @@ mod tests {
             fs::read_to_string(&path).unwrap(),
             format!("one\n{long}\nthree\n")
         );
+    }
+
+    /// The operations on the disk, as they come.
+    #[derive(Default)]
+    struct Seen(std::sync::Mutex<Vec<Operation>>);
+
+    impl super::super::faults::FaultInjector for Seen {
+        fn before(&self, operation: Operation, _: &Path) -> io::Result<()> {
+            self.0.lock().unwrap().push(operation);
+            Ok(())
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes files durable")]
+    fn what_is_cut_off_is_gone_for_good_before_another_line_takes_its_place() {
+        use Operation::{Append, SyncFile};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("epochs.jsonl");
+        for (text, operations) in [
+            ("one\n", &[Append, SyncFile][..]),
+            ("one\ntorn", &[Append, SyncFile, SyncFile]),
+        ] {
+            let seen = std::sync::Arc::new(Seen::default());
+            let files = Files::new(folder.path().to_owned(), Some(seen.clone()));
+            fs::write(&path, text).unwrap();
+            files.append_line(&path, "two").unwrap();
+            assert_eq!(*seen.0.lock().unwrap(), operations, "{text:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod families;
 mod faults;
 mod files;
 mod filesystem;
+mod folders;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod identity;

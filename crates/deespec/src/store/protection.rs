@@ -16,6 +16,8 @@ pub(crate) enum Protection {
     SyncFile,
     /// And the folder before the name is relied on.
     SyncDirectory,
+    /// The line that says that a push is counted, before the push is answered.
+    SyncPush,
     /// What is published was made durable first.
     FlushFirst,
     /// Headers, entries, records and single words have a checksum.
@@ -75,6 +77,7 @@ impl Protection {
             Self::SyncCells => "sync-cells",
             Self::SyncFile => "sync-file",
             Self::SyncDirectory => "sync-directory",
+            Self::SyncPush => "sync-push",
             Self::FlushFirst => "flush-first",
             Self::Checksum => "checksum",
             Self::Lock => "lock",

@@ -1,7 +1,7 @@
 //! A push is counted once: whatever its text, however often it comes, and wherever its process is killed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -153,6 +153,26 @@ impl FaultInjector for BreaksAt {
     }
 }
 
+/// A store with one push.
+fn pushed_once() -> (tempfile::TempDir, PathBuf) {
+    let folder = folder();
+    let root = folder.path().join("var");
+    let store = quiet().open(&root).unwrap();
+    store.push("w", 1, TEXT.as_bytes()).unwrap();
+    (folder, root)
+}
+
+/// The store after a second push that was interrupted at this step is sent again.
+fn sent_again(root: &Path, at: u32) -> Store {
+    let store = quiet().open(root).unwrap();
+    let before = counted(&store).0;
+    assert!([7, 14].contains(&before), "step {at}: {before}");
+    let again = store.push("w", 2, TEXT.as_bytes()).unwrap();
+    assert_eq!(again.counted, before == 7, "step {at}");
+    assert_eq!(counted(&store), (14, 10, 15.0), "step {at}");
+    store
+}
+
 #[test]
 fn killed_at_any_step_a_push_that_is_sent_again_is_counted_once() {
     if let Some(root) = std::env::var_os("DEESPEC_PUSH_KILL") {
@@ -169,13 +189,7 @@ fn killed_at_any_step_a_push_that_is_sent_again_is_counted_once() {
     }
     let mut killed = 0;
     for at in 0.. {
-        let folder = folder();
-        let root = folder.path().join("var");
-        quiet()
-            .open(&root)
-            .unwrap()
-            .push("w", 1, TEXT.as_bytes())
-            .unwrap();
+        let (_folder, root) = pushed_once();
         let ended = std::process::Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
@@ -187,12 +201,7 @@ fn killed_at_any_step_a_push_that_is_sent_again_is_counted_once() {
             .stderr(std::process::Stdio::null())
             .status()
             .unwrap();
-        let store = quiet().open(&root).unwrap();
-        let before = counted(&store).0;
-        assert!([7, 14].contains(&before), "step {at}: {before}");
-        let again = store.push("w", 2, TEXT.as_bytes()).unwrap();
-        assert_eq!(again.counted, before == 7, "step {at}");
-        assert_eq!(counted(&store), (14, 10, 15.0), "step {at}");
+        sent_again(&root, at);
         if ended.success() {
             break;
         }
@@ -223,24 +232,13 @@ impl FaultInjector for DiesAt {
 fn a_disk_that_breaks_at_any_step_leaves_a_push_that_a_rebuilt_store_counts_once() {
     let mut broken = 0;
     for at in 0.. {
-        let folder = folder();
-        let root = folder.path().join("var");
-        quiet()
-            .open(&root)
-            .unwrap()
-            .push("w", 1, TEXT.as_bytes())
-            .unwrap();
+        let (folder, root) = pushed_once();
         let options = quiet().faults(Arc::new(BreaksAt(AtomicU32::new(at))));
         let done = options
             .open(&root)
             .and_then(|store| store.push("w", 2, TEXT.as_bytes()));
         quiet().compact(&root).unwrap();
-        let store = quiet().open(&root).unwrap();
-        let before = counted(&store).0;
-        assert!([7, 14].contains(&before), "step {at}: {before}");
-        let again = store.push("w", 2, TEXT.as_bytes()).unwrap();
-        assert_eq!(again.counted, before == 7, "step {at}");
-        assert_eq!(counted(&store), (14, 10, 15.0), "step {at}");
+        let store = sent_again(&root, at);
         // An import must not be set back by whoever completes a push.
         let file = folder.path().join("more.txt");
         fs::write(&file, TEXT).unwrap();

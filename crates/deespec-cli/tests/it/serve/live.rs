@@ -99,6 +99,13 @@ fn a_client_gets_the_view_and_then_what_changes() {
         [&change["value"]["count"], &change["delta"]],
         [&json!(2), &json!(2)]
     );
+    let buckets = change["buckets"].as_array().unwrap();
+    let added: u64 = buckets.iter().map(|one| one[2].as_u64().unwrap()).sum();
+    assert_eq!(added, 2, "{change}");
+    for value in [0.5, 1.0] {
+        let holds = |one: &&Value| one[0].as_f64() < Some(value) && Some(value) <= one[1].as_f64();
+        assert_eq!(buckets.iter().filter(holds).count(), 1, "{change}");
+    }
     sandbox.ok(&["set", "depth", "4"]);
     assert_eq!(events.change("depth").1["delta"], 4.0);
     sandbox.ok(&["remove", "depth"]);

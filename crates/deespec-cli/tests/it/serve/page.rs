@@ -53,7 +53,9 @@ fn all_that_the_page_asks_for_is_served_from_here() {
     }
     for part in [
         "/page/main.js",
-        "/page/model.js",
+        "/page/latency.js",
+        "/page/history.js",
+        "/page/quantiles.js",
         "/page/uPlot.js",
         "/page/style.css",
     ] {

@@ -22,6 +22,9 @@ use super::settle::{locked, whole};
 
 use journal::{Journal, Line};
 
+#[cfg(any(test, fuzzing))]
+pub(super) use journal::check_records;
+
 /// Longest name of a writer, in bytes.
 const WRITER_MAX: usize = 128;
 const NS: u64 = 1_000_000_000;
@@ -294,15 +297,5 @@ fn mended(core: &Core) -> Result<Journal, Error> {
                 .write(&core.live_file(PUSHES), short.as_bytes(), true)?;
             Journal::read(core)
         }
-    }
-}
-
-/// What the lines owe to any bytes: whatever they are, each line that is read can be written again.
-#[cfg(any(test, fuzzing))]
-pub(super) fn check_records(bytes: &[u8]) {
-    let journal = Journal::of(bytes, "");
-    assert!(journal.is_empty() == bytes.is_empty());
-    if let Some(short) = journal.shortened("", 0) {
-        assert!(short.len() < bytes.len());
     }
 }
