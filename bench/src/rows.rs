@@ -18,6 +18,7 @@ mod process;
 mod push;
 mod register;
 pub(crate) mod scrape;
+pub(crate) mod serve;
 mod snapshot;
 
 type Measure = fn(&Bench) -> Result<Vec<Line>>;
@@ -38,6 +39,10 @@ const GROUPS: &[(&str, Measure)] = &[
     ("threshold check", gate::measure),
     ("disk", disk::measure),
     ("dead processes", dead::measure),
+    ("server: asked often", serve::scrapes),
+    ("server: idle", serve::idle),
+    ("server: live", serve::live::measure),
+    ("server: the page", serve::page::measure),
 ];
 
 /// Measures every group whose name contains `only`; one that goes wrong becomes a row that says so.

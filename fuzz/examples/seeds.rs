@@ -177,7 +177,7 @@ impl Seeds {
 
     /// What is short enough to stand here.
     fn texts(&mut self) -> Result<()> {
-        let all: [(&str, &[&str]); 7] = [
+        let all: [(&str, &[&str]); 8] = [
             (
                 "name",
                 &[
@@ -226,6 +226,13 @@ impl Seeds {
                     "# HELP a Text \\n with \\\\ escapes\n# TYPE a untyped\na{b=\"c\\\"\"} NaN 12\n",
                     "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 2\nh_sum 3\nh_count 2\n",
                     "# TYPE s summary\ns{quantile=\"0.5\"} 1\ns_sum 1\ns_count 1\n# EOF\n",
+                ],
+            ),
+            (
+                "statsd",
+                &[
+                    "jobs.done:3|c|@0.3|#queue:mail,urgent|c:abc|T1656581400",
+                    "a:1:2:3|c\na:5:+1.5:-2|g\r\na:250|ms|@0.5\na:-1e-3|d\na:x|s",
                 ],
             ),
             (

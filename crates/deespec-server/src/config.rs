@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use deespec::Store;
 pub struct Config {
     /// Where to listen, unless systemd hands over a socket.
     pub listen: SocketAddr,
+    /// Where to count what statsd clients send, into the one store that there is then.
+    pub statsd: Vec<Statsd>,
     /// The stores, at least one. With several, each has its name as the label `store`.
     pub stores: Vec<Served>,
     /// What a client has to know that is not on this machine, or wants to change something.
     pub token: Option<Token>,
-    /// Listen beyond this machine without a token.
+    /// Listen beyond this machine without a token; statsd too, which knows none.
     pub insecure: bool,
     /// Names by which this server may be called, besides `localhost` and addresses.
     pub hosts: Vec<String>,
@@ -26,7 +29,7 @@ pub struct Config {
     /// The verdict of the gate on a store, as JSON; an error is a sentence.
     pub judge: Judge,
     /// Who is told what happens.
-    pub events: Box<dyn Events>,
+    pub events: Arc<dyn Events>,
 }
 
 /// A store that is served.
@@ -41,9 +44,32 @@ pub struct Served {
 pub type Judge = Arc<dyn Fn(&Store) -> Result<String, String> + Send + Sync>;
 
 /// What a server says to whoever started it.
-pub trait Events: Send {
+pub trait Events: Send + Sync {
     /// It listens at this address.
     fn listening(&self, address: SocketAddr);
+    /// It counts what statsd clients send to this address.
+    fn counting(&self, address: &Statsd);
+    /// So many lines or datagrams of statsd clients could not be counted since this was said the last time, the
+    /// last one for this reason. The example is theirs and may hold anything.
+    fn rejected(&self, number: u64, reason: &str, example: &str);
+}
+
+/// Where statsd clients send to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statsd {
+    /// An address; every program on this machine may send to one on the loopback.
+    Udp(SocketAddr),
+    /// The file of a Unix socket, for this user or the store's group.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Statsd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// How much a client may ask for. What is beyond is refused, and the server goes on.
@@ -59,8 +85,10 @@ pub struct Limits {
     pub head: Duration,
     /// Bytes of the body of a request.
     pub body_bytes: usize,
-    /// How long an answer may take that has an end.
+    /// How long an answer may take that has an end, with the time that the body of its request takes to come.
     pub answer: Duration,
+    /// How long a client may accept nothing of what is sent to it, live changes too.
+    pub write: Duration,
     /// Messages that wait for a live client before it is dropped.
     pub queue: usize,
 }
@@ -74,6 +102,7 @@ impl Default for Limits {
             head: Duration::from_secs(5),
             body_bytes: 64 * 1024,
             answer: Duration::from_secs(30),
+            write: Duration::from_secs(10),
             queue: 256,
         }
     }

@@ -1,4 +1,5 @@
-//! Connections: how many there may be, how long each may take to say what it wants, and how they end.
+//! Connections: how many there may be, how long each may take to say what it wants and to
+//! hear what it asked for, and how they end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +17,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio_io_timeout::TimeoutWriter;
 
 use crate::config::Limits;
 
@@ -37,6 +39,12 @@ impl Once {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Notify::new()))
     }
+}
+
+/// The place of one connection, until nobody has it any more. What a connection becomes, such as a WebSocket, keeps it.
+#[derive(Clone)]
+pub(crate) struct Place {
+    _permit: Arc<OwnedSemaphorePermit>,
 }
 
 /// Counts an answer to a scrape.
@@ -79,14 +87,20 @@ pub(crate) async fn accept(
         };
         // Small answers are not to wait for more.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(of_peer(router.clone(), peer));
+        let place = Place {
+            _permit: Arc::new(place),
+        };
+        let service = TowerToHyperService::new(of_peer(router.clone(), peer, &place));
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head)
             .max_buf_size(limits.head_bytes);
+        // A client that reads nothing must not keep its place: neither with an answer nor with live changes.
+        let mut stream = TimeoutWriter::new(stream);
+        stream.set_timeout(Some(limits.write));
         let connection = builder
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Box::pin(stream)), service)
             .with_upgrades();
         let mut ends = ends.clone();
         tokio::spawn(async move {
@@ -114,8 +128,10 @@ pub(crate) async fn accept(
 }
 
 /// Each request knows whose it is.
-fn of_peer(router: Router, peer: SocketAddr) -> Router {
-    router.layer(axum::Extension(ConnectInfo(peer)))
+fn of_peer(router: Router, peer: SocketAddr, place: &Place) -> Router {
+    router
+        .layer(axum::Extension(ConnectInfo(peer)))
+        .layer(axum::Extension(place.clone()))
 }
 
 /// Says why, and closes.

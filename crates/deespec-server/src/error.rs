@@ -8,6 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::config::Statsd;
+
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,6 +25,26 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The address cannot be counted at.
+    #[error("cannot count what is sent to {address}")]
+    Statsd {
+        /// The address.
+        address: Statsd,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The address can be reached from elsewhere, and statsd knows no token.
+    #[error("{address} can be reached from other machines, and statsd knows no token")]
+    StatsdOpen {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Statsd clients do not say which store they mean.
+    #[error("statsd clients count into one store, and there are several")]
+    StatsdStores,
+    /// The store cannot take the counters of what statsd clients send.
+    #[error("cannot count what statsd clients send")]
+    StatsdCounters(#[source] deespec::Error),
     /// The address can be reached from elsewhere, and no token was given.
     #[error("{address} can be reached from other machines, and there is no token")]
     Open {

@@ -16,6 +16,7 @@ mod listen;
 mod live;
 mod page;
 mod scrape;
+mod statsd;
 mod stores;
 
 use std::sync::Arc;
@@ -23,12 +24,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 
-pub use config::{Config, Events, Judge, Limits, Served, Token};
+pub use config::{Config, Events, Judge, Limits, Served, Statsd, Token};
 pub use error::Error;
 pub use guard::may_listen;
 
 use guard::Guard;
 use live::Hub;
+use statsd::Listeners;
 use stores::Stores;
 
 /// What every answer is made from.
@@ -66,6 +68,8 @@ async fn run(config: Config) -> Result<(), Error> {
         source,
     })?;
     let guard = Guard::new(&config, address)?;
+    // Last to end: whoever reads the store until then sees what was counted.
+    let listeners = Listeners::start(&config, &config.events)?;
     let stores = Arc::new(Stores::new(config.stores));
     let app = App {
         hub: Hub::start(Arc::clone(&stores), config.limits),
@@ -86,6 +90,7 @@ async fn run(config: Config) -> Result<(), Error> {
     };
     let (limits, router) = (app.limits, router(app, once.clone()));
     connection::accept(listener, router, limits, signals, once, farewell).await;
+    drop(listeners);
     Ok(())
 }
 

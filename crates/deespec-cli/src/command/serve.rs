@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use deespec_server::{Config, Error, Events, Limits, Served, Token};
+use deespec_server::{Config, Error, Events, Limits, Served, Statsd, Token};
 
 use crate::args::Cli;
 use crate::command::doctor;
@@ -19,6 +19,7 @@ const AFTER_HELP: &str = "\
 Example:
   deespec serve
   deespec serve --store /srv/a/var --store /srv/b/var --listen 127.0.0.1:9000
+  deespec serve --statsd 127.0.0.1:8125 --statsd unix:/run/deespec/statsd.sock
 
 What there is:
   /metrics              what Prometheus scrapes: OpenMetrics, Prometheus text or
@@ -27,6 +28,7 @@ What there is:
   /api/v1/…             JSON; /api/v1/openapi.json describes it
   /api/v1/live, /ws     changes as they happen
   POST /api/v1/push     counts of programs in other languages
+  --statsd ADDRESS      the same by datagrams: echo 'jobs:1|c' > /dev/udp/…
 
 Several stores are told apart by the label store: the folder that holds the
 .deespec/, or the store's own name, or its whole path where that is not enough.
@@ -55,6 +57,10 @@ pub(crate) struct Serve {
     #[arg(long)]
     insecure: bool,
 
+    /// Count what statsd clients send to this address and port, or to unix:PATH; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    statsd: Vec<String>,
+
     /// A name by which the server may be called; may be repeated
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
@@ -78,10 +84,16 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let listen = self.address()?;
+        let listen = address(&self.listen, "127.0.0.1:9464")?;
+        let statsd = self.statsd.iter().map(|text| statsd(text));
+        let statsd: Vec<Statsd> = statsd.collect::<Result<_, _>>()?;
         let token = self.token()?;
         deespec_server::may_listen(listen, token.as_ref(), self.insecure)?;
         let paths = location::store_paths(cli)?;
+        if !statsd.is_empty() && paths.len() > 1 {
+            // Before stores are made.
+            return Err(Error::StatsdStores.into());
+        }
         // Before anything listens: a gate without its configuration judges nothing.
         for path in &paths {
             doctor::thresholds(self.config.as_deref(), path)?;
@@ -95,6 +107,7 @@ impl Serve {
         let config = self.config.clone();
         deespec_server::serve(Config {
             listen,
+            statsd,
             stores,
             token,
             insecure: self.insecure,
@@ -106,23 +119,9 @@ impl Serve {
             },
             once: self.once,
             judge: Arc::new(move |store| judge(store, config.as_deref())),
-            events: Box::new(Log(*ui)),
+            events: Arc::new(Log(*ui)),
         })?;
         Ok(Code::Done)
-    }
-
-    fn address(&self) -> Result<SocketAddr, Failure> {
-        let wrong = |why: String| {
-            let message = format!("cannot listen on {}: {why}", self.listen);
-            Failure::new(message).hint("give an address and a port, such as 127.0.0.1:9464")
-        };
-        let mut addresses = self
-            .listen
-            .to_socket_addrs()
-            .map_err(|error| wrong(error.to_string()))?;
-        addresses
-            .next()
-            .ok_or_else(|| wrong("it has no address".to_owned()))
     }
 
     /// The token of `--token-file`, else of `DEESPEC_TOKEN`. Never of an argument, which others can read.
@@ -146,6 +145,26 @@ impl Serve {
         })?;
         Ok(Some(token))
     }
+}
+
+fn address(text: &str, example: &str) -> Result<SocketAddr, Failure> {
+    let wrong = |why: String| {
+        let message = format!("cannot listen on {text}: {why}");
+        Failure::new(message).hint(format!("give an address and a port, such as {example}"))
+    };
+    let mut addresses = text
+        .to_socket_addrs()
+        .map_err(|error| wrong(error.to_string()))?;
+    addresses
+        .next()
+        .ok_or_else(|| wrong("it has no address".to_owned()))
+}
+
+fn statsd(text: &str) -> Result<Statsd, Failure> {
+    Ok(match text.strip_prefix("unix:") {
+        Some(path) => Statsd::Unix(path.into()),
+        None => Statsd::Udp(address(text, "127.0.0.1:8125, or unix:PATH")?),
+    })
 }
 
 /// What each store is called: short, and different from the others.
@@ -200,6 +219,20 @@ impl Events for Log {
         self.0
             .info("Serving", vec![("address", format!("http://{address}"))]);
     }
+
+    fn counting(&self, address: &Statsd) {
+        self.0
+            .info("Counting statsd", vec![("address", address.to_string())]);
+    }
+
+    fn rejected(&self, number: u64, reason: &str, example: &str) {
+        let fields = vec![
+            ("number", number.to_string()),
+            ("reason", reason.to_owned()),
+            ("example", example.to_owned()),
+        ];
+        self.0.warn("Rejected from statsd", fields);
+    }
 }
 
 impl From<Error> for Failure {
@@ -213,6 +246,13 @@ impl From<Error> for Failure {
             Error::Listen { .. } => {
                 failure.hint("choose another with --listen ADDRESS:PORT, or end what listens there")
             }
+            Error::Statsd { .. } => {
+                failure.hint("choose another with --statsd ADDRESS:PORT or --statsd unix:PATH")
+            }
+            Error::StatsdOpen { .. } => failure.hint(
+                "let clients send to 127.0.0.1 or to unix:PATH, or let everybody count with --insecure",
+            ),
+            Error::StatsdStores => failure.hint("start a server for each of them with --store DIR"),
             _ => failure,
         }
     }

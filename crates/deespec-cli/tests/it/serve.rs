@@ -10,10 +10,13 @@ mod live;
 mod page;
 mod prometheus;
 mod scrape;
+mod slow;
+mod statsd;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -30,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// What it has said so far.
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Drop for Server {
@@ -69,16 +74,33 @@ impl Server {
     /// Runs a command that becomes a server, and waits until it says where it listens.
     pub(crate) fn run(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let said = lines(child.stderr.take().unwrap());
+        let pipe = lines(child.stderr.take().unwrap());
+        let mut said = Vec::new();
         let address = loop {
-            let line = next(&said);
-            if let Some((_, address)) = line.split_once("address=http://") {
-                break address.parse().unwrap();
+            let line = next(&pipe);
+            let address = line.split_once("address=http://");
+            let address = address.map(|(_, address)| address.parse().unwrap());
+            said.push(line);
+            if let Some(address) = address {
+                break address;
             }
         };
+        let said = Arc::new(Mutex::new(said));
+        let more = Arc::clone(&said);
         // Whoever writes to a closed pipe dies of it.
-        std::thread::spawn(move || said.iter().for_each(drop));
-        Self { child, address }
+        std::thread::spawn(move || pipe.iter().for_each(|line| more.lock().unwrap().push(line)));
+        Self {
+            child,
+            address,
+            said,
+        }
+    }
+
+    /// The rest of the first line that it has said with this in it.
+    fn said(&self, part: &str) -> Option<String> {
+        let said = self.said.lock().unwrap();
+        let found = said.iter().find_map(|line| line.split_once(part));
+        found.map(|(_, rest)| rest.to_owned())
     }
 
     fn url(&self, path: &str) -> String {

@@ -9,17 +9,16 @@ use axum::extract::{ConnectInfo, Query, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::Follower;
 use super::message::Message;
 use crate::App;
+use crate::connection::Place;
 use crate::error::Refusal;
 
 /// How often a client is asked whether it lives.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// How long a client may take to accept a message.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// A client has nothing to say.
 const HEARD_BYTES: usize = 1024;
 
@@ -42,6 +41,7 @@ struct Sent<'a> {
 pub(super) async fn follow(
     State(app): State<App>,
     Extension(peer): Extension<ConnectInfo<SocketAddr>>,
+    Extension(place): Extension<Place>,
     Query(from): Query<From>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
@@ -49,7 +49,10 @@ pub(super) async fn follow(
     let upgrade = upgrade
         .max_message_size(HEARD_BYTES)
         .max_frame_size(HEARD_BYTES);
-    Ok(upgrade.on_upgrade(|socket| talk(socket, follower)))
+    Ok(upgrade.on_upgrade(async |socket| {
+        talk(socket, follower).await;
+        drop(place);
+    }))
 }
 
 /// Until the client goes, or nothing more comes.
@@ -69,7 +72,8 @@ async fn talk(mut socket: WebSocket, mut follower: Follower) {
             },
         };
         let Some(frame) = frame else { break };
-        if !matches!(timeout(PATIENCE, socket.send(frame)).await, Ok(Ok(()))) {
+        // A client that accepts nothing is what ends a connection (`connection.rs`).
+        if socket.send(frame).await.is_err() {
             return;
         }
     }
@@ -77,7 +81,7 @@ async fn talk(mut socket: WebSocket, mut follower: Follower) {
         code: close_code::AWAY,
         reason: "nothing more comes".into(),
     };
-    let _ = timeout(PATIENCE, socket.send(Frame::Close(Some(farewell)))).await;
+    let _ = socket.send(Frame::Close(Some(farewell))).await;
 }
 
 fn frame(message: &Message) -> Option<Frame> {

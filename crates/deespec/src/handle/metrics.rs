@@ -146,8 +146,13 @@ impl Store {
         self.histogram_as(name, labels, &Buckets::default())
     }
 
-    /// As [`Store::histogram_with`], with the buckets of a histogram that is new.
-    pub(crate) fn histogram_as(
+    /// As [`Store::histogram_with`], with the buckets of a histogram that is new. One that the store has already
+    /// keeps its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::gauge_with`].
+    pub fn histogram_as(
         &self,
         name: &str,
         labels: &[(&str, &str)],

@@ -6,6 +6,7 @@ mod family;
 mod key;
 mod kind;
 mod label;
+pub(crate) mod lawful;
 mod name;
 mod value;
 
@@ -14,15 +15,13 @@ pub use distribution::{Bucket, Distribution, Quantile};
 pub use family::Family;
 pub use kind::{Aggregation, Kind, Shape};
 pub use label::LabelSet;
+pub use lawful::Lawful;
 pub use name::{MetricError, check_series};
 pub use value::{Processes, Value};
 
 pub(crate) use family::{HELP_MAX, OVERFLOW_LABEL, OVERFLOW_TOTAL};
 pub(crate) use key::Key;
 pub(crate) use name::{LABELS_MAX, check_label_set, check_metric_name};
-
-#[cfg(feature = "metrics")]
-pub(crate) use name::VALUE_MAX;
 
 /// The built-in *transactions* family of every store: commits that succeeded, commits that failed,
 /// compare-and-swap conflicts and recoveries.

@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::metric::LabelSet;
+use crate::metric::{LabelSet, Lawful};
 use crate::sync::AtomicU64;
 use crate::{Store, StoreId};
-
-use super::lawful::Lawful;
 
 /// Which store it is, however often and by whatever path this process has opened it. A copy of a
 /// store has the same id, so the folder belongs to it.

@@ -1,8 +1,6 @@
 //! What a program may choose: how gauges are stored, and the buckets of histograms.
 
-use crate::metric::{Aggregation, Buckets, Shape};
-
-use super::lawful;
+use crate::metric::{Aggregation, Buckets, Shape, lawful};
 
 /// How the gauges of a program are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::{Counter, Gauge, Histogram, ProcessGauge};
 
 use super::absolute::{self, Origin};
-use super::lawful::Lawful;
+use super::lawful;
 use super::rejected::{Reason, Rejected};
 
 pub(super) struct Count {
@@ -37,7 +37,7 @@ impl CounterFn for Count {
     }
 
     fn absolute(&self, value: u64) {
-        let find = || absolute::largest(self.origin, Lawful::of(&self.key));
+        let find = || absolute::largest(self.origin, lawful::series(&self.key));
         // Of all threads that raise the maximum each adds its own step, and the steps make it up.
         let before = self
             .largest
@@ -110,7 +110,7 @@ impl Observe {
 
     #[cold]
     fn reject(&self, count: u64) {
-        let name = Lawful::of(&self.key).name;
+        let name = lawful::series(&self.key).name;
         self.rejected.count(&name, Reason::Value, count);
     }
 }

@@ -88,14 +88,14 @@ use std::time::{Duration, Instant};
 use metrics::{Key, KeyName, Metadata, SharedString, Unit};
 use thiserror::Error;
 
-use crate::metric::{Buckets, Family, Shape};
+use crate::metric::lawful::metric_name;
+use crate::metric::{Buckets, Family, Lawful, Shape};
 use crate::{Result, Store};
 
 use absolute::Origin;
 use cache::{Cache, Slot};
 use choices::Choices;
 use handles::{Count, Observe, Set, SetShare};
-use lawful::Lawful;
 use rejected::{Reason, Rejected};
 
 pub use choices::{Gauges, Matcher};
@@ -248,7 +248,7 @@ impl Recorder {
         find: impl FnOnce(&Lawful) -> Result<H>,
         lost: impl FnOnce(Arc<handles::Lost>) -> H,
     ) -> Slot<H> {
-        let series = Lawful::of(key);
+        let series = lawful::series(key);
         self.rejected.prepare();
         match find(&series) {
             Ok(handle) => Slot {
@@ -269,7 +269,7 @@ impl Recorder {
     }
 
     fn describe(&self, name: &KeyName, chosen: &Shape, unit: Option<Unit>, text: &str) {
-        let name = lawful::metric_name(name.as_str());
+        let name = metric_name(name.as_str());
         let (unit, help) = lawful::declaration(&name, unit, text);
         if unit.is_empty() && help.is_empty() {
             return;
@@ -317,7 +317,7 @@ impl metrics::Recorder for Recorder {
     }
 
     fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        let name = lawful::metric_name(key.as_str());
+        let name = metric_name(key.as_str());
         let buckets = self.choices.buckets_of(&name).clone();
         self.describe(&key, &Shape::Histogram(buckets), unit, &description);
     }

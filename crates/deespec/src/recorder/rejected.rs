@@ -83,7 +83,7 @@ impl Rejected {
     /// What counts the rejected calls of one metric.
     pub(super) fn counter(&self, metric: &str, reason: Reason) -> Option<Counter> {
         let own = || {
-            let metric = super::lawful::cut_value(metric);
+            let metric = crate::metric::lawful::cut_value(metric);
             let labels = [("metric", &*metric), ("reason", reason.as_str())];
             self.store.counter_with(REJECTED, &labels).ok()
         };

@@ -72,6 +72,32 @@ fn a_page_of_another_site_may_not_ask_nor_listen() {
 }
 
 #[test]
+fn live_changes_are_told_to_nobody_who_may_not_ask() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let host = server.address.to_string();
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (path, more) in [
+        ("/api/v1/live", "Connection: close\r\n"),
+        ("/api/v1/ws", upgrade),
+    ] {
+        for (headers, expected) in [
+            ("Host: evil.example\r\n".to_owned(), "421"),
+            (
+                format!("Host: {host}\r\nOrigin: http://evil.example\r\n"),
+                "403",
+            ),
+            (format!("Host: {host}\r\nOrigin: null\r\n"), "403"),
+        ] {
+            let request = format!("GET {path} HTTP/1.1\r\n{headers}{more}\r\n");
+            let answer = server.raw(request.as_bytes());
+            assert_eq!(status(&answer), expected, "{path} {headers}");
+        }
+    }
+}
+
+#[test]
 fn who_changes_something_needs_the_token() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox, &[]);

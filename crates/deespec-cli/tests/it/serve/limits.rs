@@ -1,13 +1,14 @@
 //! What a client must not ask for, and that everybody else is served meanwhile.
 
-use std::io::Write as _;
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
 
+use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::Sandbox;
 
-use super::{Server, TOKEN, rest};
+use super::{PATIENCE, Server, TOKEN, rest};
 
 #[test]
 fn a_head_that_does_not_come_ends_the_connection() {
@@ -114,6 +115,74 @@ fn one_connection_too_many_is_told_so_and_a_place_that_is_free_is_given() {
         );
         answer.starts_with("HTTP/1.1 200").then_some(())
     });
+}
+
+#[test]
+fn a_body_of_64_kib_is_read_and_one_byte_more_is_not() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let post = |bytes: usize| {
+        let mut body = r#"{"reason":"long"}"#.to_owned();
+        body.push_str(&" ".repeat(bytes - body.len()));
+        let head = format!(
+            "POST /api/v1/rotate HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Connection: close\r\nContent-Type: application/json\r\nContent-Length: {bytes}\r\n\r\n",
+            server.address
+        );
+        server.raw((head + &body).as_bytes())
+    };
+    let refused = post(65_537);
+    assert!(
+        refused.starts_with("HTTP/1.1 413") || refused.is_empty(),
+        "{refused}"
+    );
+    assert_eq!(sandbox.json(&["show", "--json"])["epoch"], 1);
+    let answer = post(65_536);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(sandbox.json(&["show", "--json"])["epoch"], 2);
+}
+
+#[test]
+fn an_address_has_16_live_clients_and_all_together_128_connections() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let request = format!(
+        "GET /api/v1/live HTTP/1.0\r\nHost: {}\r\n\r\n",
+        server.address
+    );
+    let follow = |last: u8| {
+        let mut stream = connect_from(&server, [127, 0, 0, last]);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        (line, stream)
+    };
+    let mut held = Vec::new();
+    for last in 2..10 {
+        for number in 0..16 {
+            let (status, stream) = follow(last);
+            assert!(status.contains("200 OK"), "{last} {number}: {status}");
+            held.push(stream);
+        }
+        if last == 2 {
+            let (status, stream) = follow(last);
+            assert!(status.contains("429"), "{status}");
+            drop(stream);
+        }
+    }
+    assert_eq!(held.len(), 128);
+    let refused = server.raw(b"");
+    assert!(refused.contains("too many connections"), "{refused}");
+}
+
+/// A connection from another of the addresses that this machine calls itself.
+fn connect_from(server: &Server, address: [u8; 4]) -> TcpStream {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from((address, 0))).unwrap();
+    rustix::net::connect(&socket, &server.address).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
 }
 
 #[test]
