@@ -8,6 +8,7 @@ pub(crate) mod dead;
 mod disk;
 mod gate;
 pub(crate) mod gauge;
+mod history;
 pub(crate) mod increment;
 mod lock;
 pub(crate) mod lookup;
@@ -33,6 +34,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("scrape", scrape::measure),
     ("lock", lock::measure),
     ("snapshot", snapshot::measure),
+    ("history", history::measure),
     ("push", push::measure),
     ("threshold check", gate::measure),
     ("disk", disk::measure),

@@ -125,6 +125,24 @@ fn a_scrape_is_measured_in_every_format_and_size() {
 }
 
 #[test]
+fn a_history_is_measured_first_again_and_with_one_more() {
+    let what = "history of one series over 1000 snapshots";
+    let with_limit = [
+        what.to_owned(),
+        format!("{what}, of a process that has just begun"),
+        format!("{what} and a new one"),
+        format!("{what} for the first time: each is read"),
+        "the names of 1000 snapshots".to_owned(),
+    ];
+    let with_limit: Vec<_> = with_limit.iter().map(String::as_str).collect();
+    assert_limits(
+        &measure("history"),
+        &with_limit,
+        &["archive of 1000 snapshots"],
+    );
+}
+
+#[test]
 fn dead_processes_are_measured_here_and_at_the_peer() {
     let tables = measure("dead processes");
     let whats = [50, 200].map(|dead| {
