@@ -11,6 +11,8 @@ pub(crate) enum Figure {
     Bytes(f64),
     PerSecond(f64),
     Files(f64),
+    /// Of one core's time, in percent.
+    OfACore(f64),
     /// What is left of a number of increments that all returned.
     Kept {
         kept: u64,
@@ -24,7 +26,8 @@ impl Figure {
             Self::Nanoseconds(value)
             | Self::Bytes(value)
             | Self::PerSecond(value)
-            | Self::Files(value) => value,
+            | Self::Files(value)
+            | Self::OfACore(value) => value,
             Self::Kept { kept, .. } => kept as f64,
         }
     }
@@ -35,6 +38,7 @@ impl Figure {
             Self::Bytes(_) => "bytes",
             Self::PerSecond(_) => "per second",
             Self::Files(_) => "files",
+            Self::OfACore(_) => "percent of a core",
             Self::Kept { kept, of } => {
                 return json!({ "value": kept, "of": of, "unit": "increments" });
             }
@@ -56,6 +60,7 @@ impl fmt::Display for Figure {
             Self::Bytes(bytes) => write!(f, "{:.1} MiB", bytes / MIB),
             Self::PerSecond(rate) => write!(f, "{rate:.0}/s"),
             Self::Files(count) => write!(f, "{count} files"),
+            Self::OfACore(percent) => write!(f, "{percent:.2} % of a core"),
             Self::Kept { kept, of } => {
                 write!(
                     f,

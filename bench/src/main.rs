@@ -8,20 +8,23 @@
 //! 3. What cannot be measured is named with the reason; no row ever goes missing.
 //!
 //! `rows/` holds one file per group of limits, `peers/` one per peer, `samples.rs` what both of them
-//! count, `measure.rs` the clock, `worker.rs` the processes that race or die, `table.rs` the printing. A missed limit is shown, not
-//! punished: the exit code is 0 when everything that could run was measured.
+//! count, `measure.rs` the clock, `worker.rs` the processes that race or die, `server.rs` those that
+//! answer over HTTP and `load.rs` what is asked of them, `table.rs` the printing. A missed limit is
+//! shown, not punished: the exit code is 0 when everything that could run was measured.
 
 use std::process::ExitCode;
 
 mod args;
 mod cell;
 mod figure;
+mod load;
 mod machine;
 mod measure;
 mod peers;
 mod place;
 mod rows;
 mod samples;
+mod server;
 mod table;
 mod worker;
 

@@ -14,6 +14,8 @@ mod dead_processes;
 mod in_process;
 pub(crate) mod json_file;
 mod prometheus_client;
+mod prometheus_client_served;
+mod pushgateway;
 mod python;
 pub(crate) mod redis;
 mod sqlite;
@@ -33,6 +35,11 @@ const PEERS: &[(&str, Measure)] = &[
     (json_file::NAME, json_file::measure),
     (prometheus_client::NAME, prometheus_client::measure),
     (dead_processes::NAME, dead_processes::measure),
+    (
+        prometheus_client_served::NAME,
+        prometheus_client_served::measure,
+    ),
+    (pushgateway::NAME, pushgateway::measure),
     (redis::NAME, redis::measure),
     (sqlite::NAME, sqlite::measure),
     (in_process::metrics::NAME, in_process::metrics::measure),

@@ -132,18 +132,17 @@ fn program(target: &Path, path: &Path) -> std::result::Result<PathBuf, String> {
     // Cargo names itself to what it runs; started by hand, we take the program that is there.
     if let Some(cargo) = env::var_os("CARGO") {
         table::progress("building deespec");
-        let built = Command::new(cargo)
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--locked",
-                "-p",
-                "deespec-cli",
-            ])
-            .arg("--target-dir")
-            .arg(target)
-            .status();
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--locked", "-p", "deespec-cli"]);
+        build.arg("--target-dir").arg(target);
+        // As this program was built, since it is looked for beside it.
+        if path
+            .parent()
+            .is_some_and(|built| built.ends_with("release"))
+        {
+            build.arg("--release");
+        }
+        let built = build.status();
         if !built.is_ok_and(|status| status.success()) {
             return Err("the deespec program does not build".to_owned());
         }

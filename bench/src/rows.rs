@@ -8,6 +8,7 @@ pub(crate) mod dead;
 mod disk;
 mod gate;
 pub(crate) mod gauge;
+mod history;
 pub(crate) mod increment;
 mod lock;
 pub(crate) mod lookup;
@@ -17,6 +18,7 @@ mod process;
 mod push;
 mod register;
 pub(crate) mod scrape;
+pub(crate) mod serve;
 mod snapshot;
 
 type Measure = fn(&Bench) -> Result<Vec<Line>>;
@@ -32,10 +34,15 @@ const GROUPS: &[(&str, Measure)] = &[
     ("scrape", scrape::measure),
     ("lock", lock::measure),
     ("snapshot", snapshot::measure),
+    ("history", history::measure),
     ("push", push::measure),
     ("threshold check", gate::measure),
     ("disk", disk::measure),
     ("dead processes", dead::measure),
+    ("server: asked often", serve::scrapes),
+    ("server: idle", serve::idle),
+    ("server: live", serve::live::measure),
+    ("server: the page", serve::page::measure),
 ];
 
 /// Measures every group whose name contains `only`; one that goes wrong becomes a row that says so.

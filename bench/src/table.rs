@@ -178,6 +178,12 @@ impl PeerLine {
         Self::with_ratio(peer, what, ours, theirs, Some(1.0 / pair.ratio))
     }
 
+    /// The same work, so often a second, measured in turns.
+    pub(crate) fn rates(peer: &'static str, what: impl Into<String>, pair: &Pair) -> Self {
+        let [ours, theirs] = [pair.ours, pair.theirs].map(Figure::PerSecond);
+        Self::with_ratio(peer, what, ours, theirs, Some(1.0 / pair.ratio))
+    }
+
     fn with_ratio(
         peer: &'static str,
         what: impl Into<String>,

@@ -15,13 +15,23 @@ struct Tables {
 }
 
 fn measure(only: &str) -> Tables {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deespec-bench"));
+    // With it, the program would build `deespec` first, which most rows do not need.
+    measure_by(command.env_remove("CARGO"), only)
+}
+
+/// As [`measure`], where rows need the `deespec` program beside this one.
+fn measure_with_program(only: &str) -> Tables {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deespec-bench"));
+    measure_by(command.env("CARGO", env!("CARGO")), only)
+}
+
+fn measure_by(command: &mut Command, only: &str) -> Tables {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("figures.json");
-    let output = Command::new(env!("CARGO_BIN_EXE_deespec-bench"))
+    let output = command
         .args(["--quick", "--only", only, "--json"])
         .arg(&json)
-        // With it, the program would build `deespec` first, which no row here needs.
-        .env_remove("CARGO")
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -115,6 +125,24 @@ fn a_scrape_is_measured_in_every_format_and_size() {
 }
 
 #[test]
+fn a_history_is_measured_first_again_and_with_one_more() {
+    let what = "history of one series over 1000 snapshots";
+    let with_limit = [
+        what.to_owned(),
+        format!("{what}, of a process that has just begun"),
+        format!("{what} and a new one"),
+        format!("{what} for the first time: each is read"),
+        "the names of 1000 snapshots".to_owned(),
+    ];
+    let with_limit: Vec<_> = with_limit.iter().map(String::as_str).collect();
+    assert_limits(
+        &measure("history"),
+        &with_limit,
+        &["archive of 1000 snapshots"],
+    );
+}
+
+#[test]
 fn dead_processes_are_measured_here_and_at_the_peer() {
     let tables = measure("dead processes");
     let whats = [50, 200].map(|dead| {
@@ -200,6 +228,114 @@ fn crates_of_one_process_are_measured_in_one_and_two_threads() {
             &whats,
         );
     }
+}
+
+#[test]
+fn a_server_is_measured_while_it_is_scraped_followed_and_idle() {
+    let tables = measure_with_program("server: ");
+    let row = |what: &str| {
+        let row = tables.limits.iter().find(|row| row["what"] == *what);
+        row.unwrap_or_else(|| panic!("no row {what:?} in {:#?}", tables.limits))
+    };
+    let mut whats = Vec::new();
+    for format in ["Prometheus text", "OpenMetrics", "OpenMetrics, gzip"] {
+        let what = format!("scrapes of 10000 series, 4 connections: {format}");
+        if !is_installed("wrk") {
+            assert_eq!(row(&what)["verdict"], "skipped: there is no wrk");
+        } else {
+            assert_eq!(row(&what)["reached"]["unit"], "per second");
+        }
+        whats.push(what);
+    }
+    for clients in [0, 1, 100] {
+        let what = format!("idle server, 10000 series, {clients} live clients");
+        assert_eq!(row(&what)["compared"]["value"], 1.0);
+        assert_eq!(row(&what)["compared"]["unit"], "percent of a core");
+        whats.push(what);
+    }
+    for at_once in [1, 100] {
+        let what = format!("a change of {at_once} of 10000 series is read by 100 clients");
+        let of = |what: String| row(&what)["reached"]["value"].as_f64().unwrap();
+        let delays = ["p50", "p99", "the latest"].map(|which| of(format!("{what}: {which}")));
+        assert!(delays[0] > 0.0 && delays.is_sorted(), "{what}: {delays:?}");
+        let most = format!("{what}: p99");
+        assert_eq!(row(&most)["compared"]["value"], 100e6);
+        whats.extend([format!("{what}: p50"), most, format!("{what}: the latest")]);
+    }
+    for what in [
+        "one scrape of 10000 series after the other",
+        "memory of the server after scrapes of 10000 series",
+        "memory of a server that nobody asked yet, 10000 series",
+        "memory of the server with 100 live clients",
+        "the page: its files",
+        "the page over the wire, gzip, with all heads",
+        "the page unpacked",
+    ] {
+        assert!(row(what)["reached"]["value"].as_f64().unwrap() > 0.0);
+        whats.push(what.to_owned());
+    }
+    assert_eq!(tables.limits.len(), whats.len(), "{:#?}", tables.limits);
+}
+
+#[test]
+fn a_gateway_that_is_pushed_to_stands_beside_the_server() {
+    let tables = measure_with_program("Pushgateway");
+    if !is_installed("prometheus-pushgateway") {
+        let reason = "skipped: there is no prometheus-pushgateway";
+        assert_eq!(tables.peers[0]["not_measured"], reason);
+        return;
+    }
+    let kept = |what: &str| {
+        let row = tables.peers.iter().find(|row| row["what"] == *what);
+        let row = row.unwrap_or_else(|| panic!("no row {what:?} in {:#?}", tables.peers));
+        ["deespec", "reached"].map(|who| row[who]["value"].as_u64().unwrap())
+    };
+    // Not a matter of speed.
+    assert_eq!(kept("20 pushes of 1: shown")[0], 20);
+    let what = "20 pushes of 1, then kill -9 and a new start: shown";
+    assert_eq!(kept(what)[0], 20);
+    let whats = [
+        "one push of a counter (ours: on the disk when it is answered)",
+        "one scrape of 10000 series after the other",
+        "memory after scrapes of 10000 series",
+    ];
+    for what in whats {
+        let row = tables.peers.iter().find(|row| row["what"] == *what);
+        let row = row.unwrap_or_else(|| panic!("no row {what:?} in {:#?}", tables.peers));
+        assert!(row["ratio"].as_f64().unwrap() > 0.0, "{row}");
+    }
+    // Idle, and scraped from several connections where `wrk` is there or said to be missing.
+    assert_eq!(tables.peers.len(), whats.len() + 4, "{:#?}", tables.peers);
+}
+
+#[test]
+fn the_python_clients_own_server_stands_beside_ours() {
+    let tables = measure_with_program("prometheus_client, its HTTP server");
+    if !has_python_peers(&tables) {
+        return;
+    }
+    let mut whats = Vec::new();
+    for mode in ["in one process", "multiprocess mode"] {
+        whats.push(format!(
+            "one scrape of 10000 series after the other, {mode}"
+        ));
+        whats.push(format!("memory after scrapes of 10000 series, {mode}"));
+        if is_installed("wrk") {
+            whats.push(format!("scrapes of 10000 series, 4 connections, {mode}"));
+        }
+    }
+    let measured = tables.peers.iter().filter(|row| row["what"].is_string());
+    let tables = Tables {
+        limits: Vec::new(),
+        peers: measured.cloned().collect(),
+    };
+    assert_peer(&tables, "prometheus_client, its HTTP server", &whats);
+}
+
+/// Whether there is a program of this name.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 #[test]

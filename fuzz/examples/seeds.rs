@@ -64,6 +64,10 @@ fn main() -> Result<()> {
     for name in ["epochs.jsonl", "imports.jsonl"] {
         seeds.file("lines", &root.join("live").join(name))?;
     }
+    store.compact_snapshots()?;
+    for part in fs::read_dir(root.join("history"))? {
+        seeds.file("part", &part?.path())?;
+    }
     for name in ["imports.jsonl", "pushes.jsonl"] {
         seeds.file("records", &root.join("live").join(name))?;
     }

@@ -22,6 +22,7 @@ pub const TARGETS: &[Target] = &[
     ("record", store::record),
     ("lines", store::lines),
     ("records", snapshot::records),
+    ("part", snapshot::part),
     ("document", snapshot::document),
     ("text", snapshot::text),
     ("name", snapshot::name),
@@ -129,7 +130,9 @@ pub fn store_in(root: &Path, input: &[u8]) {
     for name in ["live/epochs.jsonl", "live/imports.jsonl", "metrics.json"] {
         let _ = fs::remove_file(root.join(name));
     }
-    let _ = fs::remove_dir_all(root.join("snapshots"));
+    for name in ["snapshots", "history"] {
+        let _ = fs::remove_dir_all(root.join(name));
+    }
 }
 
 fn use_store(root: &Path) -> Result<(), Error> {

@@ -49,9 +49,11 @@ pub use metric::{
     Processes, Quantile, Shape, TRANSACTIONS, Value, check_series,
 };
 pub use snapshot::{
-    Change, Changed, Compaction, Delta, Diff, Document, DocumentError, DocumentKind, Import,
+    Change, Changed, Compaction, Delta, Diff, Document, DocumentError, DocumentKind, History,
+    HistoryPoint, HistoryQuery, HistorySeries, HistoryValue, Import, NotASeries, NotATime,
     Published, Push, PushError, Restoration, Retention, Rotate, Rotation, SCHEMA_VERSION, Sample,
-    Series, Snapshot, SnapshotName, TransactionCounts, View,
+    Series, Snapshot, SnapshotArchive, SnapshotName, Summary, TransactionCounts,
+    UnreadableSnapshot, View,
 };
 pub use store::{
     Beginning, Exposure, FORMAT_VERSION, FaultInjector, NotAStoreId, Operation, StoreError, StoreId,

@@ -1,4 +1,7 @@
-//! `deespec snapshots`: list, show, compare and remove snapshots.
+//! `deespec snapshots`: list, show, compare and remove snapshots, and what they say over time.
+
+mod compact;
+mod history;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,6 +53,8 @@ enum Action {
         #[command(flatten)]
         json: Json,
     },
+    History(history::History),
+    Compact(compact::Compact),
     /// Remove the snapshots that are too old or too many
     #[command(after_help = "Example:\n  deespec snapshots prune --max-age 30d --keep 1000")]
     Prune {
@@ -102,6 +107,8 @@ impl Snapshots {
                 let diff = Diff::between(&document(&store, before)?, &document(&store, after)?);
                 print_diff(&diff, *json, ui)
             }
+            Action::History(history) => history.run(&store, ui),
+            Action::Compact(compact) => compact.run(&store, ui),
             Action::Prune { retention, json } => {
                 let retention = retention.retention();
                 if retention == Retention::default() {

@@ -2,6 +2,7 @@
 
 mod api;
 mod guard;
+mod history;
 mod ingest;
 mod life;
 mod limits;

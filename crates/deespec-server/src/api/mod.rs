@@ -2,6 +2,7 @@
 
 mod act;
 mod gate;
+mod history;
 mod openapi;
 mod push;
 mod snapshots;
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/series", get(view::series))
         .route("/snapshots", get(snapshots::list))
         .route("/snapshots/{name}", get(snapshots::one))
+        .route("/history", get(history::history))
         .route("/gate", get(gate::gate))
         .route("/snapshot", post(act::snapshot))
         .route("/rotate", post(act::rotate))

@@ -37,6 +37,8 @@ struct State {
     kept: VecDeque<Arc<Message>>,
     /// Each store as the messages so far have told it; empty while nobody follows.
     seen: Vec<Seen>,
+    /// All of that as a message, until it changes: a hundred clients that come at once get the same one.
+    whole: Option<Arc<Message>>,
 }
 
 /// What a client still has to be told.
@@ -58,6 +60,7 @@ impl Hub {
                 number: 0,
                 kept: VecDeque::new(),
                 seen: Vec::new(),
+                whole: None,
             }),
             woken: Condvar::new(),
             places: Places::new(limits.live_clients, limits.connections),
@@ -96,7 +99,7 @@ impl Hub {
         let missed = last.and_then(|last| state.after(last));
         let first = match missed {
             Some(missed) => missed,
-            None => VecDeque::from([Arc::new(self.whole(&state)?)]),
+            None => VecDeque::from([self.whole(&mut state)?]),
         };
         self.woken.notify_all();
         Ok(Follower {
@@ -117,6 +120,7 @@ impl Hub {
                 Some(_) => {
                     // Who comes first sees everything; nobody can come back to what is not kept.
                     state.seen.clear();
+                    state.whole = None;
                     state.kept.clear();
                     state = self
                         .woken
@@ -165,19 +169,25 @@ impl Hub {
                 state.tell(self.run, event, data);
             }
             state.seen[index] = now;
+            state.whole = None;
         }
         Ok(())
     }
 
-    fn whole(&self, state: &State) -> Result<Message, Refusal> {
+    fn whole(&self, state: &mut State) -> Result<Arc<Message>, Refusal> {
+        if let Some(whole) = &state.whole {
+            return Ok(Arc::clone(whole));
+        }
         let names = self.stores.iter().map(|served| served.name.as_str());
         let views = state.seen.iter().map(|seen| &seen.view);
         let data = message::view(names.zip(views));
-        Ok(Message {
+        let whole = Arc::new(Message {
             id: id(self.run, state.number),
             event: Event::View,
             data: data.map_err(|error| Refusal::defect(&error))?,
-        })
+        });
+        state.whole = Some(Arc::clone(&whole));
+        Ok(whole)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

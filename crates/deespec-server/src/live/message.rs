@@ -58,13 +58,16 @@ struct ChangesData<'a> {
     changes: Vec<ChangedData<'a>>,
 }
 
+/// Lower bound, upper bound, count; a bound that is none is `null`.
+type Bucket = (Option<f64>, Option<f64>, u64);
+
 /// A change, and of a histogram the buckets that it adds to, as a document has them.
 #[derive(Serialize)]
 struct ChangedData<'a> {
     #[serde(flatten)]
     changed: &'a Changed,
     #[serde(skip_serializing_if = "Option::is_none")]
-    buckets: Option<Vec<(Option<f64>, Option<f64>, u64)>>,
+    buckets: Option<Vec<Bucket>>,
 }
 
 impl<'a> From<&'a Changed> for ChangedData<'a> {

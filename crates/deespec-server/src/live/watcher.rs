@@ -22,7 +22,7 @@ const SHARE: u32 = 2;
 pub(super) fn start(hub: Arc<Hub>) {
     let watch = move || {
         while let Some(took) = hub.watch() {
-            std::thread::sleep(EVERY.max(took / SHARE));
+            std::thread::sleep(EVERY.saturating_sub(took).max(took / SHARE));
         }
     };
     // Without the thread, clients get the first view and nothing after it; there is nothing better to do

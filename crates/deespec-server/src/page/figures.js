@@ -3,6 +3,7 @@
 import { Live, Spark } from "./charts.js";
 import { ask, find, make, say } from "./dom.js";
 import * as format from "./format.js";
+import { BUILT_IN } from "./model.js";
 
 const LINES = [
   ["Succeeded", "--good"],
@@ -40,8 +41,13 @@ export class Figures {
 
   /** Asks what earlier epochs have counted: what is there in all, without this epoch. */
   async ask(store) {
-    const found = await ask("series", { store: store.name, limit: 4 });
-    this.earlier = found && { epoch: store.epoch, values: found.series.map((one) => one.total - one.value) };
+    // The four built-in series come first, in the order of their names.
+    const found = await ask("series", { store: store.name, limit: BUILT_IN.length });
+    const earlier = (name) => {
+      const one = found.series.find((one) => one.name === name);
+      return one ? one.total - one.value : NaN;
+    };
+    this.earlier = found && { epoch: store.epoch, values: BUILT_IN.map(earlier) };
   }
 
   draw(store) {

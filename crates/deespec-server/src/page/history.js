@@ -3,16 +3,15 @@
 import { Chart } from "./charts.js";
 import { ask, find, make, say } from "./dom.js";
 import * as format from "./format.js";
-import { selector } from "./model.js";
+import { BUILT_IN, selector } from "./model.js";
 
-const TRANSACTIONS = ["commit_success", "commit_failed", "cas_conflicts", "recovery_count"];
 const COLOURS = ["--good", "--bad", "--warn", "--accent"];
 const POINTS = 1000;
 
 /** What can be shown: which series are asked for, and how their values become lines. */
 const share = {
   title: "Success rate",
-  series: TRANSACTIONS.slice(0, 2),
+  series: BUILT_IN.slice(0, 2),
   lines: [["success rate", "--accent"]],
   values: ([success, failed]) => [success.map((count, index) => (count === null || count + failed[index] === 0 ? null : count / (count + failed[index])))],
   text: (value) => format.percent(value, 1),
@@ -20,7 +19,7 @@ const share = {
 };
 const transactions = {
   title: "Transactions",
-  series: TRANSACTIONS,
+  series: BUILT_IN,
   lines: ["succeeded", "failed", "conflicts", "recoveries"].map((label, index) => [label, COLOURS[index]]),
   values: (all) => all,
   text: format.number,
@@ -71,7 +70,7 @@ export class History {
     const choice = of(one);
     this.choices = [share, transactions, choice];
     this.choose(choice);
-    this.section.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    this.section.scrollIntoView({ block: "nearest" });
   }
 
   choose(choice) {
@@ -118,6 +117,9 @@ export class History {
 function about({ found, points, unreadable }) {
   const first = `${format.count(found)} snapshot${found === 1 ? "" : "s"} from ${format.moment(points[0].at)} to ${format.moment(points.at(-1).at)}`;
   const shown = points.length < found ? `, ${format.count(points.length)} of them shown` : "";
+  // The lines that mark them cannot be heard.
+  const ends = points.filter(({ kind }) => kind === "rotation").map(({ epoch }) => epoch);
+  const epochs = ends.length ? `; ${ends.length === 1 ? `epoch ${ends[0]} ends` : `${format.count(ends.length)} epochs end, ${ends[0]} to ${ends.at(-1)}`}` : "";
   const bad = unreadable?.length ? `; ${unreadable.length} cannot be read, such as ${unreadable[0].name}: ${unreadable[0].reason}` : "";
-  return first + shown + bad;
+  return first + shown + epochs + bad;
 }

@@ -16,16 +16,18 @@ const [DRAWN, SECOND, ASKED, REMEMBERED] = [200, 1000, 5000, 60_000];
 const [figures, latency, history] = [new Figures(), new Latency(), new History()];
 const table = new Table((one) => history.pick(one));
 
-let [chosen, epoch, is_drawn, verdict, heard] = [null, null, true, null, null];
+let [chosen, listed, epoch, is_drawn, verdict, heard] = [null, null, null, true, null, null];
 const store = () => stores.get(chosen);
 
 const stores = follow(
   () => {
     heard = new Date();
-    if (!stores.has(chosen)) {
-      choose(stores.keys().next().value ?? null);
-      find("#store").replaceChildren(...[...stores.keys()].map((name) => new Option(name, name)));
-      find("#stores").hidden = stores.size < 2;
+    if (!stores.has(chosen)) choose(stores.keys().next().value ?? null);
+    const names = [...stores.keys()];
+    if (names.join("\n") !== listed) {
+      listed = names.join("\n");
+      find("#store").replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
+      find("#stores").hidden = names.length < 2;
     }
     is_drawn = false;
   },

@@ -1,6 +1,7 @@
 // What the stores count, as the server has told it: one view, then what changed.
 
-const BUILT_IN = ["commit_success", "commit_failed", "cas_conflicts", "recovery_count"];
+/** The four transactions, in the order in which they are shown. */
+export const BUILT_IN = ["commit_success", "commit_failed", "cas_conflicts", "recovery_count"];
 
 /** Over how many milliseconds the rate of a series is taken. */
 const RECENT = 10_000;

@@ -4,7 +4,7 @@ import { alone, find, labels, make, say } from "./dom.js";
 import * as format from "./format.js";
 
 /** Rows that are shown at first, and how many more at a time; the search finds the others. */
-const SHOWN = 200;
+const SHOWN = 100;
 /** How long a change is marked, in milliseconds. */
 const MARKED = 1200;
 

@@ -26,7 +26,7 @@ impl Drops {
     }
 
     /// How many datagrams were lost since the last time; none where the kernel does not tell.
-    pub(super) fn more(&mut self) -> u64 {
+    pub(super) fn since(&mut self) -> u64 {
         let table = std::fs::read_to_string(self.table).unwrap_or_default();
         let Some(now) = drops(&table, self.inode) else {
             return 0;

@@ -76,7 +76,7 @@ impl Socket {
     /// How many datagrams were lost since the last time. A Unix socket loses none: its senders wait.
     pub(super) fn dropped(&mut self) -> u64 {
         match self {
-            Self::Udp { drops, .. } => drops.more(),
+            Self::Udp { drops, .. } => drops.since(),
             Self::Unix { .. } => 0,
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::snapshot::{locked, publish};
@@ -30,12 +30,18 @@ impl Background {
         let thread = std::thread::Builder::new()
             .name("deespec-sync".into())
             .spawn(move || {
+                let is_long = |since: u128| since * 4 >= every.as_nanos() * 3;
+                let mut tried = None::<Instant>;
                 // Woken more often than it publishes, so that the lag stays near one interval when
-                // another process published in between.
+                // another process published in between. A flush alone, which every scrape is, publishes
+                // nothing.
                 while stopped.recv_timeout(every / 4) == Err(RecvTimeoutError::Timeout) {
                     // A time in the future is that of a clock which has gone back since.
-                    let since = core.now_ns().checked_sub(core.flushed_at_ns());
-                    if since.is_none_or(|since| u128::from(since) * 4 >= every.as_nanos() * 3) {
+                    let since = core.now_ns().checked_sub(core.published_at_ns());
+                    let is_due = since.is_none_or(|since| is_long(since.into()));
+                    // Nothing may have changed for long, or what is published may not be ours.
+                    if is_due && tried.is_none_or(|tried| is_long(tried.elapsed().as_nanos())) {
+                        tried = Some(Instant::now());
                         note(&failure, publish_changes(&core));
                     }
                 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::metric::TRANSACTIONS;
 use crate::snapshot::{
-    self, Import, Push, Restoration, Retention, Rotate, Rotation, Snapshot, SnapshotName, View,
+    self, History, HistoryQuery, Import, Push, Restoration, Retention, Rotate, Rotation, Snapshot,
+    SnapshotArchive, SnapshotName, View,
 };
 use crate::store::{Core, StoreError, StoreId};
 use crate::{Error, Health, Result};
@@ -26,6 +27,8 @@ pub struct Store {
 /// What every handle keeps alive. The background thread is stopped before the core goes.
 pub(super) struct Inner {
     background: Option<Background>,
+    /// What is known of the snapshots, once somebody has asked.
+    snapshots: snapshot::Memory,
     core: Arc<Core>,
 }
 
@@ -75,7 +78,11 @@ impl Store {
         let start = |every| Background::start(Arc::clone(&core), every);
         let background = options.background_sync.map(start).transpose();
         let background = background.map_err(StoreError::io("start a thread for", path))?;
-        let inner = Arc::new(Inner { background, core });
+        let inner = Arc::new(Inner {
+            background,
+            snapshots: snapshot::Memory::default(),
+            core,
+        });
         // Only what is wrong with the store itself makes one of them anything else.
         let damaged = |error| match error {
             Error::Store(StoreError::Metric(reason)) => {
@@ -173,13 +180,56 @@ impl Store {
     ///
     /// When their folder cannot be read.
     pub fn snapshots(&self) -> Result<Vec<SnapshotName>> {
-        snapshot::list(self.core())
+        self.inner.snapshots.names(self.core())
     }
 
     /// The file of a snapshot with this name.
     #[must_use]
     pub fn snapshot_path(&self, name: SnapshotName) -> PathBuf {
         self.path().join("snapshots").join(name.to_string())
+    }
+
+    /// What series were over time, by the snapshots. The current epoch, which no snapshot has yet, is not part of
+    /// it.
+    ///
+    /// Each snapshot is read once, by whoever asks first, and its values are copied into an archive beside the
+    /// snapshots (`history/`), from which queries are answered. The snapshots stay the truth: the archive can be
+    /// removed, and a snapshot that is new, gone or changed is noticed. With 100,000 new snapshots the first query
+    /// takes seconds, and others that come meanwhile wait for it.
+    ///
+    /// # Errors
+    ///
+    /// When the folder of the snapshots cannot be read. A snapshot that cannot be is passed over and named in
+    /// [`History::unreadable`].
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// use deespec::{HistoryQuery, HistoryValue};
+    ///
+    /// let jobs = store.counter_with("jobs_total", &[("queue", "mail")])?;
+    /// jobs.add(3);
+    /// store.snapshot()?;
+    /// jobs.add(1);
+    /// store.snapshot()?;
+    /// let history = store.history(&HistoryQuery::new().select(r#"jobs_total{queue="mail"}"#)?)?;
+    /// let counts = [Some(HistoryValue::Counter(3)), Some(HistoryValue::Counter(4))];
+    /// assert_eq!(history.series[0].values, counts);
+    /// assert!(history.points[0].at < history.points[1].at);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn history(&self, query: &HistoryQuery) -> Result<History> {
+        snapshot::history(self.core(), &self.inner.snapshots, query)
+    }
+
+    /// Compares the archive from which [`Store::history`] answers with each snapshot's file, completes it and
+    /// makes it as small as it can be. No snapshot is removed.
+    ///
+    /// # Errors
+    ///
+    /// When the folder of the snapshots cannot be read.
+    pub fn compact_snapshots(&self) -> Result<SnapshotArchive> {
+        snapshot::compact_snapshots(self.core(), &self.inner.snapshots)
     }
 
     /// Closes the epoch, or takes a snapshot of it; keeps every snapshot.

@@ -7,7 +7,7 @@ use crate::metric::{LabelSet, Value};
 
 use super::document::{Document, Series, is_untouched};
 use super::name::SnapshotName;
-use super::{import, openmetrics, push, time};
+use super::{history, import, openmetrics, push, time};
 
 /// The path that stands in the errors.
 const PATH: &str = "input";
@@ -112,4 +112,9 @@ pub(crate) fn name(bytes: &[u8]) {
 pub(crate) fn records(bytes: &[u8]) {
     import::check_records(bytes);
     push::check_records(bytes);
+}
+
+/// A part of the archive of the snapshots.
+pub(crate) fn part(bytes: &[u8]) {
+    history::fuzzing::part(bytes);
 }

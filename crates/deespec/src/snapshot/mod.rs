@@ -12,6 +12,7 @@ mod document;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod history;
 mod import;
 mod name;
 mod openmetrics;
@@ -32,6 +33,10 @@ pub use counts::TransactionCounts;
 pub use diff::{Change, Diff};
 pub use document::{Document, DocumentKind, SCHEMA_VERSION, Series};
 pub use error::DocumentError;
+pub use history::{
+    History, HistoryPoint, HistoryQuery, HistorySeries, HistoryValue, NotASeries, NotATime,
+    SnapshotArchive, Summary, UnreadableSnapshot,
+};
 pub use import::Import;
 pub use name::SnapshotName;
 pub use publish::Published;
@@ -43,6 +48,7 @@ pub use take::Snapshot;
 pub use view::{Sample, View};
 
 pub(crate) use compaction::compact;
+pub(crate) use history::{Memory, compact as compact_snapshots, history};
 pub(crate) use import::{import, seed};
 pub(crate) use publish::{publish, published_document};
 pub(crate) use push::push;
@@ -50,5 +56,5 @@ pub(crate) use restore::restore;
 pub(crate) use retention::prune;
 pub(crate) use rotation::rotate;
 pub(crate) use settle::{locked, settle_if_free};
-pub(crate) use take::{list, snapshot};
+pub(crate) use take::snapshot;
 pub(crate) use view::{describe, view};

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use crate::Error;
-use crate::store::{Core, Exclusive, StoreError};
+use crate::store::{Core, Exclusive};
 
 use super::document::{DocumentKind, render};
+use super::history;
 use super::name::SnapshotName;
 use super::settle::{locked, whole};
 use super::view::{self, View};
@@ -63,17 +64,5 @@ pub(crate) fn take(exclusive: &Exclusive<'_>) -> Result<Snapshot, Error> {
 
 /// All snapshots, the oldest first. Whatever else lies in the folder is passed over.
 pub(crate) fn list(core: &Core) -> Result<Vec<SnapshotName>, Error> {
-    let folder = folder(core);
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(StoreError::io("list", &folder)(error).into()),
-    };
-    let mut names: Vec<SnapshotName> = entries
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
-        .filter_map(|entry| SnapshotName::of(&entry.path()))
-        .collect();
-    names.sort_unstable();
-    Ok(names)
+    Ok(history::names(core)?)
 }

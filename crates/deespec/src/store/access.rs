@@ -25,9 +25,10 @@ const STICKY: u32 = 0o1000;
 const NOBODY: u32 = 65534;
 
 /// Names that a folder may hold and still be nothing but a store.
-const OWN_NAMES: [&str; 6] = [
+const OWN_NAMES: [&str; 7] = [
     "live",
     "snapshots",
+    "history",
     "metrics.json",
     "tmp-compacted",
     "thresholds.json",

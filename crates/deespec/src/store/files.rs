@@ -163,6 +163,24 @@ impl Files {
         self.finish(&temporary, target, replace)
     }
 
+    /// Writes a whole new file atomically, but not durably: it is a copy of what is known otherwise, and
+    /// whoever reads it can tell whether it is whole.
+    pub(crate) fn write_copy(&self, target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let mut temporary = self.begin(&name)?;
+        self.before(Operation::Write, &temporary.path)
+            .and_then(|()| temporary.file.write_all(bytes))
+            .map_err(StoreError::io("write", &temporary.path))?;
+        let (folder, name) = self.place(target)?;
+        let (from, old) = (&temporary.folder, &temporary.name);
+        self.before(Operation::Rename, target)
+            .and_then(|()| {
+                let flags = RenameFlags::NOREPLACE;
+                Ok(renameat_with(from, old, &folder, name, flags)?)
+            })
+            .map_err(StoreError::io("put into place", target))
+    }
+
     /// Copies a file of the store, durably, under a name that is new.
     pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
         let Some((mut file, _)) = open_own(from, false, u64::MAX)? else {

@@ -289,6 +289,11 @@ impl Core {
         self.first.load(PUBLISHED_STATE)
     }
 
+    /// When metrics.json was last published, in nanoseconds since 1970.
+    pub(crate) fn published_at_ns(&self) -> u64 {
+        self.first.load(PUBLISHED_AT)
+    }
+
     /// The segments that can be used, in their order.
     fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
         let further = self.further().filter_map(|further| match further {

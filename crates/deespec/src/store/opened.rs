@@ -137,6 +137,15 @@ pub(crate) fn read_document(path: &Path) -> Result<Option<Vec<u8>>, StoreError> 
     read_whole(open_regular(path, false, DOCUMENT_MAX)?, path)
 }
 
+/// As [`read_document`], with what its file was before it was read.
+pub(crate) fn read_document_as_it_was(
+    path: &Path,
+) -> Result<Option<(Vec<u8>, fs::Metadata)>, StoreError> {
+    let opened = open_regular(path, false, DOCUMENT_MAX)?;
+    let found = opened.as_ref().map(|(_, found)| found.clone());
+    Ok(read_whole(opened, path)?.zip(found))
+}
+
 /// Reads a document in `live/`, which says what the store is to do; `None` when it does not exist.
 pub(crate) fn read_own(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     read_whole(open_own(path, false, DOCUMENT_MAX)?, path)

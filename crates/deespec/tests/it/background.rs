@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use deespec::{Document, Options, Published};
 
-use crate::image::FLUSHED_AT;
+use crate::image::PUBLISHED_AT;
 use crate::support::{folder, quiet, wait_until};
 
 fn often() -> Options {
@@ -90,6 +90,21 @@ fn nothing_is_published_when_nothing_changed() {
 }
 
 #[test]
+fn who_flushes_all_the_time_does_not_keep_others_from_publishing() {
+    let folder = folder();
+    // Long against a flush, so that there is always one which is younger.
+    let every = quiet().background_sync(Some(Duration::from_millis(500)));
+    let store = every.open(folder.path()).unwrap();
+    // As a server does whose clients follow changes.
+    let other = quiet().open(folder.path()).unwrap();
+    wait_until("metrics.json shows an increment", || {
+        store.transactions().success.inc();
+        other.flush().unwrap();
+        published(folder.path()).is_some_and(|d| d.transactions.success > 0)
+    });
+}
+
+#[test]
 fn a_foreign_document_is_left_alone_and_the_counts_become_durable_all_the_same() {
     let folder = folder();
     let path = folder.path().join("metrics.json");
@@ -109,7 +124,7 @@ fn a_foreign_document_is_left_alone_and_the_counts_become_durable_all_the_same()
 fn a_clock_that_was_set_back_does_not_stop_it() {
     let folder = folder();
     let store = often().open(folder.path()).unwrap();
-    // The last flush, as a clock that went a century too fast would have noted it.
+    // The last publication, as a clock that went a century too fast would have noted it.
     let segment = fs::File::options()
         .write(true)
         .open(folder.path().join("live/segment-0000"))
@@ -120,7 +135,7 @@ fn a_clock_that_was_set_back_does_not_stop_it() {
         .as_nanos() as u64
         + 3_000_000_000_000_000_000;
     segment
-        .write_all_at(&late.to_le_bytes(), (FLUSHED_AT * 8) as u64)
+        .write_all_at(&late.to_le_bytes(), (PUBLISHED_AT * 8) as u64)
         .unwrap();
     store.transactions().success.inc();
     wait_until("metrics.json shows the increment", || {

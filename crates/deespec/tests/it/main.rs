@@ -27,6 +27,7 @@ mod forking;
 mod forks;
 mod gauges;
 mod histograms;
+mod history;
 mod image;
 mod imports;
 mod kinds;

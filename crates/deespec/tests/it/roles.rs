@@ -158,6 +158,10 @@ fn role() {
                 bare.write_all(b"!").unwrap();
             }
         }
+        "history" => {
+            wait_for_release();
+            crate::history::ask(&store, argument.parse().unwrap(), say);
+        }
         "puppet" => puppet::play(&store),
         "hold" => {
             let _store = quiet().open(&store).unwrap();

@@ -69,7 +69,9 @@ fn work(store: &Store, series: usize, step: u32, chance: &mut Chance) {
     transactions.success.add(all * (1000 - bad) / 1000);
     transactions.failed.add(all * bad / 1000);
     transactions.conflicts.add(5 + chance.below(8));
-    transactions.recoveries.add(u64::from(step % 6 == 0));
+    transactions
+        .recoveries
+        .add(u64::from(step.is_multiple_of(6)));
     for number in 0..series {
         let round = number / 8;
         let (job, route) = (name(&JOBS, round), name(&ROUTES, round / ANSWERS.len()));

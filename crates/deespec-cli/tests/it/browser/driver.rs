@@ -76,7 +76,7 @@ pub(crate) struct Browser {
     session: String,
     process: Option<Pid>,
     agent: ureq::Agent,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
     _turn: Turn,
 }
 
@@ -125,7 +125,7 @@ impl Browser {
             session: format!("http://127.0.0.1:{port}/session"),
             process: None,
             agent: config.build().new_agent(),
-            _profile: profile,
+            profile,
             _turn: turn,
         };
         browser.open();
@@ -133,7 +133,7 @@ impl Browser {
     }
 
     fn open(&mut self) {
-        let profile = format!("--user-data-dir={}", self._profile.path().display());
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
         let arguments: Vec<&str> = FLAGS.iter().copied().chain([profile.as_str()]).collect();
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",

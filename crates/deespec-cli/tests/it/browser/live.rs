@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::serve::Server;
 use crate::support::Sandbox;
 
-use super::{PATIENCE, Page};
+use super::{PATIENCE, Page, data};
 
 #[test]
 fn what_another_process_counts_appears_by_itself() {
@@ -227,7 +227,7 @@ fn what_cannot_be_read_is_told_among_the_health() {
     page.until(
         "the problem is told",
         "return document.querySelector('#health').innerText.includes(arguments[0])",
-        &[problem.clone()],
+        std::slice::from_ref(problem),
     );
     page.has_row(&["jobs_total", "this-one-is-whole", "1"]);
     page.is_innocent();
@@ -267,4 +267,64 @@ fn with_one_store_nothing_has_to_be_chosen() {
         &[],
     );
     assert_eq!(is_seen, json!(false));
+}
+
+#[test]
+fn the_history_of_any_series_is_there_and_grows_with_the_snapshots() {
+    let sandbox = Sandbox::new();
+    data::day(&sandbox.path("store"), 4);
+    let server = Server::start(&sandbox, &[]);
+    let page = Page::open(&server);
+    let says = |text: &str| {
+        page.until(
+            text,
+            "const history = document.querySelector('#history');
+             const labels = [...history.querySelectorAll('[role=img]')].map((chart) => chart.getAttribute('aria-label'));
+             return [history.innerText, ...labels].some((said) => said.includes(arguments[0]))",
+            &[json!(text)],
+        );
+    };
+    says("24 snapshots");
+    says("success rate");
+    page.click("#past option:nth-child(2)");
+    says("recoveries");
+    // Of a series of the table.
+    page.fill("#search", "run_seconds");
+    page.until(
+        "one row",
+        "return document.querySelectorAll('#series tbody tr').length === 1",
+        &[],
+    );
+    page.click("#series tbody button");
+    says("p99");
+    page.until(
+        "it is chosen",
+        "return document.querySelector('#past').selectedOptions[0].textContent.includes('run_seconds')",
+        &[],
+    );
+    // A snapshot that is taken while somebody looks, and the end of an epoch.
+    sandbox.ok(&["rotate"]);
+    says("25 snapshots");
+    page.is_innocent();
+}
+
+#[test]
+fn what_was_counted_in_all_epochs_stands_beside_what_it_is_of() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["inc", "commit_success", "--by", "417"]);
+    sandbox.ok(&["inc", "cas_conflicts", "--by", "31"]);
+    sandbox.ok(&["rotate"]);
+    sandbox.ok(&["inc", "commit_success", "--by", "58"]);
+    sandbox.ok(&["inc", "cas_conflicts", "--by", "7"]);
+    let server = Server::start(&sandbox, &[]);
+    let page = Page::open(&server);
+    for counts in [["Succeeded", "58", "475"], ["Conflicts", "7", "38"]] {
+        page.until(
+            &format!("{counts:?}"),
+            "const words = (tile) => tile.innerText.split(/\\s+/);
+             return [...document.querySelectorAll('#transactions > *')]
+               .some((tile) => arguments[0].every((word) => words(tile).includes(word)))",
+            &[json!(counts)],
+        );
+    }
 }

@@ -231,6 +231,8 @@ fn a_screen_reader_has_a_name_for_everything_that_can_be_used_or_read() {
     ] {
         let (name, found) = page.said(selector);
         assert!(!name.trim().is_empty(), "{selector} has no name");
+        // What is only written into the field is gone when somebody types.
+        assert_ne!(name, "name or label value");
         assert_eq!(found, role, "{selector}, {name}");
     }
     // These are read aloud when they change.

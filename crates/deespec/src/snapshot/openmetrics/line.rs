@@ -100,6 +100,29 @@ pub(super) fn sample(format: Format, line: &str) -> Result<Sample<'_>, Fault> {
     })
 }
 
+/// A name and its labels alone, in which blanks may stand as Prometheus allows it.
+pub(crate) fn selected(text: &str) -> Result<(&str, Labels), String> {
+    let mut cursor = Cursor {
+        rest: text.trim_matches(BLANKS),
+        format: Format::Prometheus,
+    };
+    let name = cursor.word(&['{', ' ', '\t']);
+    check_metric_name(name).map_err(|error| error.to_string())?;
+    cursor.skip();
+    let mut labels = Labels::new();
+    if cursor.eat('{') {
+        labels = cursor.labels().map_err(|fault| match fault {
+            Fault::Wrong(reason) => reason,
+            // Of whole texts, which this is none.
+            Fault::Foreign(_) | Fault::Before(_) => "its labels are not lawful".to_owned(),
+        })?;
+    }
+    match cursor.rest.is_empty() {
+        true => Ok((name, labels)),
+        false => Err(format!("{} stands behind it", excerpt(cursor.rest))),
+    }
+}
+
 struct Cursor<'a> {
     rest: &'a str,
     format: Format,

@@ -24,6 +24,7 @@ use thiserror::Error;
 use crate::metric::MetricError;
 
 pub(crate) use document::{Converted, convert};
+pub(crate) use line::selected;
 pub(crate) use number::Number;
 
 use family::Families;

@@ -1,0 +1,136 @@
+//! Pushgateway, where short jobs leave what Prometheus scrapes later: the same series held and scraped, and
+//! pushes of one counter beside DeeSpec's. Its answer to a push means that it is in memory; DeeSpec's that
+//! it is on the disk and counted once. It replaces what it was told before, so that pushes do not add up.
+//!
+//! It runs with a file to persist to, as its documentation advises, and at its own interval.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::Outcome;
+use super::prometheus_client_served::beside;
+use crate::load::Client;
+use crate::place::{self, Bench};
+use crate::rows::names;
+use crate::rows::serve::{SERIES, Stand, idle_time};
+use crate::server::{Server, TOKEN, free_address, shares};
+use crate::table::Figure::{Bytes, Kept, OfACore};
+use crate::table::PeerLine;
+use crate::{Result, measure};
+
+pub(crate) const NAME: &str = "Pushgateway, its HTTP server";
+const PROGRAM: &str = "prometheus-pushgateway";
+/// What is pushed, one at a time.
+const PUSHED: &str = "bench_pushed_total";
+const PUSH: &str = "# TYPE bench_pushed_total counter\nbench_pushed_total 1\n";
+
+pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
+    let version = Command::new(PROGRAM)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if !version.is_ok_and(|status| status.success()) {
+        return Ok(Outcome::Skipped(format!("there is no {PROGRAM}")));
+    }
+    let mut lines = held(bench)?;
+    lines.extend(pushes(bench)?);
+    Ok(Outcome::Measured(lines))
+}
+
+fn start(folder: &Path) -> Result<Server> {
+    let address = free_address()?;
+    let mut command = Command::new(PROGRAM);
+    command.arg(format!("--web.listen-address={address}"));
+    command.arg(format!(
+        "--persistence.file={}",
+        folder.join("pushed").display()
+    ));
+    Server::theirs(command, address)
+}
+
+/// Both hold the same series and are scraped.
+fn held(bench: &Bench) -> Result<Vec<PeerLine>> {
+    let ours = Stand::new(bench)?;
+    let folder = bench.on_disk()?;
+    let theirs = start(folder.path())?;
+    let mut text = String::new();
+    for (index, [family, shard]) in names(SERIES).iter().enumerate() {
+        if index % 1000 == 0 {
+            text += &format!("# TYPE {family} counter\n");
+        }
+        text += &format!("{family}{{shard=\"{shard}\"}} 1\n");
+    }
+    Client::new().post(&theirs.url("/metrics/job/bench"), "", &text)?;
+
+    let [our_idle, their_idle] = shares([&ours.server, &theirs], idle_time(bench))?;
+    let mut lines = vec![PeerLine::new(
+        NAME,
+        format!("idle with {SERIES} series"),
+        OfACore(our_idle),
+        OfACore(their_idle),
+    )];
+    lines.extend(beside(bench, NAME, "", &ours.server, &theirs)?);
+    lines.push(PeerLine::new(
+        NAME,
+        format!("memory after scrapes of {SERIES} series"),
+        Bytes(ours.server.memory()?),
+        Bytes(theirs.memory()?),
+    ));
+    Ok(lines)
+}
+
+/// Both are told of single counts, and killed.
+fn pushes(bench: &Bench) -> Result<Vec<PeerLine>> {
+    let mut ours = Stand::new(bench)?;
+    let folder = bench.on_disk()?;
+    let mut theirs = start(folder.path())?;
+    let client = Client::new();
+    let their_url = theirs.url("/metrics/job/bench");
+    let mut sequence: u64 = 0;
+    let mut push = |server: &Server, n: u64| {
+        (0..n).try_for_each(|_| {
+            sequence += 1;
+            let path = format!("/api/v1/push?writer=bench&sequence={sequence}");
+            client.post(&server.url(&path), TOKEN, PUSH).map(drop)
+        })
+    };
+    let push_theirs = |n: u64| (0..n).try_for_each(|_| client.post(&their_url, "", PUSH).map(drop));
+    let pair = measure::against(bench.effort, |n| push(&ours.server, n), push_theirs)?;
+    let what = "one push of a counter (ours: on the disk when it is answered)";
+    let mut lines = vec![PeerLine::pair(NAME, what, &pair)];
+
+    // The same number of pushes to both from here on.
+    let pushes = if bench.quick { 20 } else { 200 };
+    let path = ours.folder.path().join("var");
+    let before = place::counted(&path, PUSHED)?;
+    push(&ours.server, pushes)?;
+    push_theirs(pushes)?;
+    let kept = |kept: u64| Kept { kept, of: pushes };
+    let shown = |server: &Server| shown(&client, server);
+    lines.push(PeerLine::new(
+        NAME,
+        format!("{pushes} pushes of 1: shown"),
+        kept(shown(&ours.server)?.saturating_sub(before)),
+        kept(shown(&theirs)?),
+    ));
+    ours.server.kill()?;
+    theirs.kill()?;
+    ours.server = Server::ours(bench, &path)?;
+    let theirs = start(folder.path())?;
+    lines.push(PeerLine::new(
+        NAME,
+        format!("{pushes} pushes of 1, then kill -9 and a new start: shown"),
+        kept(shown(&ours.server)?.saturating_sub(before)),
+        kept(shown(&theirs)?),
+    ));
+    Ok(lines)
+}
+
+/// What a scrape shows of what was pushed; 0 where it is not there.
+fn shown(client: &Client, server: &Server) -> Result<u64> {
+    let text = client.get(&server.url("/metrics"))?;
+    let line = text.lines().find(|line| line.starts_with(PUSHED));
+    let value = line.and_then(|line| line.split_whitespace().nth(1));
+    Ok(value.map_or(Ok(0), str::parse)?)
+}
