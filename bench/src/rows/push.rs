@@ -69,13 +69,16 @@ fn beside_imports(folder: &Path) -> Result<f64> {
     let store = place::open(&folder.join("var"))?;
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let importing = scope.spawn(|| -> Result<()> {
+        // An error that threads may hand over.
+        let importing = scope.spawn(|| -> std::result::Result<(), String> {
             let path = folder.join("import.json");
             let mut number = 0;
             while !ended.load(Ordering::Relaxed) {
                 number += 1;
-                std::fs::write(&path, format!("{{\"commit_success\": {number}}}"))?;
-                store.import(&path, false)?;
+                let document = format!("{{\"commit_success\": {number}}}");
+                std::fs::write(&path, document).map_err(|error| error.to_string())?;
+                let imported = store.import(&path, false);
+                imported.map_err(|error| error.to_string())?;
             }
             Ok(())
         });
