@@ -308,7 +308,8 @@ impl Judge<'_> {
             return Err(format!("epoch {}, {:?}", view.epoch, view.skipped).into());
         }
         // Closing the epoch once more says the same; the snapshots are among these files.
-        self.untouched(&[SEGMENT, METRICS, EPOCHS])?;
+        self.untouched(&[SEGMENT, METRICS, EPOCHS, PUSHES])?;
+        self.at_most_completed()?;
         let lines = fs::read(self.place.at(EPOCHS))?;
         let closed = fs::read(self.place.at(EPOCHS))? != self.changed;
         // What is behind the last line is cut off when the next one comes.
