@@ -27,6 +27,7 @@ use axum::routing::get;
 pub use config::{Config, Events, Judge, Limits, Served, Statsd, Token};
 pub use error::Error;
 pub use guard::may_listen;
+pub use statsd::may_count;
 
 use guard::Guard;
 use live::Hub;

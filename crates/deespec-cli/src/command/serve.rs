@@ -89,6 +89,9 @@ impl Serve {
         let statsd: Vec<Statsd> = statsd.collect::<Result<_, _>>()?;
         let token = self.token()?;
         deespec_server::may_listen(listen, token.as_ref(), self.insecure)?;
+        for address in &statsd {
+            deespec_server::may_count(address, self.insecure)?;
+        }
         let paths = location::store_paths(cli)?;
         if !statsd.is_empty() && paths.len() > 1 {
             // Before stores are made.

@@ -33,6 +33,20 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How long to wait after an error that nobody expects.
 const SHORTAGE: Duration = Duration::from_millis(50);
 
+/// Fails where other machines can reach an address: no statsd client knows a token.
+///
+/// # Errors
+///
+/// [`Error::StatsdOpen`].
+pub fn may_count(address: &Statsd, insecure: bool) -> Result<(), Error> {
+    match *address {
+        Statsd::Udp(address) if !address.ip().is_loopback() && !insecure => {
+            Err(Error::StatsdOpen { address })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The threads that listen. When this is dropped, they count what was sent before, and end.
 pub(crate) struct Listeners {
     ending: Arc<AtomicBool>,
@@ -74,12 +88,7 @@ impl Listeners {
         rejected: &Arc<Rejected>,
         wakes: PipeReader,
     ) -> Result<Statsd, Error> {
-        if let Statsd::Udp(address) = *address
-            && !address.ip().is_loopback()
-            && !insecure
-        {
-            return Err(Error::StatsdOpen { address });
-        }
+        may_count(address, insecure)?;
         let fail = |source| Error::Statsd {
             address: address.clone(),
             source,

@@ -5,8 +5,6 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use rustix::net::sockopt::set_socket_recv_buffer_size;
-
 use crate::support::{Sandbox, ends};
 
 use super::{Server, TOKEN, rest};
@@ -28,17 +26,8 @@ fn large(sandbox: &Sandbox) -> Vec<deespec::Gauge> {
 /// A client that will read nothing of what it asks for.
 fn deaf(server: &Server, request: &str) -> TcpStream {
     let mut stream = server.connect();
-    // What the kernel takes in the client's place is little.
-    set_socket_recv_buffer_size(&stream, 4096).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     stream
-}
-
-/// What had been sent to such a client by the time that the server gave up.
-fn heard(client: &mut TcpStream) -> String {
-    // Through so narrow a place all of that would take minutes.
-    set_socket_recv_buffer_size(&*client, 4 << 20).unwrap();
-    rest(client)
 }
 
 /// Waits until somebody else gets the only place that the server has; `meanwhile` is done each time.
@@ -65,7 +54,7 @@ fn a_client_that_does_not_read_its_answers_loses_its_place() {
     );
     let mut client = deaf(&server, &request.repeat(ANSWERS));
     place_is_free(&server, || ());
-    let got = heard(&mut client);
+    let got = rest(&mut client);
     let answers = got.matches("HTTP/1.1 200 OK").count();
     assert!(
         (1..ANSWERS).contains(&answers),
@@ -99,7 +88,7 @@ fn a_client_that_does_not_read_live_changes_loses_its_place() {
             gauges.iter().for_each(|gauge| gauge.set(round));
         });
         // It was cut off in the middle of something, not told that it is too slow.
-        let got = heard(&mut client);
+        let got = rest(&mut client);
         assert!(got.contains("level_0"), "{path}: {} bytes", got.len());
         assert!(!got.contains("too slow"), "{path}: {} bytes", got.len());
     }
