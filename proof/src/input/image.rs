@@ -17,6 +17,8 @@ pub(crate) const WORDS: usize = STRIPE + 2 * CELLS;
 const TAIL: usize = PAGE;
 pub(crate) const PENDING: usize = PAGE + 12;
 const DEGRADED: usize = PAGE + 13;
+/// EPOCH, SEGMENTS and the two words of BOOT.
+const MADE_AGAIN: Range<usize> = PAGE + 8..PAGE + 12;
 pub(crate) const TICKET: usize = PAGE + 24;
 const RECORDS: usize = PAGE + 64;
 const RECORD: usize = 128;
@@ -144,6 +146,12 @@ fn texts(mut key: &[u8]) -> Vec<String> {
         key = rest;
     }
     texts
+}
+
+/// Whether a flip in this word makes the next opening look for unfinished work: the word says so, or it is one
+/// without which the store is recovered.
+pub(crate) fn settles(word: usize) -> bool {
+    word == PENDING || word == TAIL || MADE_AGAIN.contains(&word)
 }
 
 /// The first word of the one stripe for writers.

@@ -79,6 +79,25 @@ impl Judge<'_> {
         Ok(())
     }
 
+    /// The pushes are what they were, with one whole line more at most.
+    fn at_most_completed(&self) -> Result<()> {
+        let before = self
+            .place
+            .whole
+            .files
+            .iter()
+            .find(|(name, _)| *name == PUSHES);
+        let (_, before) = before.ok_or("no pushes")?;
+        let found = fs::read(self.place.at(PUSHES))?;
+        let more = found.strip_prefix(before.as_slice());
+        let lines = more.map(|more| more.iter().filter(|byte| **byte == b'\n').count());
+        match (more, lines) {
+            (Some([]), _) => Ok(()),
+            (Some([.., b'\n']), Some(1)) => Ok(()),
+            _ => Err(format!("{PUSHES} was changed").into()),
+        }
+    }
+
     fn segment(&self) -> Result<End> {
         let whole = self.place.whole;
         let used = self.open().and_then(|store| Ok((store.view()?, store)));
@@ -96,12 +115,13 @@ impl Judge<'_> {
             (Ok(used), _) => used,
         };
         // Whoever takes the store for unfinished says that the last push is complete.
-        let settles = bit / 64 == image::PENDING;
-        self.untouched(if settles {
-            &[SEGMENT, PUSHES]
-        } else {
-            &[SEGMENT]
-        })?;
+        match image::settles(bit / 64) {
+            true => {
+                self.untouched(&[SEGMENT, PUSHES])?;
+                self.at_most_completed()?;
+            }
+            false => self.untouched(&[SEGMENT])?,
+        }
         let found = values(&view);
         let mut expected = whole.values.clone();
         let reported = !view.skipped.is_empty();
@@ -288,7 +308,8 @@ impl Judge<'_> {
             return Err(format!("epoch {}, {:?}", view.epoch, view.skipped).into());
         }
         // Closing the epoch once more says the same; the snapshots are among these files.
-        self.untouched(&[SEGMENT, METRICS, EPOCHS])?;
+        self.untouched(&[SEGMENT, METRICS, EPOCHS, PUSHES])?;
+        self.at_most_completed()?;
         let lines = fs::read(self.place.at(EPOCHS))?;
         let closed = fs::read(self.place.at(EPOCHS))? != self.changed;
         // What is behind the last line is cut off when the next one comes.

@@ -92,17 +92,15 @@ impl Nth {
     /// or a line of a record appear, since the power may fail behind it.
     fn watch(&self, operation: Operation, path: &Path) -> io::Result<()> {
         // A compaction fills a folder that nobody sees before it is put into place.
-        let unseen = ["live", "tmp-compacted"];
-        let in_live = path
-            .parent()
-            .is_some_and(|folder| unseen.iter().any(|name| folder.ends_with(name)));
+        let is_in = |name| path.parent().is_some_and(|folder| folder.ends_with(name));
+        let is_unseen = is_in("tmp-compacted");
         let publishes = match operation {
             Operation::SyncCells => {
                 self.synced.store(true, Ordering::SeqCst);
                 false
             }
-            Operation::Append => true,
-            Operation::Rename => !in_live,
+            Operation::Append => !is_unseen,
+            Operation::Rename => !is_unseen && !is_in("live"),
             _ => false,
         };
         if publishes && !self.synced.load(Ordering::SeqCst) {

@@ -64,7 +64,7 @@ struct Intent {
     ledger: Vec<Entry>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Entry {
     name: String,
     labels: LabelSet,

@@ -275,6 +275,20 @@ fn a_flipped_bit_in_the_record_refuses_pushes_and_nothing_else() {
     store.rotate(deespec::Rotate::Reset).unwrap();
     fs::write(&path, &whole).unwrap();
     assert!(!store.push("w", 1, TEXT.as_bytes()).unwrap().counted);
+    // The newline alone says nothing: the push before it was answered.
+    for bit in 0..8 {
+        let mut unended = whole.clone();
+        *unended.last_mut().unwrap() ^= 1 << bit;
+        fs::write(&path, &unended).unwrap();
+        assert!(!store.push("w", 1, TEXT.as_bytes()).unwrap().counted);
+        let other = format!("other-{bit}");
+        let text = b"# TYPE others counter\nothers_total 1\n# EOF\n";
+        assert!(store.push(&other, 1, text).unwrap().counted);
+        for writer in ["w", &other] {
+            assert!(!store.push(writer, 1, TEXT.as_bytes()).unwrap().counted);
+        }
+    }
+    assert_eq!(counted(&store).0, 0);
     // A line that a power cut tore was never answered.
     let mut torn = whole.clone();
     torn.extend_from_slice(&whole[..60]);
