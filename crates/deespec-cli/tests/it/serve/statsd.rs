@@ -73,7 +73,7 @@ fn a_line_counts_as_its_type_and_its_rate_say() {
         client.send(b"seen:1|c|@0.3").unwrap();
     }
     client
-        .send(b"a.b-c:1:2:3|c\r\n\ncommit_success:7|c\n")
+        .send(b"a.b-c:1:2:3|c\r\n\ncommit_success:7|c\nonce:1|c|@0.6")
         .unwrap();
     client
         .send(b"depth:5|g\ndepth:+2.5|g\ndepth:-1|g|#")
@@ -85,6 +85,7 @@ fn a_line_counts_as_its_type_and_its_rate_say() {
     let document = after(&sandbox, 34);
     let counted = |name| value(&document, name, &json!({}));
     assert_eq!(counted("seen"), 100);
+    assert_eq!(counted("once"), 2);
     assert_eq!(counted("a_b_c"), 6);
     assert_eq!(counted("commit_success"), 7);
     let of = |name, labels| series(&document, name, &labels)["value"].clone();
