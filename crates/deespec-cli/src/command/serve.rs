@@ -22,6 +22,7 @@ Example:
   deespec serve --statsd 127.0.0.1:8125 --statsd unix:/run/deespec/statsd.sock
 
 What there is:
+  /                     a page for a browser, live
   /metrics              what Prometheus scrapes: OpenMetrics, Prometheus text or
                         protobuf, as the scraper asks
   /-/healthy, /-/ready  for supervisors
