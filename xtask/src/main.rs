@@ -16,6 +16,7 @@ mod checkers;
 mod ci;
 mod docs;
 mod fuzz;
+mod gate_bench;
 mod measure;
 mod packages;
 mod screens;
@@ -41,6 +42,7 @@ Commands:
                          --skip-proofs   without those of `torture`, which do little here
   bench [ARGS]           speed and size against the promised limits and against peers
                          --quick  --no-peers  --json FILE  --only TEXT
+  gate-bench [FOLDER]    how well shifts are found in labelled series, beside others
   torture [ARGS]         all proofs, or those that are named; every count is checked
                          --quick  --full  --help
   controls               the proofs without what they prove: each must fail
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
 
     let outcome = match command {
         "bench" => bench::run(rest),
+        "gate-bench" => gate_bench::run(rest),
         "torture" => torture::run(rest),
         "controls" => torture::controls(rest),
         "coverage" => measure::coverage(rest),

@@ -181,6 +181,7 @@ pub(crate) enum Command {
     Compact(command::compact::Compact),
     Import(command::import::Import),
     Export(command::export::Export),
+    Gate(command::gate::Gate),
     Watch(command::watch::Watch),
     Serve(command::serve::Serve),
     Grafana(command::assets::grafana::Grafana),

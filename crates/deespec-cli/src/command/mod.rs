@@ -7,6 +7,7 @@ pub(crate) mod declare;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod export;
+pub(crate) mod gate;
 pub(crate) mod import;
 pub(crate) mod inc;
 pub(crate) mod init;
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         Command::Compact(command) => command.run(cli, ui),
         Command::Import(command) => command.run(cli, ui),
         Command::Export(command) => command.run(cli, ui),
+        Command::Gate(command) => command.run(ui),
         Command::Watch(command) => command.run(cli, ui),
         Command::Serve(command) => command.run(cli, ui),
         Command::Grafana(command) => command.run(ui),

@@ -3,8 +3,9 @@
 //! This room compares counts with limits in exact arithmetic and words the outcome. It may touch
 //! the counts of `crate::snapshot`, the thresholds and `percent`.
 
+use super::Thresholds;
 use super::percent::{Decimal, Share};
-use super::{Thresholds, Verdict};
+use crate::gate::Verdict;
 use crate::snapshot::TransactionCounts;
 use serde::{Serialize, Serializer};
 use std::cmp::Ordering;

@@ -4,7 +4,7 @@
 //! repeated from it in a message is short and stays on one line.
 
 use super::Thresholds;
-use super::thresholds::KEYS;
+use super::limits::KEYS;
 use std::path::PathBuf;
 
 /// Why a configuration cannot be used. Every message names the file. None has a source: the message is

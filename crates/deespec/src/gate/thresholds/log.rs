@@ -3,8 +3,8 @@
 //! This room knows the form of a line, `LEVEL: message key=value …`, and what the lines of a
 //! judgement are. It prints nothing.
 
-use super::Verdict;
 use super::judgement::Judgement;
+use crate::gate::Verdict;
 use std::fmt::{self, Write as _};
 
 /// How serious a log line is.

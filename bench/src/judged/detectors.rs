@@ -1,0 +1,133 @@
+//! What is scored: the rules that people write by hand, the gate's own, and Apache Otava.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use deespec::gate::statistics::changes::{self, changes};
+use deespec::gate::statistics::prediction::Prediction;
+use deespec::gate::statistics::shift::{self, newest};
+
+use crate::Result;
+use crate::score::Online;
+
+/// Runs before anything is judged.
+const LEAST: usize = 10;
+
+/// What a rule does of which nothing is said.
+pub(crate) const DEFAULT: (&str, Online) = ("DeeSpec shift, p 0.001, 5 %", |values| {
+    shifts(values, &shift::Limits::default())
+});
+
+pub(crate) const ONLINE: &[(&str, Online)] = &[
+    ("never an alarm", |values| vec![false; values.len()]),
+    ("mean + 10 %", |values| {
+        each(values, |before, value| value > 1.1 * mean(before))
+    }),
+    ("mean + 3 sigma", |values| {
+        each(values, |before, value| {
+            value > mean(before) + 3.0 * deviation(before)
+        })
+    }),
+    ("prediction interval, p 0.001", |values| {
+        each(values, |before, value| surprise(before, value) < 0.001)
+    }),
+    ("2 of 3 beyond p 0.02, 5 %", two_of_three),
+    DEFAULT,
+    ("DeeSpec shift, p 0.0005, 5 %", |values| {
+        let limits = shift::Limits {
+            p: 0.0005,
+            ..shift::Limits::default()
+        };
+        shifts(values, &limits)
+    }),
+];
+
+pub(crate) type Whole = fn(&[f64]) -> Vec<usize>;
+
+pub(crate) const WHOLE: &[(&str, Whole)] = &[
+    ("never a change", |_| Vec::new()),
+    ("DeeSpec changes, p 0.01", |values| found(values, 0.01)),
+    ("DeeSpec changes, p 0.001", |values| found(values, 0.001)),
+    ("DeeSpec changes, p 1e-6", |values| found(values, 1e-6)),
+];
+
+fn found(values: &[f64], p: f64) -> Vec<usize> {
+    let limits = changes::Limits {
+        p,
+        ..changes::Limits::default()
+    };
+    changes(values, &limits)
+        .into_iter()
+        .map(|change| change.index)
+        .collect()
+}
+
+/// An alarm at each run that confirms a shift; what comes after is held against what has been since.
+fn shifts(values: &[f64], limits: &shift::Limits) -> Vec<bool> {
+    let mut anchor = 0;
+    let mut judge = |runs: usize| {
+        let shift = newest(&values[anchor..runs], limits);
+        anchor += shift.map_or(0, |shift| shift.index);
+        shift.is_some()
+    };
+    (1..=values.len()).map(&mut judge).collect()
+}
+
+fn two_of_three(values: &[f64]) -> Vec<bool> {
+    let beyond = each(values, |before, value| {
+        surprise(before, value) < 0.02 && value > 1.05 * mean(before)
+    });
+    (0..values.len())
+        .map(|run| beyond[run] && beyond[run.saturating_sub(2)..run].contains(&true))
+        .collect()
+}
+
+fn surprise(before: &[f64], value: f64) -> f64 {
+    Prediction::from(before, 0.0).map_or(1.0, |found| found.upper_tail(value))
+}
+
+fn each(values: &[f64], is_alarm: impl Fn(&[f64], f64) -> bool) -> Vec<bool> {
+    let judge =
+        |run: usize| run >= LEAST && is_alarm(&values[run.saturating_sub(50)..run], values[run]);
+    (0..values.len()).map(judge).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn deviation(values: &[f64]) -> f64 {
+    let centre = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
+    (squares / (values.len() as f64 - 1.0)).sqrt()
+}
+
+const OTAVA: &str = "
+import json, sys
+from otava.analysis import compute_change_points
+wanted = json.load(sys.stdin)
+found, _ = compute_change_points(wanted['values'], window_len=50, max_pvalue=wanted['p'], min_magnitude=0.0)
+print(json.dumps([int(point.index) for point in found]))
+";
+
+/// The changes that Apache Otava finds.
+pub(crate) fn otava(python: &Path, values: &[f64], p: f64) -> Result<Vec<usize>> {
+    let mut child = Command::new(python)
+        .args(["-c", OTAVA])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let wanted = serde_json::json!({"values": values, "p": p});
+    child
+        .stdin
+        .take()
+        .ok_or("no pipe")?
+        .write_all(wanted.to_string().as_bytes())?;
+    let output = child.wait_with_output()?;
+    match output.status.success() {
+        true => Ok(serde_json::from_slice(&output.stdout)?),
+        false => Err("apache-otava failed".into()),
+    }
+}

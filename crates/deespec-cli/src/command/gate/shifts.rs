@@ -1,0 +1,145 @@
+//! `deespec gate shifts`: where a metric has changed its level.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use deespec::gate::statistics::changes::{Change, Limits, changes};
+use deespec::gate::{Runs, RunsError};
+use serde::Serialize;
+
+use crate::args::Json;
+use crate::exit::{Code, Failure};
+use crate::files;
+use crate::ui::{Ui, columns, count};
+
+/// More is no history of one metric: millions of runs.
+const BYTES: u64 = 256 << 20;
+
+const AFTER_HELP: &str = "\
+Examples:
+  deespec gate shifts --history bench.jsonl
+  deespec gate shifts --history bench.jsonl --p 1e-6 --by 10 --json
+
+A line of the file is a run: {\"run\": 7, \"value\": 1.5}, the oldest first. A value
+that is null was not measured. Runs are counted from 0.
+
+A shift is where the level before and the level after differ by more than chance
+explains, in either direction. One run that is far off is none, nor is a value
+that wanders. P is how likely as much is by chance.";
+
+/// Find where the level of a metric has shifted
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Shifts {
+    /// The file with the runs
+    #[arg(long, value_name = "FILE")]
+    history: PathBuf,
+
+    /// The largest probability that a shift is chance
+    #[arg(long, value_name = "P", default_value_t = 0.001, value_parser = probability)]
+    p: f64,
+
+    /// The smallest shift, in percent of the level before
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
+    by: f64,
+
+    #[command(flatten)]
+    json: Json,
+}
+
+#[derive(Serialize)]
+struct Found {
+    changes: Vec<Change>,
+}
+
+impl Shifts {
+    pub(super) fn run(&self, ui: &Ui) -> Result<Code, Failure> {
+        let path = &self.history;
+        let text = files::read(path, BYTES).map_err(|error| {
+            Failure::new(format!(
+                "cannot read the history in {}: {error}",
+                path.display()
+            ))
+            .hint("--history must name a file with a line of JSON for each run")
+        })?;
+        if text.len() as u64 > BYTES {
+            return Err(Failure::new(format!(
+                "{}: more than {} MiB are no history",
+                path.display(),
+                BYTES >> 20
+            )));
+        }
+        let runs =
+            Runs::parse(&text, path).map_err(|error: RunsError| Failure::new(error.to_string()))?;
+        let limits = Limits {
+            p: self.p,
+            by: self.by / 100.0,
+            ..Limits::default()
+        };
+        let found = changes(runs.values(), &limits);
+        if self.json.json {
+            let place = |change: Change| Change {
+                index: runs.place(change.index),
+                ..change
+            };
+            let changes = found.into_iter().map(place).collect();
+            ui.json(&Found { changes })?;
+            return Ok(Code::Done);
+        }
+        let looked = match runs.missing() {
+            0 => count(runs.values().len(), "run"),
+            missing => format!(
+                "{}, {missing} not measured",
+                count(runs.values().len(), "run")
+            ),
+        };
+        if found.is_empty() {
+            ui.info("No shift was found", vec![("runs", looked)]);
+            return Ok(Code::Done);
+        }
+        let row = |change: &Change| {
+            vec![
+                runs.place(change.index).to_string(),
+                runs.name(change.index).to_owned(),
+                few(change.before),
+                few(change.after),
+                moved(change),
+                format!("{:.1e}", change.p),
+            ]
+        };
+        let header = ["INDEX", "RUN", "BEFORE", "AFTER", "CHANGE", "P"];
+        ui.print(&columns(
+            &header,
+            &[0, 2, 3, 4, 5],
+            found.iter().map(row).collect(),
+        ));
+        Ok(Code::Done)
+    }
+}
+
+/// Four digits that matter.
+fn few(value: f64) -> String {
+    let digits = match value.abs() {
+        0.0 => 0,
+        size => (3 - size.log10().floor() as i32).clamp(0, 12) as usize,
+    };
+    format!("{value:.digits$}")
+}
+
+fn moved(change: &Change) -> String {
+    match change.before {
+        0.0 => String::new(),
+        before => format!("{:+.1}%", 100.0 * (change.after - before) / before.abs()),
+    }
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|p| *p > 0.0 && *p < 1.0);
+    number.ok_or_else(|| "it must be between 0 and 1, such as 0.001".to_owned())
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').parse().ok();
+    let number = number.filter(|percent: &f64| percent.is_finite() && *percent >= 0.0);
+    number.ok_or_else(|| "it must be a percentage, such as 5".to_owned())
+}
