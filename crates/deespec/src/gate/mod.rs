@@ -48,8 +48,8 @@ pub use report::{
 #[cfg(feature = "gate")]
 pub use rules::{
     Adaptive, Burn, Correlate, Eta, FailOn, Kind, Labels, Likeness, Limit, Metric, ModelChoice,
-    Moved, Mute, Part, Policy, Ratio, Rule, Rules, Scope, Shift, Slope, Status, Surprise, Term,
-    Trend, Window,
+    Moved, Mute, Part, Policy, RULES_SCHEMA, Ratio, Rule, Rules, RulesError, Scope, Shift, Slope,
+    Status, Surprise, Term, Trend, Window,
 };
 #[cfg(feature = "gate")]
 pub use runs::{Runs, RunsError};
