@@ -29,6 +29,8 @@
 #[cfg(feature = "gate")]
 mod history;
 #[cfg(feature = "gate")]
+mod judge;
+#[cfg(feature = "gate")]
 mod report;
 #[cfg(feature = "gate")]
 mod rules;
@@ -40,6 +42,8 @@ mod thresholds;
 
 #[cfg(feature = "gate")]
 pub use history::{Accepted, History, RUN_SCHEMA, Run};
+#[cfg(feature = "gate")]
+pub use judge::{Replayed, ReplayedRule, RunName};
 #[cfg(feature = "gate")]
 pub use report::{
     Baseline, BurnFound, ChangeFound, Confirm, EtaFound, Evidence, Explanation, LevelMean,
