@@ -1,10 +1,15 @@
 //! `deespec gate`: what helps to judge runs by those before them.
 
+mod accept;
 mod file;
+mod history;
+mod record;
 mod shifts;
+pub(crate) mod snapshots;
 
 use clap::{Args, Subcommand};
 
+use crate::args::Cli;
 use crate::exit::{Code, Failure};
 use crate::ui::Ui;
 
@@ -18,12 +23,18 @@ pub(crate) struct Gate {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    Accept(accept::Accept),
+    History(history::History),
+    Record(record::Record),
     Shifts(shifts::Shifts),
 }
 
 impl Gate {
-    pub(crate) fn run(&self, ui: &Ui) -> Result<Code, Failure> {
+    pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         match &self.action {
+            Action::Accept(command) => command.run(cli, ui),
+            Action::History(command) => command.run(cli, ui),
+            Action::Record(command) => command.run(cli, ui),
             Action::Shifts(command) => command.run(ui),
         }
     }
