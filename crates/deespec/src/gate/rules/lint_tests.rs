@@ -165,7 +165,7 @@ fn a_probability_that_no_history_of_this_length_reaches_is_found() {
             learned("shift", "warn = { p = 1e-6 }\nmin = { before = 3 }")
         )),
         [
-            "gate.toml:3: a never fires: after 3 runs not even the clearest shift is as improbable as warn.p = 0.001"
+            "gate.toml:3: a never fires: after 3 runs not even the clearest shift is as improbable as warn.p = 0.000001"
         ]
     );
     assert_eq!(found(&learned("shift", "warn = { p = 1e-300 }")).len(), 1);
