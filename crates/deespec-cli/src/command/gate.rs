@@ -1,5 +1,6 @@
 //! `deespec gate`: what helps to judge runs by those before them.
 
+mod file;
 mod shifts;
 
 use clap::{Args, Subcommand};

@@ -35,13 +35,11 @@ mod report;
 #[cfg(feature = "gate")]
 mod rules;
 #[cfg(feature = "gate")]
-mod runs;
-#[cfg(feature = "gate")]
 pub mod statistics;
 mod thresholds;
 
 #[cfg(feature = "gate")]
-pub use history::{Accepted, History, RUN_SCHEMA, Run};
+pub use history::{ACCEPT_SCHEMA, Accepted, History, HistoryError, RUN_SCHEMA, Run, merge};
 #[cfg(feature = "gate")]
 pub use judge::{Replayed, ReplayedRule, RunName};
 #[cfg(feature = "gate")]
@@ -55,8 +53,6 @@ pub use rules::{
     Metric, ModelChoice, Moved, Mute, Part, Policy, RULES_SCHEMA, Ratio, Rule, Rules, RulesError,
     Scope, Shift, Slope, Status, Surprise, Term, Trend, Window,
 };
-#[cfg(feature = "gate")]
-pub use runs::{Runs, RunsError};
 pub use thresholds::{
     Detail, DetailVerdict, Judgement, Level, LogLine, Measure, ThresholdError, Thresholds,
 };

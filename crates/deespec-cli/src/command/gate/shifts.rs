@@ -3,25 +3,23 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use deespec::gate::Run;
 use deespec::gate::statistics::changes::{Change, Limits, changes};
-use deespec::gate::{Runs, RunsError};
 use serde::Serialize;
 
+use super::file;
 use crate::args::Json;
 use crate::exit::{Code, Failure};
-use crate::files;
 use crate::ui::{Ui, columns, count};
-
-/// More is no history of one metric: millions of runs.
-const BYTES: u64 = 256 << 20;
 
 const AFTER_HELP: &str = "\
 Examples:
   deespec gate shifts --history bench.jsonl
   deespec gate shifts --history bench.jsonl --p 1e-6 --by 10 --json
 
-A line of the file is a run: {\"run\": 7, \"value\": 1.5}, the oldest first. A value
-that is null was not measured. Runs are counted from 0.
+A line of the file is a run: {\"run\": 7, \"value\": 1.5}, the oldest first, or what
+`deespec gate record` writes; then --metric names the metric. A value that is
+null was not measured. Runs are counted from 0.
 
 A shift is where the level before and the level after differ by more than chance
 explains, in either direction. One run that is far off is none, nor is a value
@@ -34,6 +32,10 @@ pub(super) struct Shifts {
     /// The file with the runs
     #[arg(long, value_name = "FILE")]
     history: PathBuf,
+
+    /// The metric, where the runs have several
+    #[arg(long, value_name = "NAME")]
+    metric: Option<String>,
 
     /// The largest probability that a shift is chance
     #[arg(long, value_name = "P", default_value_t = 0.001, value_parser = probability)]
@@ -54,44 +56,29 @@ struct Found {
 
 impl Shifts {
     pub(super) fn run(&self, ui: &Ui) -> Result<Code, Failure> {
-        let path = &self.history;
-        let text = files::read(path, BYTES).map_err(|error| {
-            Failure::new(format!(
-                "cannot read the history in {}: {error}",
-                path.display()
-            ))
-            .hint("--history must name a file with a line of JSON for each run")
-        })?;
-        if text.len() as u64 > BYTES {
-            return Err(Failure::new(format!(
-                "{}: more than {} MiB are no history",
-                path.display(),
-                BYTES >> 20
-            )));
-        }
-        let runs =
-            Runs::parse(&text, path).map_err(|error: RunsError| Failure::new(error.to_string()))?;
+        let history = file::read(&self.history, ui)?;
+        let metric = file::metric(&history, self.metric.as_deref(), &self.history)?;
+        let measured = |(place, run): (usize, &Run)| Some((place, run.value(&metric)?));
+        let (places, values): (Vec<usize>, Vec<f64>) =
+            history.runs.iter().enumerate().filter_map(measured).unzip();
         let limits = Limits {
             p: self.p,
             by: self.by / 100.0,
             ..Limits::default()
         };
-        let found = changes(runs.values(), &limits);
+        let found = changes(&values, &limits);
         if self.json.json {
             let place = |change: Change| Change {
-                index: runs.place(change.index),
+                index: places[change.index],
                 ..change
             };
             let changes = found.into_iter().map(place).collect();
             ui.json(&Found { changes })?;
             return Ok(Code::Done);
         }
-        let looked = match runs.missing() {
-            0 => count(runs.values().len(), "run"),
-            missing => format!(
-                "{}, {missing} not measured",
-                count(runs.values().len(), "run")
-            ),
+        let looked = match history.runs.len() - values.len() {
+            0 => count(values.len(), "run"),
+            missing => format!("{}, {missing} not measured", count(values.len(), "run")),
         };
         if found.is_empty() {
             ui.info("No shift was found", vec![("runs", looked)]);
@@ -99,8 +86,8 @@ impl Shifts {
         }
         let row = |change: &Change| {
             vec![
-                runs.place(change.index).to_string(),
-                runs.name(change.index).to_owned(),
+                places[change.index].to_string(),
+                history.runs[places[change.index]].id.clone(),
                 few(change.before),
                 few(change.after),
                 moved(change),

@@ -1,5 +1,21 @@
 //! What was measured run by run: the lines of a history file. This room reads and writes text that somebody else
 //! has opened.
+//!
+//! `docs/format.md` section 5 says what the lines are; it is changed first.
+
+mod error;
+mod measure;
+mod merge;
+mod parse;
+mod write;
+
+#[cfg(test)]
+mod measure_tests;
+#[cfg(test)]
+mod tests;
+
+pub use error::HistoryError;
+pub use merge::merge;
 
 use std::collections::BTreeMap;
 
@@ -7,8 +23,24 @@ use super::rules::Status;
 
 /// The schema that a line of a history names.
 pub const RUN_SCHEMA: &str = "deespec.run/1";
+/// The schema of a line that accepts a new level.
+pub const ACCEPT_SCHEMA: &str = "deespec.accept/1";
 
 /// The runs of a history, the oldest first, and the new levels that somebody has accepted.
+///
+/// ```
+/// use deespec::gate::History;
+/// use std::path::Path;
+///
+/// let text = r#"
+/// {"schema":"deespec.run/1","run":"12","at":"2026-11-28T11:00:00Z","branch":"main","values":{"jobs":7}}
+/// {"schema":"deespec.run/1","run":"11","at":"2026-11-28T10:00:00Z","branch":"main","values":{"jobs":5}}
+/// "#;
+/// let history = History::parse(text, Path::new("gate-history.jsonl"))?;
+/// let jobs: Vec<_> = history.runs.iter().filter_map(|run| run.value("jobs")).collect();
+/// assert_eq!(jobs, [5.0, 7.0]);
+/// # Ok::<(), deespec::gate::HistoryError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct History {
     /// The runs, in their order.
@@ -17,6 +49,8 @@ pub struct History {
     pub accepted: Vec<Accepted>,
     /// What counters grew by from one snapshot of a store to the next: finer than runs, for error budgets.
     pub increments: Vec<Run>,
+    /// What was passed over, a sentence each: lines that a killed writer has left unfinished.
+    pub skipped: Vec<String>,
 }
 
 /// One run.
