@@ -7,7 +7,11 @@ mod lint;
 #[cfg(test)]
 mod lint_tests;
 mod metric;
+mod of_thresholds;
 mod parse;
+mod write;
+#[cfg(test)]
+mod write_tests;
 
 pub use error::RulesError;
 pub use lint::{LintCheck, LintFinding};
