@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Adaptive, Burn, Kind, Metric, Ratio, Rule, Rules, Shift, Term, Trend};
+use crate::gate::Verdict;
 use crate::gate::statistics::shift::{self, Bad};
 use crate::gate::statistics::trend::mann_kendall;
 
@@ -66,7 +67,8 @@ impl fmt::Display for LintFinding {
 impl Rules {
     /// What is lawful in these rules and surely not meant, in the order of the file.
     ///
-    /// `known` has the names of what has ever been measured; without it, metrics are not judged. `today`, as
+    /// `known` has the names of what has ever been measured; without it, metrics are not judged. A rule with
+    /// `no_data = "pass"` may wait for its metric. `today`, as
     /// `2026-11-28`, tells which mutes are over; without it, none is.
     ///
     /// ```
@@ -104,11 +106,9 @@ impl Rules {
             let mut add = |check, sentence| {
                 found.push(self.finding(rule.line, Some(&rule.id), check, sentence));
             };
-            if let Some(known) = known {
-                for term in terms(&rule.metric) {
-                    if !known.contains(&term.name) {
-                        add(LintCheck::UnknownMetric, unknown(rule, term, known));
-                    }
+            for term in terms(&rule.metric) {
+                if let Some(sentence) = known.and_then(|known| unknown(rule, term, known)) {
+                    add(LintCheck::UnknownMetric, sentence);
                 }
             }
             for (check, sentence) in of_kind(rule, window) {
@@ -171,12 +171,19 @@ fn terms(metric: &Metric) -> Vec<&Term> {
     }
 }
 
-fn unknown(rule: &Rule, term: &Term, known: &BTreeSet<String>) -> String {
+fn unknown(rule: &Rule, term: &Term, known: &BTreeSet<String>) -> Option<String> {
+    if known.contains(&term.name) {
+        return None;
+    }
     let near = did_you_mean(&term.name, known.iter().map(String::as_str));
-    format!(
-        "{} judges {}, which nothing has ever counted or recorded{near}",
-        rule.id, term.name
-    )
+    // A rule that is content without data waits for its metric, unless that looks like a slip of the pen.
+    let waits = rule.no_data == Some(Verdict::Pass) && near.is_empty();
+    (!waits).then(|| {
+        format!(
+            "{} judges {}, which nothing has ever counted or recorded{near}",
+            rule.id, term.name
+        )
+    })
 }
 
 /// A question for the name that may be meant, where there is one.

@@ -100,6 +100,16 @@ fn a_metric_that_nobody_measures_is_found_where_the_names_are_known_and_only_the
 }
 
 #[test]
+fn a_rule_that_is_content_without_data_may_wait_for_its_metric_but_not_misspell_it() {
+    let rules =
+        parse(&learned("shift", "no_data = \"pass\"").replace("\"m\"", "\"run_seconds.p90\""));
+    let known = |name: &str| [name.to_owned()].into();
+    assert!(rules.lint(Some(&known("jobs")), None).is_empty());
+    let found = rules.lint(Some(&known("runs_seconds")), None);
+    assert_eq!(found[0].check, LintCheck::UnknownMetric);
+}
+
+#[test]
 fn minima_above_what_is_looked_at_are_found() {
     let window = "gate.history.window = 20\n";
     for (lines, sentence) in [
