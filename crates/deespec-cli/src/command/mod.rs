@@ -49,7 +49,7 @@ pub(crate) fn run(cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         Command::Compact(command) => command.run(cli, ui),
         Command::Import(command) => command.run(cli, ui),
         Command::Export(command) => command.run(cli, ui),
-        Command::Gate(command) => command.run(ui),
+        Command::Gate(command) => command.run(cli, ui),
         Command::Watch(command) => command.run(cli, ui),
         Command::Serve(command) => command.run(cli, ui),
         Command::Grafana(command) => command.run(ui),
