@@ -5,7 +5,6 @@
 
 use deespec::gate::{Explanation, Outcome, Report, Verdict};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::standing::worst_first;
 use super::words::{clipped, hash, shown};
@@ -20,7 +19,6 @@ const DESCRIPTION: usize = 1000;
 const MESSAGE: usize = 4000;
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Log<'a> {
     #[serde(rename = "$schema")]
     schema: &'static str,
@@ -29,11 +27,35 @@ struct Log<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Run<'a> {
-    tool: Value,
+    tool: Tool,
     invocations: [Invocation; 1],
     results: Vec<Finding<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    driver: Driver,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Driver {
+    name: &'static str,
+    semantic_version: &'static str,
+    rules: Vec<Rule>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    id: String,
+    short_description: Text,
+    full_description: Text,
+    help: Text,
+    /// A link; only what is a URI for sure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help_uri: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -42,7 +64,13 @@ struct Invocation {
     execution_successful: bool,
     /// What is wrong with the store has no place in a file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_execution_notifications: Vec<Value>,
+    tool_execution_notifications: Vec<Notification>,
+}
+
+#[derive(Serialize)]
+struct Notification {
+    level: &'static str,
+    message: Text,
 }
 
 #[derive(Serialize)]
@@ -52,9 +80,33 @@ struct Finding<'a> {
     rule_index: usize,
     level: &'static str,
     message: Text,
-    locations: [Value; 1],
+    locations: [Location<'a>; 1],
     partial_fingerprints: Fingerprints<'a>,
-    properties: Value,
+    properties: Properties<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Location<'a> {
+    physical_location: Physical<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Physical<'a> {
+    artifact_location: Artifact<'a>,
+    region: Region,
+}
+
+#[derive(Serialize)]
+struct Artifact<'a> {
+    uri: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Region {
+    start_line: usize,
 }
 
 #[derive(Serialize)]
@@ -71,6 +123,17 @@ struct Fingerprints<'a> {
     github: &'a str,
 }
 
+/// What there is of the explanation that is a number or a word.
+#[derive(Serialize)]
+struct Properties<'a> {
+    verdict: Outcome,
+    kind: &'a str,
+    metric: String,
+    value: Option<f64>,
+    limit: Option<f64>,
+    unit: String,
+}
+
 pub(super) fn render(report: &Report, look: &Look) -> Result<String, Failure> {
     let uri = place::uri(place::file(look));
     let of = |rule: &Explanation| {
@@ -84,33 +147,42 @@ pub(super) fn render(report: &Report, look: &Look) -> Result<String, Failure> {
         rule_index: of(rule).unwrap_or_default(),
         level: level(rule),
         message: text(message(rule), MESSAGE),
-        locations: [json!({
-            "physicalLocation": {
-                "artifactLocation": { "uri": uri },
-                "region": { "startLine": place::line(rule) },
+        locations: [Location {
+            physical_location: Physical {
+                artifact_location: Artifact { uri: &uri },
+                region: Region {
+                    start_line: place::line(rule),
+                },
             },
-        })],
+        }],
         partial_fingerprints: Fingerprints {
             incident: &rule.fingerprint,
             github: &rule.fingerprint,
         },
-        properties: properties(rule),
+        properties: Properties {
+            verdict: rule.verdict,
+            kind: rule.kind,
+            metric: shown(&rule.metric),
+            value: rule.value,
+            limit: rule.limit,
+            unit: shown(&rule.unit),
+        },
     });
-    let notifications = report
-        .problems
-        .iter()
-        .map(|problem| json!({ "level": "warning", "message": text(shown(problem), MESSAGE) }));
+    let notifications = report.problems.iter().map(|problem| Notification {
+        level: "warning",
+        message: text(shown(problem), MESSAGE),
+    });
     let log = Log {
         schema: SCHEMA,
         version: "2.1.0",
         runs: [Run {
-            tool: json!({
-                "driver": {
-                    "name": "deespec",
-                    "semanticVersion": env!("CARGO_PKG_VERSION"),
-                    "rules": report.rules.iter().map(rule).collect::<Vec<_>>(),
+            tool: Tool {
+                driver: Driver {
+                    name: "deespec",
+                    semantic_version: env!("CARGO_PKG_VERSION"),
+                    rules: report.rules.iter().map(rule).collect(),
                 },
-            }),
+            },
             invocations: [Invocation {
                 execution_successful: true,
                 tool_execution_notifications: notifications.collect(),
@@ -152,43 +224,25 @@ fn message(rule: &Explanation) -> String {
     }
 }
 
-fn rule(rule: &Explanation) -> Value {
-    let metric = shown(&rule.metric);
-    let what = format!("{metric} ({})", rule.kind);
+fn rule(rule: &Explanation) -> Rule {
+    let what = format!("{} ({})", shown(&rule.metric), rule.kind);
     let why = rule.why.as_deref().map_or_else(|| what.clone(), shown);
     let runbook = rule.runbook.as_deref().map(shown);
     let help = match &runbook {
         Some(runbook) => format!("{why}\n{runbook}"),
         None => why.clone(),
     };
-    let mut told = json!({
-        "id": id(rule),
-        "shortDescription": text(what, DESCRIPTION),
-        "fullDescription": text(why, DESCRIPTION),
-        "help": text(help, MESSAGE),
-        "properties": { "kind": rule.kind, "metric": metric },
-    });
     let is_plain = |c: char| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c);
     let is_address = |text: &String| {
-        let rest = text
-            .strip_prefix("https://")
-            .or(text.strip_prefix("http://"));
+        let rest = text.strip_prefix("https://");
+        let rest = rest.or_else(|| text.strip_prefix("http://"));
         rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_plain))
     };
-    if let Some(address) = runbook.filter(is_address) {
-        told["helpUri"] = address.into();
+    Rule {
+        id: id(rule),
+        short_description: text(what, DESCRIPTION),
+        full_description: text(why, DESCRIPTION),
+        help: text(help, MESSAGE),
+        help_uri: runbook.filter(is_address),
     }
-    told
-}
-
-/// What there is of the explanation that is a number or a word.
-fn properties(rule: &Explanation) -> Value {
-    json!({
-        "verdict": rule.verdict,
-        "kind": rule.kind,
-        "metric": shown(&rule.metric),
-        "value": rule.value,
-        "limit": rule.limit,
-        "unit": shown(&rule.unit),
-    })
 }

@@ -17,7 +17,8 @@ pub(super) fn render(report: &Report, look: &Look) -> String {
         Verdict::Warn => "WARN",
         Verdict::Fail => "FAIL",
     };
-    let mut text = format!("GATE {verdict}  {}\n", tally(report));
+    let head = vec![vec![format!("GATE {verdict}"), tally(report)]];
+    let mut text = ui::indented("", head, look.width);
     let mut about = vec![match &look.config {
         Some(_) => format!("rules: {}", shown(place::file(look))),
         None => "rules: defaults".to_owned(),

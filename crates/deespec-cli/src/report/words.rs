@@ -96,7 +96,7 @@ pub(super) fn details(rule: &Explanation, look: &Look) -> Vec<(&'static str, Str
     told.extend(rule.next_step.clone().map(|next| ("next", next)));
     told.extend(rule.why.clone().map(|why| ("why", why)));
     told.extend(rule.runbook.clone().map(|runbook| ("runbook", runbook)));
-    told.extend(super::place::at(rule, look).map(|at| ("rule", at)));
+    told.extend(super::place::at(rule, look).map(|at| ("at", at)));
     told.retain(|(_, text)| !text.is_empty());
     for (_, text) in &mut told {
         *text = shown(text);

@@ -44,7 +44,7 @@ fn junit_fails_skips_and_passes_as_the_rules_count() {
         "value: 0.312 s",
         "limit: 0.26 s",
         "runbook: docs/runbooks/slow-commits.md",
-        "rule: .deespec/gate.toml:31",
+        "at: .deespec/gate.toml:31",
     ] {
         let told = told
             .replace("0.312 s", "312 ms")
