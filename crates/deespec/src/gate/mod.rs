@@ -29,6 +29,8 @@
 #[cfg(feature = "gate")]
 mod history;
 #[cfg(feature = "gate")]
+mod judge;
+#[cfg(feature = "gate")]
 mod report;
 #[cfg(feature = "gate")]
 mod rules;
@@ -41,6 +43,8 @@ mod thresholds;
 #[cfg(feature = "gate")]
 pub use history::{Accepted, History, RUN_SCHEMA, Run};
 #[cfg(feature = "gate")]
+pub use judge::{Replayed, ReplayedRule, RunName};
+#[cfg(feature = "gate")]
 pub use report::{
     Baseline, BurnFound, ChangeFound, Confirm, EtaFound, Evidence, Explanation, LevelMean,
     MutedFor, Outcome, REPORT_SCHEMA, Report,
@@ -48,8 +52,8 @@ pub use report::{
 #[cfg(feature = "gate")]
 pub use rules::{
     Adaptive, Burn, Correlate, Eta, FailOn, Kind, Labels, Likeness, Limit, Metric, ModelChoice,
-    Moved, Mute, Part, Policy, Ratio, Rule, Rules, Scope, Shift, Slope, Status, Surprise, Term,
-    Trend, Window,
+    Moved, Mute, Part, Policy, RULES_SCHEMA, Ratio, Rule, Rules, RulesError, Scope, Shift, Slope,
+    Status, Surprise, Term, Trend, Window,
 };
 #[cfg(feature = "gate")]
 pub use runs::{Runs, RunsError};

@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::Verdict;
 use super::rules::Labels;
 
+/// So many values of the newest runs are shown at most.
+pub(super) const RECENT: usize = 50;
+
 /// The schema that a report in JSON names.
 pub const REPORT_SCHEMA: &str = "deespec.report/1";
 
@@ -106,6 +109,8 @@ pub struct Explanation {
     pub confirm: Option<Confirm>,
     /// What kept the rule from judging, as a key of the file such as `min.runs`.
     pub guard: Option<String>,
+    /// The rule that fails for the same metric, so that this warning says nothing new.
+    pub hidden_by: Option<String>,
     /// Metrics that moved with this one, a few words each.
     pub moved_together: Vec<String>,
     /// When a limit would be reached, at this slope.

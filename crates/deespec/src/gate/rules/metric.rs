@@ -49,6 +49,8 @@ pub struct Term {
     pub part: Part,
     /// Whether it is divided by the seconds of the epoch.
     pub rate: bool,
+    /// All of that as one text: runs know their values by it.
+    text: String,
 }
 
 /// Which part of a metric.
@@ -110,12 +112,50 @@ impl Term {
                 "{text:?}: a metric is NAME, NAME.p99, NAME{{key=\"value\"}} or rate(NAME), and a name has letters, digits, _ and :"
             ));
         }
-        Ok(Self {
+        let mut term = Self {
             name: name.to_owned(),
             labels,
             part,
             rate,
-        })
+            text: String::new(),
+        };
+        term.text = term.to_text();
+        Ok(term)
+    }
+
+    /// The term as one text, always spelled alike: runs know their values by it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = self.name.clone();
+        if !self.labels.is_empty() {
+            // The three characters that Prometheus escapes, and no other.
+            let escaped = |value: &str| {
+                value
+                    .replace('\\', "\\\\")
+                    .replace('"', "\\\"")
+                    .replace('\n', "\\n")
+            };
+            let pairs = self
+                .labels
+                .iter()
+                .map(|(key, value)| format!("{key}=\"{}\"", escaped(value)));
+            text += &format!("{{{}}}", pairs.collect::<Vec<_>>().join(","));
+        }
+        match self.part {
+            Part::Value => {}
+            Part::Count => text += ".count",
+            Part::Sum => text += ".sum",
+            Part::Mean => text += ".mean",
+            // 0.999 is p99.9: rounded, since 100 times a fraction seldom is a short one.
+            Part::Quantile(q) => text += &format!(".p{}", (q * 1e8).round() / 1e6),
+        }
+        match self.rate {
+            true => format!("rate({text})"),
+            false => text,
+        }
     }
 }
 
@@ -181,33 +221,7 @@ impl Part {
 
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.rate {
-            f.write_str("rate(")?;
-        }
-        f.write_str(&self.name)?;
-        if !self.labels.is_empty() {
-            let labels: Vec<String> = self
-                .labels
-                .iter()
-                .map(|(key, value)| format!("{key}={value:?}"))
-                .collect();
-            write!(f, "{{{}}}", labels.join(","))?;
-        }
-        match self.part {
-            Part::Value => {}
-            Part::Count => f.write_str(".count")?,
-            Part::Sum => f.write_str(".sum")?,
-            Part::Mean => f.write_str(".mean")?,
-            Part::Quantile(q) => {
-                // 0.999 is p99.9: rounded, since 100 times a fraction seldom is a short one.
-                let percent = (q * 1e8).round() / 1e6;
-                write!(f, ".p{percent}")?;
-            }
-        }
-        if self.rate {
-            f.write_str(")")?;
-        }
-        Ok(())
+        f.pad(&self.text)
     }
 }
 
@@ -225,6 +239,7 @@ mod tests {
             "commit_seconds.mean",
             "rate(jobs_total)",
             "jobs{a=\"b\",c=\"d e\"}.count",
+            "jobs{a=\"\\\"\\\\\\n\t}\"}",
         ] {
             let term = Term::parse(text).unwrap();
             assert_eq!(term.to_string(), text);

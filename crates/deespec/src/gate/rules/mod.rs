@@ -2,9 +2,13 @@
 //!
 //! This room holds values; `parse` makes them of a text. How they are applied is `judge`.
 
+mod error;
 mod metric;
+mod parse;
 
+pub use error::RulesError;
 pub use metric::{Metric, Part, Term};
+pub use parse::RULES_SCHEMA;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

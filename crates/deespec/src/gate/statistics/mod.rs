@@ -14,6 +14,7 @@ pub mod prediction;
 pub mod proportion;
 pub mod ranks;
 pub mod shift;
+mod sorted;
 pub mod trend;
 
 /// The mean; NaN of nothing.
@@ -40,6 +41,20 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The spread around the median as a share of it: the median distance, scaled to the standard deviation of normal
+/// values (Hampel, J. Am. Stat. Assoc. 69 (1974)). 0 of nothing; infinite where the median is 0 and values are not.
+pub fn relative_spread(values: &[f64]) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let centre = median(values);
+    let distances: Vec<f64> = values.iter().map(|value| (value - centre).abs()).collect();
+    match 1.482_602_218_505_602 * median(&distances) {
+        0.0 => 0.0,
+        spread => spread / centre.abs(),
+    }
+}
+
 /// The standard normal distribution's upper tail, 1 - Φ(z).
 pub(crate) fn normal_upper(z: f64) -> f64 {
     0.5 * statrs::function::erf::erfc(z / std::f64::consts::SQRT_2)
@@ -58,4 +73,12 @@ pub(crate) fn t_upper(t: f64, freedom: f64) -> f64 {
     let x = freedom / (freedom + t * t);
     let tail = 0.5 * statrs::function::beta::beta_reg(freedom / 2.0, 0.5, x);
     if t > 0.0 { tail } else { 1.0 - tail }
+}
+
+/// The t that a variable stays below with the probability p, from 0 to 1 exclusive.
+pub(crate) fn t_quantile(p: f64, freedom: f64) -> f64 {
+    let tail = p.min(1.0 - p);
+    let x = statrs::function::beta::inv_beta_reg(freedom / 2.0, 0.5, 2.0 * tail);
+    let size = (freedom * (1.0 - x) / x).sqrt();
+    if p < 0.5 { -size } else { size }
 }

@@ -9,7 +9,7 @@
 use statrs::function::beta::beta_reg;
 
 use super::autocorrelation::{inflation, lag_one};
-use super::{mean, median, t_upper, variance};
+use super::{mean, median, t_quantile, t_upper, variance};
 
 /// What the next value is expected to be like.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,13 +62,22 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// From at least two values. The spread is at least `floor` as a share of the centre: a history without any
-    /// would be surprised by everything.
+    /// With the model that fits the history; otherwise as [`of`](Self::of).
     pub fn from(history: &[f64], floor: f64) -> Option<Self> {
-        if history.len() < 2 || history.iter().any(|value| !value.is_finite()) {
+        Self::of(Model::of(history), history, floor)
+    }
+
+    /// From at least two values that the model allows. The spread is at least `floor` as a share of the centre: a
+    /// history without any would be surprised by everything.
+    pub fn of(model: Model, history: &[f64], floor: f64) -> Option<Self> {
+        let is_allowed = |value: &f64| match model {
+            Model::LogNormal => *value > 0.0 && value.is_finite(),
+            Model::Normal => value.is_finite(),
+            Model::Poisson => *value >= 0.0 && value.is_finite(),
+        };
+        if history.len() < 2 || !history.iter().all(is_allowed) {
             return None;
         }
-        let model = Model::of(history);
         let centre = median(history);
         let on_scale: Vec<f64> = match model {
             Model::LogNormal => history.iter().map(|value| value.ln()).collect(),
@@ -106,6 +115,35 @@ impl Prediction {
     /// How surprising a value as small as this one or smaller is.
     pub fn lower_tail(&self, value: f64) -> f64 {
         self.tail(value, -1.0)
+    }
+
+    /// The value that a run stays at or below with the probability `p`, from 0 to 1 exclusive.
+    pub fn quantile(&self, p: f64) -> f64 {
+        let error = self.deviation * (1.0 + 1.0 / self.n).sqrt();
+        let freedom = (self.n - 1.0).max(1.0);
+        match self.model {
+            Model::Poisson => self.count_quantile(p),
+            Model::LogNormal => (self.location + error * t_quantile(p, freedom)).exp(),
+            Model::Normal => self.location + error * t_quantile(p, freedom),
+        }
+    }
+
+    /// The smallest count that is not exceeded with this probability.
+    fn count_quantile(&self, p: f64) -> f64 {
+        let is_enough = |count: f64| self.count_tail(count, -1.0) >= p;
+        let mut high = 1.0;
+        while !is_enough(high) && high < 1e15 {
+            high *= 2.0;
+        }
+        let mut low = -1.0;
+        while high - low > 1.0 {
+            let middle = f64::midpoint(low, high).floor();
+            match is_enough(middle) {
+                true => high = middle,
+                false => low = middle,
+            }
+        }
+        high
     }
 
     fn tail(&self, value: f64, sign: f64) -> f64 {

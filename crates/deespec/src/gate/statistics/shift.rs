@@ -8,7 +8,8 @@
 
 use super::autocorrelation::{inflation, lag_one};
 use super::ranks::rank_sum;
-use super::{mean, median, normal_quantile_upper, normal_upper, t_upper, variance};
+use super::sorted::Sorted;
+use super::{mean, normal_quantile_upper, normal_upper, t_upper, variance};
 
 /// The fewest and the most of the newest runs that are held against those before.
 const LENGTHS: std::ops::RangeInclusive<usize> = 2..=12;
@@ -17,6 +18,8 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 2..=12;
 const LOOKS: f64 = 2.0;
 /// The rank test may be this much weaker where Student's test is this much stronger.
 const HELP: f64 = 10.0;
+/// Where the normal distribution is this much more doubtful, the exact test is not made.
+const NEAR: f64 = 4.0;
 /// So many standard deviations of the correlation between runs may be chance.
 const DOUBT: f64 = 0.7;
 
@@ -28,6 +31,32 @@ pub enum Bad {
     Up,
     /// Less is worse.
     Down,
+}
+
+impl Bad {
+    /// 1 where more is worse, -1 where less is.
+    pub fn sign(self) -> f64 {
+        match self {
+            Self::Up => 1.0,
+            Self::Down => -1.0,
+        }
+    }
+
+    /// The other way.
+    pub fn turned(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+
+    /// Whether a value is worse than a limit. NaN is not.
+    pub fn is_beyond(self, value: f64, limit: f64) -> bool {
+        match self {
+            Self::Up => value > limit,
+            Self::Down => value < limit,
+        }
+    }
 }
 
 /// What counts as a shift.
@@ -90,27 +119,52 @@ pub struct Shift {
 /// assert_eq!((shift.index, shift.runs_after), (30, 3));
 /// ```
 pub fn newest(values: &[f64], limits: &Limits) -> Option<Shift> {
-    let lengths = LENGTHS.filter(|length| *length >= limits.after);
-    let found = lengths.filter_map(|length| {
+    let mut best: Option<Shift> = None;
+    let mut sides: Option<(Sorted, Sorted)> = None;
+    for length in LENGTHS.filter(|length| *length >= limits.after) {
         let index = values.len().checked_sub(length)?;
-        let before = &values[index.saturating_sub(limits.window)..index];
-        (before.len() >= limits.before).then(|| held(before, &values[index..], index, limits))?
-    });
-    let best = found.min_by(|one, other| one.p.total_cmp(&other.p))?;
-    (best.p < limits.p).then_some(best)
+        let first = index.saturating_sub(limits.window);
+        if index - first < limits.before {
+            break;
+        }
+        // One run more is after, and one less before, than at the length before this one.
+        let (before, after) = sides.get_or_insert_with(|| {
+            let before = Sorted::of(&values[first..index]);
+            (before, Sorted::of(&values[index + 1..]))
+        });
+        if length > limits.after.max(*LENGTHS.start()) {
+            before.take(values[index]);
+            if before.len() < index - first {
+                before.add(values[first]);
+            }
+        }
+        after.add(values[index]);
+        if !may_be(before, after, limits) {
+            continue;
+        }
+        let found = held(&values[first..index], &values[index..], index, limits);
+        if best.is_none_or(|best| found.p < best.p) {
+            best = Some(found);
+        }
+    }
+    best.filter(|best| best.p < limits.p)
 }
 
-/// The newest runs against those before; `None` where they are not worse by as much as matters.
-fn held(before: &[f64], after: &[f64], index: usize, limits: &Limits) -> Option<Shift> {
-    let (level, now) = (median(before), median(after));
-    let sign = match limits.bad {
-        Bad::Up => 1.0,
-        Bad::Down => -1.0,
-    };
-    let moved = sign * (now - level);
-    if moved <= 0.0 || moved < limits.by * level.abs() {
-        return None;
+/// Whether the newest runs are worse by as much as matters, and far enough to be worth the exact test.
+fn may_be(before: &Sorted, after: &Sorted, limits: &Limits) -> bool {
+    let (level, now) = (before.median(), after.median());
+    let moved = limits.bad.sign() * (now - level);
+    if moved.is_nan() || moved <= 0.0 || moved < limits.by * level.abs() {
+        return false;
     }
+    // The normal distribution may take the exact p-value for several times as large.
+    let least = normal_quantile_upper((limits.p * HELP * NEAR).min(0.5));
+    limits.bad.sign() * before.rank_excess(after) >= least
+}
+
+/// The newest runs against those before.
+fn held(before: &[f64], after: &[f64], index: usize, limits: &Limits) -> Shift {
+    let sign = limits.bad.sign();
     let turned = |values: &[f64]| values.iter().map(|value| sign * value).collect::<Vec<_>>();
     let (turned_before, turned_after) = (turned(before), turned(after));
     let r = lag_one(before, DOUBT);
@@ -122,7 +176,7 @@ fn held(before: &[f64], after: &[f64], index: usize, limits: &Limits) -> Option<
     );
     let by_size = student(before, after, sign, r);
     let p = LOOKS * by_rank.min((by_size * HELP).max(by_rank / HELP));
-    Some(Shift {
+    Shift {
         index,
         before: mean(before),
         after: mean(after),
@@ -130,7 +184,7 @@ fn held(before: &[f64], after: &[f64], index: usize, limits: &Limits) -> Option<
         runs_after: after.len(),
         p: p.min(1.0),
         lag_one: r,
-    })
+    }
 }
 
 /// The p-value as it is when the runs are worth fewer independent ones.
@@ -168,6 +222,7 @@ fn student(before: &[f64], after: &[f64], sign: f64, r: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::statistics::median;
 
     /// Numbers that look random: the fractional parts of multiples of the golden ratio, summed to be bell-shaped.
     fn noise(n: usize) -> f64 {
@@ -230,6 +285,44 @@ mod tests {
         all[35] = 400.0;
         for runs in 12..=all.len() {
             assert_eq!(newest(&all[..runs], &Limits::default()), None, "{runs}");
+        }
+    }
+
+    /// Each length by itself, and the exact test for all.
+    fn slowly(values: &[f64], limits: &Limits) -> Option<Shift> {
+        let found = LENGTHS.filter_map(|length| {
+            let index = values.len().checked_sub(length)?;
+            let before = &values[index.saturating_sub(limits.window)..index];
+            let after = &values[index..];
+            let moved = limits.bad.sign() * (median(after) - median(before));
+            let is_large = moved > 0.0 && moved >= limits.by * median(before).abs();
+            let is_asked = length >= limits.after && before.len() >= limits.before && is_large;
+            is_asked.then(|| held(before, after, index, limits))
+        });
+        let best = found.reduce(|best, one| if one.p < best.p { one } else { best })?;
+        (best.p < limits.p).then_some(best)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_left_out_for_speed_would_not_have_been_found(
+            values in proptest::collection::vec(0u16..400, 12..90),
+            (at, factor, steps) in (0usize..40, 1.0f64..1.8, 1u16..60),
+            (p, window) in (1e-4f64..0.02, 12usize..50),
+        ) {
+            let begin = values.len().saturating_sub(at.min(14));
+            let shifted: Vec<f64> = values
+                .iter()
+                .enumerate()
+                .map(|(run, value)| {
+                    let level = 1000.0 + f64::from(value / steps * steps);
+                    if run >= begin { level * factor } else { level }
+                })
+                .collect();
+            for bad in [Bad::Up, Bad::Down] {
+                let limits = Limits { bad, p, window, ..Limits::default() };
+                proptest::prop_assert_eq!(newest(&shifted, &limits), slowly(&shifted, &limits));
+            }
         }
     }
 }

@@ -1,0 +1,331 @@
+//! A pass over the runs, forward in time: what each rule says at each, and what is remembered for the next.
+//!
+//! What is remembered: where the level of a metric last moved, and which incidents are open. A pass knows nothing of
+//! the runs behind the one that it judges.
+
+use super::adaptive;
+use super::judged::{Alarm, Changed, Guard, Judged};
+use super::series::Series;
+use super::values::{metric_value, terms};
+use super::{burn, limit, ratio, shift, trend};
+use crate::gate::history::Run;
+use crate::gate::report::Outcome;
+use crate::gate::rules::{Kind, Metric, Rule, Rules};
+use crate::gate::statistics::multiplicity::holm;
+
+/// So many clean runs end an incident.
+const CLEAN: usize = 2;
+
+/// What is remembered from run to run.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    rules: &'a Rules,
+    /// One for each metric that rules learn of.
+    series: Vec<Series>,
+    metrics: Vec<&'a Metric>,
+    /// Where each level last moved.
+    moved: Vec<Option<Changed>>,
+    /// The series of each rule; `None` for rules that do not learn.
+    series_of: Vec<Option<usize>>,
+    incidents: Vec<Option<Incident>>,
+}
+
+/// A rule that has alarmed and is not yet clean again.
+#[derive(Debug, Clone, Copy)]
+struct Incident {
+    place: usize,
+    alarm: Alarm,
+    clean: usize,
+}
+
+/// A run to be judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judging<'a> {
+    pub(super) place: usize,
+    pub(super) run: &'a Run,
+    /// Whether later runs are compared with it.
+    pub(super) is_kept: bool,
+    /// What error budgets are judged from; `None` where only what is remembered matters.
+    pub(super) happened: Option<&'a [&'a Run]>,
+    pub(super) now: f64,
+}
+
+impl<'a> Pass<'a> {
+    /// Begins behind these runs, of which the values are known and nothing is remembered.
+    pub(super) fn after(rules: &'a Rules, runs: &[(usize, &Run)]) -> Self {
+        let mut metrics: Vec<&Metric> = Vec::new();
+        let series_of = rules.rules.iter().map(|rule| {
+            rule.kind.is_learned().then(|| {
+                let known = metrics.iter().position(|metric| **metric == rule.metric);
+                known.unwrap_or_else(|| {
+                    metrics.push(&rule.metric);
+                    metrics.len() - 1
+                })
+            })
+        });
+        let series_of: Vec<Option<usize>> = series_of.collect();
+        let window = rules.policy.history.window;
+        let series = metrics.iter().map(|metric| {
+            let newest_first = runs.iter().rev().filter_map(|(place, run)| {
+                let value = metric_value(metric, run)?;
+                Some((*place, value))
+            });
+            let mut known: Vec<(usize, f64)> = newest_first.take(window).collect();
+            known.reverse();
+            Series::of(known)
+        });
+        Self {
+            rules,
+            series: series.collect(),
+            moved: vec![None; metrics.len()],
+            metrics,
+            series_of,
+            incidents: vec![None; rules.rules.len()],
+        }
+    }
+
+    /// Somebody has accepted the level from this place on as the normal one of a rule's metric.
+    pub(super) fn accept(&mut self, rule: &str, place: usize) {
+        let found = self.rules.rules.iter().position(|one| one.id == rule);
+        let Some(rule) = found else { return };
+        if let Some(series) = self.series_of[rule] {
+            self.series[series].accept(place);
+            self.moved[series] = None;
+            self.incidents[rule] = None;
+        }
+    }
+
+    /// What each rule says at this run.
+    pub(super) fn step(&mut self, at: &Judging<'_>) -> Vec<Judged> {
+        for (series, metric) in self.series.iter_mut().zip(&self.metrics) {
+            series.push(at.place, metric_value(metric, at.run));
+        }
+        let rules = self.rules;
+        let mut found: Vec<Found> = rules
+            .rules
+            .iter()
+            .enumerate()
+            .map(|(index, rule)| match self.series_of[index] {
+                Some(series) => self.learned(rule, &self.series[series], self.moved[series]),
+                None => Found::of(fixed(rule, at)),
+            })
+            .collect();
+        self.share_out_alpha(&mut found);
+        for (index, found) in found.iter_mut().enumerate() {
+            self.remember(index, found);
+        }
+        self.begin_new_levels(&found);
+        if !at.is_kept {
+            self.series.iter_mut().for_each(Series::pop);
+        }
+        found.into_iter().map(|found| found.judged).collect()
+    }
+
+    fn learned(&self, rule: &Rule, series: &Series, moved: Option<Changed>) -> Found {
+        if !series.is_newest() {
+            return Found::of(Judged::missing(!series.is_empty()));
+        }
+        let since = series.since();
+        let window = self.rules.policy.history.window;
+        let mut found = match &rule.kind {
+            Kind::Adaptive(kind) => {
+                let (judged, beyond) = adaptive::judge(kind, rule.bad, &since, window);
+                Found {
+                    place: beyond.first.map(|index| since.place(index)),
+                    is_beyond: beyond.is_newest,
+                    ..Found::of(judged)
+                }
+            }
+            Kind::Shift(kind) => {
+                let (judged, index) = shift::judge(kind, rule.bad, &since, window);
+                let better = match index {
+                    None if judged.outcome != Outcome::NoData => {
+                        shift::improvement(kind, rule.bad, &since, window)
+                    }
+                    _ => None,
+                };
+                Found {
+                    index,
+                    better,
+                    ..Found::of(judged)
+                }
+            }
+            Kind::Trend(kind) => Found::of(trend::judge(kind, rule.bad, since.values)),
+            _ => return Found::of(Judged::missing(true)),
+        };
+        if let (Some(Guard::TooFew(..)), Some(changed)) = (found.judged.guard, moved)
+            && found.judged.outcome == Outcome::NoData
+        {
+            found.judged.guard = Some(Guard::Moved(changed, since.values.len()));
+        }
+        found
+    }
+
+    /// Holm: of many rules that learn, one alarms by chance more often than each of them. So the most surprising
+    /// one must be the more surprising, the more there are.
+    fn share_out_alpha(&self, found: &mut [Found]) {
+        let judged: Vec<usize> = (0..found.len())
+            .filter(|index| self.series_of[*index].is_some() && found[*index].judged.p.is_some())
+            .collect();
+        let p: Vec<f64> = judged
+            .iter()
+            .filter_map(|index| found[*index].judged.p)
+            .collect();
+        // Where nothing alarms, there is nothing to share out.
+        if judged
+            .iter()
+            .all(|index| found[*index].judged.candidate.is_none())
+        {
+            return;
+        }
+        for (index, adjusted) in judged.into_iter().zip(holm(&p)) {
+            let judged = &mut found[index].judged;
+            judged.p_adjusted = Some(adjusted);
+            if adjusted > self.rules.policy.alpha && judged.candidate.take().is_some() {
+                judged.guard = Some(Guard::Alpha);
+            }
+        }
+    }
+
+    /// The outcome of a rule that learns, with what is known of its incident.
+    fn remember(&mut self, index: usize, found: &mut Found) {
+        let judged = &mut found.judged;
+        if let Some(alarm) = judged.candidate {
+            judged.outcome = match alarm {
+                Alarm::Warn => Outcome::Warn,
+                Alarm::Fail => Outcome::Fail,
+            };
+        }
+        if !matches!(self.rules.rules[index].kind, Kind::Adaptive(_))
+            || judged.outcome == Outcome::NoData
+        {
+            return;
+        }
+        let open = self.incidents[index];
+        let next = match (judged.candidate, open) {
+            (Some(alarm), _) => Some(Incident {
+                place: open
+                    .map(|open| open.place)
+                    .or(found.place)
+                    .unwrap_or_default(),
+                alarm,
+                clean: 0,
+            }),
+            (None, Some(open)) if found.is_beyond => Some(Incident { clean: 0, ..open }),
+            (None, Some(open)) if open.clean + 1 < CLEAN => Some(Incident {
+                clean: open.clean + 1,
+                ..open
+            }),
+            (None, _) => None,
+        };
+        if let (None, Some(incident)) = (judged.candidate, next) {
+            judged.outcome = match incident.alarm {
+                Alarm::Warn => Outcome::Warn,
+                Alarm::Fail => Outcome::Fail,
+            };
+            judged.guard = Some(Guard::Clearing(CLEAN - incident.clean));
+        }
+        found.incident = next.map(|incident| incident.place);
+        judged.began = found.incident;
+        self.incidents[index] = next;
+    }
+
+    /// Once a level has moved, what came before it is no measure any more.
+    fn begin_new_levels(&mut self, found: &[Found]) {
+        for (index, found) in found.iter().enumerate() {
+            let Some(series) = self.series_of[index] else {
+                continue;
+            };
+            let confirmed = found.index.filter(|_| found.judged.candidate.is_some());
+            let moved = confirmed.zip(found.judged.change).or(found.better);
+            if let Some((index, changed)) = moved
+                // Another rule of the same metric may have seen the same.
+                && self.moved[series].is_none_or(|known| known.place < changed.place)
+            {
+                self.series[series].moved(index);
+                self.moved[series] = Some(changed);
+                for (rule, of) in self.series_of.iter().enumerate() {
+                    if *of == Some(series) {
+                        self.incidents[rule] = None;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a rule finds, with what is needed to remember it.
+#[derive(Debug)]
+struct Found {
+    judged: Judged,
+    /// For a shift: where the level moved, as an index into what is known since the last move.
+    index: Option<usize>,
+    better: Option<(usize, Changed)>,
+    /// For an adaptive rule: the place of the first run beyond, and whether the newest is.
+    place: Option<usize>,
+    is_beyond: bool,
+    incident: Option<usize>,
+}
+
+impl Found {
+    fn of(judged: Judged) -> Self {
+        Self {
+            judged,
+            index: None,
+            better: None,
+            place: None,
+            is_beyond: false,
+            incident: None,
+        }
+    }
+}
+
+/// A rule that does not learn. It remembers nothing, so it is judged only where somebody asks.
+fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
+    let Some(happened) = at.happened else {
+        return Judged::new(Outcome::Pass, None);
+    };
+    match (&rule.kind, &rule.metric) {
+        (Kind::Limit(kind), metric) => match metric_value(metric, at.run) {
+            Some(value) => limit::judge(kind, rule.bad, value),
+            None => Judged::missing(was_seen(metric, happened)),
+        },
+        (Kind::Ratio(kind), Metric::Share { good, bad }) => {
+            let value = |term| at.run.value(term);
+            match (value(good.text()), value(bad.text())) {
+                (None, None) => Judged::missing(was_seen(&rule.metric, happened)),
+                // A counter that was never counted has no series: it is 0.
+                (good, bad) => ratio::judge(
+                    kind,
+                    rule.bad,
+                    good.unwrap_or_default(),
+                    bad.unwrap_or_default(),
+                ),
+            }
+        }
+        (Kind::Burn(kind), Metric::Share { good, bad }) => {
+            let counted = |run: &&Run| {
+                let (good, bad) = (run.value(good.text()), run.value(bad.text()));
+                let is_counted = good.is_some() || bad.is_some();
+                is_counted.then(|| burn::Happened {
+                    at: run.at.unwrap_or(at.now),
+                    good: good.unwrap_or_default(),
+                    bad: bad.unwrap_or_default(),
+                })
+            };
+            let happened: Vec<burn::Happened> = happened.iter().filter_map(counted).collect();
+            match happened.is_empty() {
+                true => Judged::missing(false),
+                false => burn::judge(kind, &happened, at.now),
+            }
+        }
+        // A file cannot say so; who builds rules by hand gets no verdict, and no panic.
+        _ => Judged::kept(Outcome::NoData, None, Guard::NotACount),
+    }
+}
+
+fn was_seen(metric: &Metric, runs: &[&Run]) -> bool {
+    let terms = terms(metric);
+    let is_in = |run: &&Run| terms.iter().any(|term| run.value(term.text()).is_some());
+    runs.iter().any(is_in)
+}

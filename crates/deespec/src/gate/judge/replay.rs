@@ -1,0 +1,208 @@
+//! What the rules would have said of each run of a history, each judged with what was known up to it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::pass::{Judging, Pass};
+use super::{accept, resumed};
+use crate::gate::history::{History, Run};
+use crate::gate::report::Outcome;
+use crate::gate::rules::{Likeness, Rules};
+
+/// What the rules would have said of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Replayed {
+    /// What the run is called: a number where it was one.
+    pub run: RunName,
+    /// The worst of its rules: fail, warn, inconclusive, no data, pass.
+    pub verdict: Outcome,
+    /// What each rule says.
+    pub rules: Vec<ReplayedRule>,
+}
+
+/// What one rule would have said of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReplayedRule {
+    /// The rule's id.
+    pub id: String,
+    /// What it says.
+    pub verdict: Outcome,
+    /// The run of the incident's beginning, counted from 0 in the file; `None` where there is no incident.
+    pub change_index: Option<usize>,
+}
+
+/// The name of a run: in JSON a number where it is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum RunName {
+    /// A whole number.
+    Number(u64),
+    /// Any other text.
+    Text(String),
+}
+
+impl From<&str> for RunName {
+    fn from(text: &str) -> Self {
+        // Only what would be written the same way again is a number.
+        match text.parse::<u64>() {
+            Ok(number) if number.to_string() == text => Self::Number(number),
+            _ => Self::Text(text.to_owned()),
+        }
+    }
+}
+
+impl Rules {
+    /// What these rules would have said of each run of a history: as [`judge`](Self::judge) would have then, with
+    /// the runs before it and no other. Each run is compared with those of its own branch and machine. Mutes are
+    /// left out, and so are error budgets, which need times and not runs, where runs have no time.
+    ///
+    /// ```
+    /// use deespec::gate::{History, Outcome, Rules};
+    /// use std::path::Path;
+    ///
+    /// let rules = "schema = \"deespec.gate/1\"\n[[rule]]\nid = \"moved\"\nmetric = \"x\"\nkind = \"shift\"\n";
+    /// let rules = Rules::parse(rules, Path::new("gate.toml")).unwrap();
+    /// let lines: String = (0..40)
+    ///     .map(|run| {
+    ///         let value = f64::from(run * 7 % 11) + if run < 30 { 100.0 } else { 130.0 };
+    ///         format!("{{\"run\": {run}, \"value\": {value}}}\n")
+    ///     })
+    ///     .collect();
+    /// let history = History::parse(&lines, Path::new("runs.jsonl")).unwrap();
+    /// let replayed = rules.replay(&history);
+    /// let first = replayed.iter().find(|run| run.verdict == Outcome::Warn).unwrap();
+    /// assert_eq!(first.rules[0].change_index, Some(30));
+    /// ```
+    pub fn replay(&self, history: &History) -> Vec<Replayed> {
+        let mut groups: BTreeMap<(&str, &str), Vec<(usize, &Run)>> = BTreeMap::new();
+        for (place, run) in history.runs.iter().enumerate() {
+            let same = &self.policy.history.same;
+            let of = |likeness, text| if same.contains(&likeness) { text } else { "" };
+            let branch = of(Likeness::Branch, run.branch.as_str());
+            let host = of(Likeness::HostClass, run.host_class.as_str());
+            groups.entry((branch, host)).or_default().push((place, run));
+        }
+        let mut found: Vec<(usize, Replayed)> = Vec::new();
+        for group in groups.values() {
+            self.replay_group(history, group, &mut found);
+        }
+        found.sort_by_key(|(place, _)| *place);
+        found.into_iter().map(|(_, replayed)| replayed).collect()
+    }
+
+    /// Runs that are compared with each other. A pass is begun anew where `judge` would begin another, so that both
+    /// say the same.
+    fn replay_group(
+        &self,
+        history: &History,
+        group: &[(usize, &Run)],
+        found: &mut Vec<(usize, Replayed)>,
+    ) {
+        let scope = &self.policy.history;
+        let mut known: Vec<(usize, &Run)> = Vec::new();
+        let mut happened: Vec<&Run> = Vec::new();
+        let mut pass: Option<(usize, Pass<'_>)> = None;
+        for (place, run) in group {
+            let is_base = scope
+                .branch
+                .as_ref()
+                .is_none_or(|branch| run.branch == *branch);
+            let is_kept = scope.counts(run) && is_base;
+            if !is_base {
+                // Of another branch: judged by the runs of that one so far, as `judge` does.
+                let base: Vec<(usize, &Run)> = history.runs[..*place]
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, one)| scope.holds(one, run) && scope.counts(one))
+                    .collect();
+                let mut pass = resumed(self, &base, &history.accepted);
+                let happened: Vec<&Run> = base.iter().map(|(_, run)| *run).chain([*run]).collect();
+                found.push((
+                    *place,
+                    self.step(&mut pass, history, &base, (*place, run), true, &happened),
+                ));
+                continue;
+            }
+            let beginning = super::beginning(known.len(), self);
+            let mut current = match pass.take() {
+                Some((begun, pass)) if begun == beginning => pass,
+                _ => resumed(self, &known, &history.accepted),
+            };
+            happened.push(run);
+            let one = self.step(
+                &mut current,
+                history,
+                &known,
+                (*place, run),
+                is_kept,
+                &happened,
+            );
+            found.push((*place, one));
+            pass = Some((beginning, current));
+            if is_kept {
+                known.push((*place, run));
+            } else {
+                happened.pop();
+            }
+        }
+    }
+
+    fn step(
+        &self,
+        pass: &mut Pass<'_>,
+        history: &History,
+        known: &[(usize, &Run)],
+        (place, run): (usize, &Run),
+        is_kept: bool,
+        happened: &[&Run],
+    ) -> Replayed {
+        accept(pass, &history.accepted, known, run.at);
+        let judged = pass.step(&Judging {
+            place,
+            run,
+            is_kept,
+            happened: Some(happened),
+            now: run.at.unwrap_or_default(),
+        });
+        let rules: Vec<ReplayedRule> = self
+            .rules
+            .iter()
+            .zip(judged)
+            .map(|(rule, judged)| ReplayedRule {
+                id: rule.id.clone(),
+                verdict: judged.outcome,
+                change_index: match judged.outcome {
+                    Outcome::Warn | Outcome::Fail => {
+                        judged.change.map(|change| change.place).or(judged.began)
+                    }
+                    _ => None,
+                },
+            })
+            .collect();
+        let worst = rules
+            .iter()
+            .map(|rule| rule.verdict)
+            .max_by_key(|verdict| verdict.severity());
+        Replayed {
+            run: run.id.as_str().into(),
+            verdict: worst.unwrap_or(Outcome::NoData),
+            rules,
+        }
+    }
+
+    /// The rules that concern a metric, or, without one, those that learn: what a file with the values of one metric
+    /// can be judged by.
+    pub fn concerning(&self, metric: Option<&str>) -> Self {
+        let concerns = |rule: &&super::super::rules::Rule| match metric {
+            Some(metric) => super::values::terms(&rule.metric)
+                .iter()
+                .any(|term| term.text() == metric),
+            None => rule.kind.is_learned(),
+        };
+        Self {
+            rules: self.rules.iter().filter(concerns).cloned().collect(),
+            ..self.clone()
+        }
+    }
+}
