@@ -55,6 +55,10 @@ pub(crate) struct Look {
 
 /// A report in a form.
 pub(crate) fn render(report: &Report, format: Format, look: &Look) -> Result<String, Failure> {
+    if format == Format::Json {
+        return json::render(report);
+    }
+    let report = &standing::counted(report);
     Ok(match format {
         Format::Text => text::render(report, look),
         Format::Json => json::render(report)?,

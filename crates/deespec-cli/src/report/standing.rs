@@ -1,6 +1,6 @@
 //! What a rule counts as, in the few words that test reports have for it.
 
-use deespec::gate::{Explanation, Outcome, Verdict};
+use deespec::gate::{Explanation, Outcome, Report, Verdict};
 
 /// How a rule stands where a format knows of passing, failing and skipping only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,19 @@ pub(super) enum Standing {
     Muted,
 }
 
+/// The report with what its rules count as in the whole: with `fail_on = "warn"` the warning of a rule is what the
+/// gate fails for, and with `fail_on = "never"` nothing is. Otherwise a test report would pass where the gate fails.
+pub(super) fn counted(report: &Report) -> Report {
+    let worst = report.rules.iter().map(|rule| rule.effect).max();
+    let mut counted = report.clone();
+    for rule in &mut counted.rules {
+        if Some(rule.effect) == worst && rule.effect != Verdict::Pass {
+            rule.effect = report.verdict;
+        }
+    }
+    counted
+}
+
 /// A rule that could not judge has not passed, whatever the policy makes of it: it is skipped, or it fails.
 pub(super) fn standing(rule: &Explanation) -> Standing {
     match (rule.effect, rule.verdict) {
@@ -25,11 +38,11 @@ pub(super) fn standing(rule: &Explanation) -> Standing {
     }
 }
 
-/// The rules that count, the worst first, and those alike as in the file.
+/// The rules that count and are not hidden by another, the worst first, and those alike as in the file.
 pub(super) fn worst_first(rules: &[Explanation]) -> Vec<&Explanation> {
     let mut counted: Vec<&Explanation> = rules
         .iter()
-        .filter(|rule| rule.effect != Verdict::Pass)
+        .filter(|rule| rule.effect != Verdict::Pass && rule.hidden_by.is_none())
         .collect();
     counted.sort_by_key(|rule| std::cmp::Reverse((rule.effect, rule.verdict.severity())));
     counted

@@ -90,6 +90,8 @@ pub(super) fn details(rule: &Explanation, look: &Look) -> Vec<(&'static str, Str
     if is_mapped(rule) {
         told.push(("counts as", rule.effect.to_string()));
     }
+    let hidden = rule.hidden_by.clone();
+    told.extend(hidden.map(|other| ("hidden by", format!("{other}, which fails for the same"))));
     told.extend(rule.guard.clone().map(|guard| ("guard", guard)));
     told.push(("evidence", evidence(rule)));
     told.push(("with it", rule.moved_together.join("; ")));

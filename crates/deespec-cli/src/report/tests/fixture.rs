@@ -51,6 +51,7 @@ pub(super) fn rule(id: &str, kind: &'static str) -> Explanation {
         evidence: Evidence::default(),
         confirm: None,
         guard: None,
+        hidden_by: None,
         moved_together: Vec::new(),
         eta: None,
         sentence: "It is as it should be.".to_owned(),

@@ -71,7 +71,7 @@ fn a_summary_has_at_most_a_mebibyte_and_ends_with_a_whole_rule() {
 
 #[test]
 fn a_terminal_of_80_columns_gets_one_line_for_each_rule_that_passes() {
-    for width in [80, 60, 200] {
+    for width in [80, 60, 300] {
         let look = Look {
             width: Some(width),
             ..look()
@@ -85,7 +85,7 @@ fn a_terminal_of_80_columns_gets_one_line_for_each_rule_that_passes() {
             text.lines().filter(|line| line.starts_with("pass")).count(),
             1
         );
-        assert_eq!(text.contains('…'), width < 200, "{text}");
+        assert_eq!(text.contains('…'), width < 300, "{text}");
     }
 }
 
@@ -162,4 +162,51 @@ fn a_difference_that_rounding_would_hide_is_shown() {
     );
     only.value = Some(90.0);
     assert_eq!(text(&only), "pass x 90 B 100 B It is as it should be.");
+}
+
+#[test]
+fn what_fails_the_gate_fails_in_every_form_and_nothing_else_does() {
+    let warns = many(1, Outcome::Warn, Verdict::Warn);
+    let fails = many(1, Outcome::Fail, Verdict::Fail);
+    // The policies: fail_on = "warn", and fail_on = "never".
+    for (rules, verdict, failures) in [(warns, Verdict::Fail, 1), (fails, Verdict::Warn, 0)] {
+        let report = Report {
+            verdict,
+            ..report(rules)
+        };
+        let text = |format| render(&report, format, &look()).unwrap();
+        let junit = format!("failures=\"{failures}\"");
+        assert!(text(Format::Junit).contains(&junit));
+        assert_eq!(text(Format::Tap).matches("\nnot ok").count(), failures);
+        assert_eq!(text(Format::Github).matches("::error ").count(), failures);
+        assert_eq!(text(Format::Sarif).matches("\"error\"").count(), failures);
+        assert_eq!(text(Format::Gitlab).matches("critical").count(), failures);
+        assert!(text(Format::Text).contains(&format!("counts as  {verdict}")));
+    }
+}
+
+#[test]
+fn a_warning_behind_a_failure_of_the_same_metric_is_not_told_twice() {
+    let mut rules = many(1, Outcome::Fail, Verdict::Fail);
+    rules.extend(many(1, Outcome::Warn, Verdict::Warn));
+    rules[1].hidden_by = Some("fail-0".to_owned());
+    let report = report(rules);
+    let text = |format| render(&report, format, &look()).unwrap();
+    assert!(!text(Format::Github).contains("::warning"));
+    assert_eq!(
+        read("gitlab", &text(Format::Gitlab))
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    let found = read("sarif", &text(Format::Sarif));
+    assert_eq!(
+        found["document"]["runs"][0]["results"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert!(text(Format::Text).contains("hidden by  fail-0, which fails for the same"));
 }
