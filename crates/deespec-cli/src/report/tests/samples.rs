@@ -26,7 +26,12 @@ fn the_documentation_shows_what_is_written() {
             width: Some(80),
             ..look()
         };
-        let sample = render(&usual(), *format, &look).unwrap();
+        let mut report = usual();
+        // One rule is enough to see what stands where.
+        if matches!(format, Format::Json | Format::Sarif | Format::Prometheus) {
+            report.rules.retain(|rule| rule.rule == "commit-p99");
+        }
+        let sample = render(&report, *format, &look).unwrap();
         expected = format!(
             "{before}{begin}{fence}\n{}\n````\n{after}",
             sample.trim_end()
