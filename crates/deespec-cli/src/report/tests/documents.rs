@@ -110,10 +110,13 @@ fn sarif_locates_each_result_at_its_rule() {
 #[test]
 fn sarif_is_valid_whatever_the_texts_and_the_path() {
     let report = hostile();
-    for config in [
-        None,
-        Some("/elsewhere/a b/\u{e9}%.toml"),
-        Some("rules/#1?[x].toml"),
+    for (config, uri) in [
+        (None, ".deespec/gate.toml"),
+        (
+            Some("/elsewhere/a b/\u{e9}%.toml"),
+            "file:///elsewhere/a%20b/%C3%A9%25.toml",
+        ),
+        (Some("rules/#1?[x].toml"), "rules/%231%3F%5Bx%5D.toml"),
     ] {
         let look = Look {
             config: config.map(str::to_owned),
@@ -122,6 +125,8 @@ fn sarif_is_valid_whatever_the_texts_and_the_path() {
         let found = read("sarif", &render(&report, Format::Sarif, &look).unwrap());
         assert_eq!(found["errors"], json!([]), "{config:?}");
         let run = &found["document"]["runs"][0];
+        let place = &run["results"][0]["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], uri);
         let counted = report
             .rules
             .iter()
