@@ -39,6 +39,11 @@ fn the_worst_nine_of_a_level_are_annotated_and_then_how_many_more() {
         warnings[9].1.starts_with("and 33 more; the summary"),
         "{warnings:?}"
     );
+
+    let eleven = report(many(11, Outcome::Fail, Verdict::Fail));
+    let text = render(&eleven, Format::Github, &look()).unwrap();
+    assert_eq!(text.matches("::error ").count(), 10);
+    assert!(text.contains("::and 2 more; "), "{text}");
 }
 
 #[test]

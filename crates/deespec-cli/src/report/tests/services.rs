@@ -254,6 +254,16 @@ fn markdown_is_a_table_with_a_row_for_each_rule_and_text_only() {
         }
         assert!(!kinds.contains(&json!("softbreak")));
         let others = |rule: &&Explanation| rule.verdict != Outcome::Pass;
+        let items: Vec<&str> = (found["items"].as_array().unwrap().iter())
+            .map(|item| item.as_str().unwrap())
+            .collect();
+        for rule in report.rules.iter().filter(others) {
+            let sentence = begin(&rule.sentence);
+            assert!(
+                items.iter().any(|item| item.starts_with(&sentence)),
+                "{sentence}"
+            );
+        }
         let problems = usize::from(!report.problems.is_empty());
         let sections = report.rules.iter().filter(others).count();
         assert_eq!(
