@@ -59,28 +59,35 @@ impl Reports {
 
     /// Writes all files, then prints. A file that cannot be written keeps no other from being written.
     pub(crate) fn deliver(&self, report: &Report, ui: &Ui) -> Result<(), Failure> {
-        let config = report
-            .config
-            .as_deref()
-            .map(|config| relative(Path::new(config)));
         let is_github = |format: &Format| *format == Format::Github;
         let is_for_github = self.format.iter().any(is_github)
             || self.report.iter().any(|(format, _)| is_github(format));
         let summary = std::env::var_os("GITHUB_STEP_SUMMARY")
             .filter(|path| is_for_github && !path.is_empty())
             .map(PathBuf::from);
+        let config = report.config.as_deref();
         let look = Look {
             width: None,
-            config,
+            config: config.map(|config| relative(Path::new(config))),
             has_summary: summary.is_some(),
         };
+        let written = self.write(report, &look, summary.as_deref());
+        if let Some(format) = self.format {
+            let width = (format == Format::Text).then(|| ui.width()).flatten();
+            let text = render(report, format, &Look { width, ..look })?;
+            ui.bytes(text.as_bytes());
+        }
+        written
+    }
+
+    fn write(&self, report: &Report, look: &Look, summary: Option<&Path>) -> Result<(), Failure> {
         let mut failed = None;
         for (format, path) in &self.report {
-            let written = render(report, *format, &look).and_then(|text| write(path, &text));
+            let written = render(report, *format, look).and_then(|text| replace(path, &text));
             failed = failed.or(written.err());
         }
-        if let Some(path) = &summary {
-            let written = append(path, |written| github::summary(report, &look, written));
+        if let Some(path) = summary {
+            let written = append(path, |written| github::summary(report, look, written));
             let written = written.map_err(|error| {
                 let path = path.display();
                 Failure::new(format!("cannot add to the step summary in {path}: {error}"))
@@ -88,16 +95,11 @@ impl Reports {
             });
             failed = failed.or(written.err());
         }
-        if let Some(format) = self.format {
-            let width = (format == Format::Text).then(|| ui.width()).flatten();
-            let text = render(report, format, &Look { width, ..look })?;
-            ui.bytes(text.as_bytes());
-        }
         failed.map_or(Ok(()), Err)
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     files::replace(path, text.as_bytes(), 0o644).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::NotFound => "make the folder first, or name another file with --report",
@@ -134,4 +136,69 @@ pub(crate) fn relative(path: &Path) -> String {
         .flatten()
         .find_map(|folder| absolute.strip_prefix(folder).ok());
     inside.unwrap_or(&absolute).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::fixture::{look, usual};
+    use super::*;
+
+    #[test]
+    fn a_report_goes_into_each_file_and_one_that_cannot_be_written_keeps_none_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("gate.xml"), "old").unwrap();
+        std::fs::write(path("summary.md"), "before\n").unwrap();
+        let reports = Reports {
+            format: None,
+            report: vec![
+                (Format::Sarif, path("missing/gate.sarif")),
+                (Format::Junit, path("gate.xml")),
+                (Format::Tap, path("gate.tap")),
+            ],
+        };
+        let failure = reports.write(&usual(), &look(), Some(&path("summary.md")));
+        let failure = failure.unwrap_err();
+        assert!(failure.message.contains("missing/gate.sarif"), "{failure}");
+        assert!(failure.hint.unwrap().starts_with("make the folder first"));
+        let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+        let rendered = |format| render(&usual(), format, &look()).unwrap();
+        assert_eq!(read("gate.xml"), rendered(Format::Junit));
+        assert_eq!(read("gate.tap"), rendered(Format::Tap));
+        let markdown = rendered(Format::Markdown);
+        assert_eq!(read("summary.md"), format!("before\n{markdown}"));
+    }
+
+    #[test]
+    fn a_file_is_named_from_the_root_of_its_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let deep = folder.join("repository/a/.deespec");
+        std::fs::create_dir_all(&deep).unwrap();
+        let file = deep.join("gate.toml");
+        std::fs::write(&file, "").unwrap();
+        // Outside a repository and of the current folder, as it is.
+        assert_eq!(relative(&file), file.display().to_string());
+        // A worktree has a file of that name.
+        std::fs::write(folder.join("repository/.git"), "gitdir: elsewhere").unwrap();
+        assert_eq!(relative(&file), "a/.deespec/gate.toml");
+        let around = folder.join("repository/a/../a/.deespec/gate.toml");
+        assert_eq!(relative(&around), "a/.deespec/gate.toml");
+    }
+
+    #[test]
+    fn a_report_is_asked_for_with_a_form_and_a_file() {
+        let asked = format_and_file("junit=a=b.xml");
+        assert_eq!(asked, Ok((Format::Junit, PathBuf::from("a=b.xml"))));
+        for wrong in ["junit", "junit=", "=x", "xml=x", "Junit=x"] {
+            let said = format_and_file(wrong).unwrap_err();
+            assert!(said.contains("one of text, json, junit, github"), "{said}");
+        }
+        let twice = Reports {
+            format: None,
+            report: vec![(Format::Tap, "x".into()), (Format::Text, "x".into())],
+        };
+        let failure = twice.check().unwrap_err();
+        assert_eq!(failure.message, "--report names x twice");
+    }
 }

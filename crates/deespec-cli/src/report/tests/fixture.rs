@@ -8,7 +8,7 @@ use deespec::gate::{
 use crate::report::Look;
 
 /// Texts that try to end what they stand in, or to begin something else.
-pub(super) const HOSTILE: [&str; 24] = [
+pub(crate) const HOSTILE: [&str; 24] = [
     "a \"quoted\" 'text' \\ \\\" \\n",
     "two\nlines\r\nand\rmore\ttab",
     "]]>&lt;![CDATA[ <!-- --> &amp; & <failure/>",
@@ -36,7 +36,7 @@ pub(super) const HOSTILE: [&str; 24] = [
 ];
 
 /// A rule that passes, with nothing to say.
-pub(super) fn rule(id: &str, kind: &'static str) -> Explanation {
+pub(crate) fn rule(id: &str, kind: &'static str) -> Explanation {
     Explanation {
         rule: id.to_owned(),
         kind,
@@ -65,7 +65,7 @@ pub(super) fn rule(id: &str, kind: &'static str) -> Explanation {
     }
 }
 
-pub(super) fn report(rules: Vec<Explanation>) -> Report {
+pub(crate) fn report(rules: Vec<Explanation>) -> Report {
     Report {
         schema: REPORT_SCHEMA,
         verdict: rules
@@ -82,7 +82,7 @@ pub(super) fn report(rules: Vec<Explanation>) -> Report {
     }
 }
 
-pub(super) fn look() -> Look {
+pub(crate) fn look() -> Look {
     Look {
         width: None,
         config: Some(".deespec/gate.toml".to_owned()),
@@ -91,7 +91,7 @@ pub(super) fn look() -> Look {
 }
 
 /// A report as a project has it: each kind, and each verdict.
-pub(super) fn usual() -> Report {
+pub(crate) fn usual() -> Report {
     let conflicts = Explanation {
         metric: "cas_conflicts".to_owned(),
         value: Some(12.0),
@@ -233,7 +233,7 @@ pub(super) fn usual() -> Report {
 }
 
 /// Each hostile text in every place where somebody can put one, and texts that are too long.
-pub(super) fn hostile() -> Report {
+pub(crate) fn hostile() -> Report {
     let long = "long ".repeat(40_000);
     let texts = HOSTILE.into_iter().chain([long.as_str()]);
     let verdicts = [

@@ -4,7 +4,7 @@
 //! read by the same readers in `tests/it/formats`.
 
 mod documents;
-mod fixture;
+pub(super) mod fixture;
 mod limits;
 #[path = "../../../tests/it/formats/readers.rs"]
 mod readers;
