@@ -5,6 +5,10 @@ use deespec::gate::{
     MutedFor, Outcome, REPORT_SCHEMA, Report, Verdict,
 };
 
+use proptest::collection::vec;
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+
 use crate::report::Look;
 
 /// Texts that try to end what they stand in, or to begin something else.
@@ -232,10 +236,26 @@ pub(crate) fn usual() -> Report {
     report(vec![conflicts, success, slow, shift, trend, budget])
 }
 
+/// Texts of any characters, the same ones each time, and half of them of marks only.
+fn any(count: usize) -> Vec<String> {
+    let mut runner = TestRunner::deterministic();
+    let texts = [
+        vec(proptest::char::any(), 1..30).boxed(),
+        vec(proptest::char::range('\0', '\u{a0}'), 1..30).boxed(),
+    ];
+    let mut text = |of: usize| -> String {
+        let tree = texts[of % 2].new_tree(&mut runner).unwrap();
+        tree.current().into_iter().collect()
+    };
+    (0..count).map(&mut text).collect()
+}
+
 /// Each hostile text in every place where somebody can put one, and texts that are too long.
 pub(crate) fn hostile() -> Report {
     let long = "long ".repeat(40_000);
+    let any = any(60);
     let texts = HOSTILE.into_iter().chain([long.as_str()]);
+    let texts = texts.chain(any.iter().map(String::as_str));
     let verdicts = [
         (Outcome::Fail, Verdict::Fail),
         (Outcome::Warn, Verdict::Warn),
