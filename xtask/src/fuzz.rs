@@ -27,6 +27,7 @@ const DICTIONARIES: &[(&str, &str)] = &[
     ("thresholds", "json"),
     ("text", "text"),
     ("accept", "accept"),
+    ("gate_rules", "rules"),
 ];
 
 struct Plan {

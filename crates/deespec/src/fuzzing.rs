@@ -28,6 +28,8 @@ pub const TARGETS: &[Target] = &[
     ("name", snapshot::name),
     ("thresholds", thresholds),
     ("accept", accept),
+    #[cfg(feature = "gate")]
+    ("gate_rules", gate_rules),
 ];
 
 /// Calls the target of this name.
@@ -88,6 +90,45 @@ fn thresholds(input: &[u8]) {
     });
     let again = Thresholds::parse(&again.to_string(), path).expect("all of it is lawful");
     assert_eq!(again.success_rate_threshold().to_bits(), rate.to_bits());
+}
+
+/// The rules of a gate: refused in one line that names the place, or they can be judged by, looked through, and
+/// written so that they say the same.
+#[cfg(feature = "gate")]
+fn gate_rules(input: &[u8]) {
+    use crate::gate::{History, Rules, Run};
+    let path = Path::new("input");
+    let parse = |text: &str| Rules::parse(text, path);
+    let rules = match parse(&String::from_utf8_lossy(input)) {
+        Ok(rules) => rules,
+        Err(error) => {
+            let told = error.to_string();
+            assert!(told.starts_with("input:") && !told.contains(char::is_control));
+            let lines = 1 + input.iter().filter(|byte| **byte == b'\n').count();
+            assert!(error.line().is_none_or(|line| (1..=lines).contains(&line)));
+            return;
+        }
+    };
+    let names = ["jobs", "m"].map(str::to_owned).into();
+    for finding in rules.lint(Some(&names), Some("2026-11-28")) {
+        assert!(!finding.to_string().contains(char::is_control));
+    }
+    let text = rules.to_toml();
+    let mut again = parse(&text).expect("what was written is lawful");
+    assert_eq!(again.to_toml(), text);
+    for (rule, before) in again.rules.iter_mut().zip(&rules.rules) {
+        rule.line = before.line;
+    }
+    for (mute, before) in again.mutes.iter_mut().zip(&rules.mutes) {
+        mute.line = before.line;
+    }
+    assert_eq!(again, rules, "what was written says something else");
+    let present = Run {
+        value: Some(1.0),
+        ..Run::default()
+    };
+    let report = rules.judge(&History::default(), &present, "2026-11-28");
+    assert_eq!(report.rules.len(), rules.rules.len());
 }
 
 /// What a scraper asks for: it gets an answer, and the first of several equal wishes decides.

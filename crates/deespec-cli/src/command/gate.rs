@@ -1,11 +1,16 @@
 //! `deespec gate`: what helps to judge runs by those before them.
 
 mod accept;
+mod cases;
+mod configuration;
 mod file;
 mod history;
+mod lint;
 mod record;
+mod rules;
 mod shifts;
 pub(crate) mod snapshots;
+mod test;
 
 use clap::{Args, Subcommand};
 
@@ -25,8 +30,11 @@ pub(crate) struct Gate {
 enum Action {
     Accept(accept::Accept),
     History(history::History),
+    Lint(lint::Lint),
     Record(record::Record),
+    Rules(rules::Rules),
     Shifts(shifts::Shifts),
+    Test(test::Test),
 }
 
 impl Gate {
@@ -34,8 +42,11 @@ impl Gate {
         match &self.action {
             Action::Accept(command) => command.run(cli, ui),
             Action::History(command) => command.run(cli, ui),
+            Action::Lint(command) => command.run(cli, ui),
             Action::Record(command) => command.run(cli, ui),
+            Action::Rules(command) => command.run(cli, ui),
             Action::Shifts(command) => command.run(ui),
+            Action::Test(command) => command.run(cli, ui),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `deespec init`: make a store here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -22,9 +22,13 @@ const THRESHOLDS: &str = r#"{
 }
 "#;
 
+/// Rules with what each key means: of each kind one, those that need tuning as comments.
+const GATE: &str = include_str!("init/gate.toml");
+
 const AFTER_HELP: &str = "\
-Example:
+Examples:
   deespec init --thresholds
+  deespec init --gate
 
 Every other command makes a missing store by itself; init is for choosing where
 it lies: in .deespec/ of this folder, or where --store or DEESPEC_STORE says.
@@ -39,6 +43,10 @@ pub(crate) struct Init {
     /// Also write thresholds.json with the default thresholds, where there is none
     #[arg(long)]
     thresholds: bool,
+
+    /// Also write gate.toml with rules to begin with, where there is none
+    #[arg(long)]
+    gate: bool,
 
     /// Accept a file system that is not known to keep the promises
     #[arg(long)]
@@ -70,6 +78,7 @@ struct Made<'a> {
     store_id: String,
     created: bool,
     thresholds: Option<&'a str>,
+    gate: Option<&'a str>,
 }
 
 impl Init {
@@ -84,22 +93,25 @@ impl Init {
             options = options.group(users::group(group)?);
         }
         let store = options.open(&path)?;
-        let thresholds = location::configuration_folder(store.path()).join("thresholds.json");
-        let mut wrote = false;
-        if self.thresholds && thresholds.symlink_metadata().is_err() {
-            // Whoever counts is judged by it, and does not change it.
-            let mode = if self.group.is_some() { 0o640 } else { 0o600 };
-            files::create(&thresholds, THRESHOLDS.as_bytes(), mode).map_err(|error| {
-                Failure::new(format!("cannot write {}: {error}", thresholds.display()))
-            })?;
-            wrote = true;
+        let folder = location::configuration_folder(store.path());
+        let files = [
+            (self.thresholds, folder.join("thresholds.json"), THRESHOLDS),
+            (self.gate, folder.join("gate.toml"), GATE),
+        ];
+        let mut wrote = [false; 2];
+        for (wrote, (is_asked, path, text)) in wrote.iter_mut().zip(&files) {
+            if *is_asked && path.symlink_metadata().is_err() {
+                self.write(path, text)?;
+                *wrote = true;
+            }
         }
         if self.json.json {
             ui.json(&Made {
                 path: ui::path(store.path()),
                 store_id: store.id().to_string(),
                 created: is_new,
-                thresholds: wrote.then_some(ui::path(&thresholds)).as_deref(),
+                thresholds: wrote[0].then_some(ui::path(&files[0].1)).as_deref(),
+                gate: wrote[1].then_some(ui::path(&files[1].1)).as_deref(),
             })?;
             return Ok(Code::Done);
         }
@@ -109,14 +121,23 @@ impl Init {
             "There is a store already in"
         };
         ui.line(&format!("{verb} {}", store.path().display()));
-        if wrote {
-            ui.line(&format!("Wrote {}", thresholds.display()));
-        } else if self.thresholds {
-            ui.line(&format!("Kept {} as it is", thresholds.display()));
+        for (wrote, (is_asked, path, _)) in wrote.iter().zip(&files) {
+            match (wrote, is_asked) {
+                (true, _) => ui.line(&format!("Wrote {}", path.display())),
+                (false, true) => ui.line(&format!("Kept {} as it is", path.display())),
+                (false, false) => {}
+            }
         }
         if is_new {
             ui.line("Count with `deespec inc NAME`; look at the counts with `deespec show`");
         }
         Ok(Code::Done)
+    }
+
+    fn write(&self, path: &Path, text: &str) -> Result<(), Failure> {
+        // Whoever counts is judged by it, and does not change it.
+        let mode = if self.group.is_some() { 0o640 } else { 0o600 };
+        files::create(path, text.as_bytes(), mode)
+            .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
     }
 }

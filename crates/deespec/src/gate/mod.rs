@@ -49,9 +49,9 @@ pub use report::{
 };
 #[cfg(feature = "gate")]
 pub use rules::{
-    Adaptive, Burn, Correlate, Eta, FailOn, Kind, Labels, Likeness, Limit, Metric, ModelChoice,
-    Moved, Mute, Part, Policy, RULES_SCHEMA, Ratio, Rule, Rules, RulesError, Scope, Shift, Slope,
-    Status, Surprise, Term, Trend, Window,
+    Adaptive, Burn, Correlate, Eta, FailOn, Kind, Labels, Likeness, Limit, LintCheck, LintFinding,
+    Metric, ModelChoice, Moved, Mute, Part, Policy, RULES_SCHEMA, Ratio, Rule, Rules, RulesError,
+    Scope, Shift, Slope, Status, Surprise, Term, Trend, Window,
 };
 pub use thresholds::{
     Detail, DetailVerdict, Judgement, Level, LogLine, Measure, ThresholdError, Thresholds,

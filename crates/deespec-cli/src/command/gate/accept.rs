@@ -6,6 +6,7 @@ use clap::Args;
 use deespec::gate::Accepted;
 use jiff::Timestamp;
 
+use super::configuration::{Given, InForce};
 use super::file;
 use crate::args::Cli;
 use crate::exit::{Code, Failure};
@@ -38,9 +39,8 @@ pub(super) struct Accept {
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
 
-    /// The rules [default: gate.toml]
-    #[arg(long, value_name = "FILE")]
-    rules: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
 }
 
 impl Accept {
@@ -50,10 +50,12 @@ impl Accept {
                 Failure::new("--reason is empty").hint("say why, for whoever asks next year")
             );
         }
-        let rules = file::rules(self.rules.as_deref(), cli)?.ok_or_else(|| {
-            Failure::new("there are no rules, so there is no level to accept")
-                .hint("--rules FILE names them")
-        })?;
+        let InForce::Rules(rules) = self.given.in_force(cli)? else {
+            return Err(Failure::new(
+                "there are no rules that learn, so there is no level to accept",
+            )
+            .hint("`deespec init --gate` writes a gate.toml; --rules names another file"));
+        };
         let source = rules
             .source
             .as_deref()

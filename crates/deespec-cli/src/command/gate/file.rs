@@ -1,10 +1,10 @@
-//! Where the history of runs and the rules lie, reading them, and what a command says of which run.
+//! Where the history of runs lies, reading and writing it, and what a command says of which run.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use deespec::gate::{History, Rules, Run, Term};
+use deespec::gate::{History, Run, Term};
 
 use crate::args::Cli;
 use crate::exit::Failure;
@@ -94,34 +94,6 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
             ))),
         }
     })
-}
-
-/// The rules of `--rules`, else of the file that `DEESPEC_CONFIG` names, else of gate.toml beside the store; `None`
-/// where there are none.
-pub(super) fn rules(given: Option<&Path>, cli: &Cli) -> Result<Option<Rules>, Failure> {
-    let named = environment(&["DEESPEC_CONFIG"]).map(PathBuf::from);
-    let path = match given.map(Path::to_owned).or(named) {
-        Some(path) if given.is_none() && path.extension().is_some_and(|kind| kind == "json") => {
-            return Ok(None);
-        }
-        Some(path) => path,
-        None => {
-            let path = configuration_folder(&location::store_path(cli)?).join("gate.toml");
-            let found = path.symlink_metadata();
-            if found.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-                return Ok(None);
-            }
-            path
-        }
-    };
-    let text = files::read(&path, Rules::MAX_BYTES as u64).map_err(|error| {
-        let message = format!("cannot read the rules in {}: {error}", path.display());
-        Failure::new(message).hint("--rules must name a file of rules, such as gate.toml")
-    })?;
-    let rules = Rules::parse(&text, &path);
-    rules
-        .map(Some)
-        .map_err(|error| Failure::new(error.to_string()))
 }
 
 /// Appends lines to a history, and makes it with its folder where it is missing.

@@ -14,6 +14,8 @@ mod ratio;
 mod replay;
 mod series;
 mod shift;
+#[cfg(test)]
+mod tests;
 mod trend;
 mod values;
 mod words;

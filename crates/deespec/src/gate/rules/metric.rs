@@ -69,6 +69,17 @@ pub enum Part {
 }
 
 impl Term {
+    /// A counter of this name, which is a lawful one.
+    pub(super) fn counter(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            labels: Labels::new(),
+            part: Part::Value,
+            rate: false,
+            text: name.to_owned(),
+        }
+    }
+
     /// Reads a term.
     ///
     /// # Errors

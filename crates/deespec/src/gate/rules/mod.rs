@@ -3,10 +3,18 @@
 //! This room holds values; `parse` makes them of a text. How they are applied is `judge`.
 
 mod error;
+mod lint;
+#[cfg(test)]
+mod lint_tests;
 mod metric;
+mod of_thresholds;
 mod parse;
+mod write;
+#[cfg(test)]
+mod write_tests;
 
 pub use error::RulesError;
+pub use lint::{LintCheck, LintFinding};
 pub use metric::{Metric, Part, Term};
 pub use parse::RULES_SCHEMA;
 

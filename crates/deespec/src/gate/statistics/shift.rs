@@ -12,7 +12,7 @@ use super::sorted::Sorted;
 use super::{mean, normal_quantile_upper, normal_upper, t_upper, variance};
 
 /// The fewest and the most of the newest runs that are held against those before.
-const LENGTHS: std::ops::RangeInclusive<usize> = 2..=12;
+pub(crate) const LENGTHS: std::ops::RangeInclusive<usize> = 2..=12;
 /// There are several lengths, and they are not independent: with this factor a limit on p is kept as the share of
 /// runs that raise a false alarm.
 const LOOKS: f64 = 2.0;

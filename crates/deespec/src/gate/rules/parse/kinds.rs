@@ -5,7 +5,7 @@ use super::super::{
     Surprise, Trend, Window,
 };
 use super::table::Table;
-use super::values::{MOST, inner_share, probability, runs, share, slope, time};
+use super::values::{MOST, MOST_COUNTED, inner_share, probability, runs, share, slope, time};
 use crate::gate::Verdict;
 use crate::gate::statistics::shift::Bad;
 
@@ -56,7 +56,7 @@ fn ratio(table: &Table<'_>, bad: Bad) -> Result<Ratio, RulesError> {
         warn: limit("warn")?,
         fail: limit("fail")?,
         confidence: confidence.map_or(Ok(0.95), |value| inner_share(&value))?,
-        total: least(table, &["total"])?("total", 1, 5)?,
+        total: least(table, &["total"], MOST_COUNTED)?("total", 1, 5)?,
         prove: switch(table, "prove")?,
     };
     ordered(table, ratio.warn, ratio.fail, bad)?;
@@ -105,7 +105,7 @@ fn adaptive(table: &Table<'_>, least_runs: usize) -> Result<Adaptive, RulesError
     ];
     let model = table.get("model");
     let floor = table.get("floor");
-    let min = least(table, &["runs", "distinct"])?;
+    let min = least(table, &["runs", "distinct"], MOST)?;
     let pair = |key, usual| pair(table, key, "alpha", "by", usual);
     let surprise = |(alpha, by)| Surprise { alpha, by };
     Ok(Adaptive {
@@ -137,7 +137,7 @@ fn confirm(table: &Table<'_>) -> Result<(usize, usize), RulesError> {
 }
 
 fn shift(table: &Table<'_>) -> Result<Shift, RulesError> {
-    let min = least(table, &["before", "after"])?;
+    let min = least(table, &["before", "after"], MOST)?;
     let pair = |key, usual| pair(table, key, "p", "by", usual);
     let moved = |(p, by)| Moved { p, by };
     Ok(Shift {
@@ -158,7 +158,7 @@ fn trend(table: &Table<'_>) -> Result<Trend, RulesError> {
         warn: slope(steep("warn", Some((0.01, 0.05)))?.unwrap_or((0.01, 0.05))),
         fail: steep("fail", None)?.map(slope),
         eta: eta(table)?,
-        runs: least(table, &["runs"])?("runs", 3, 8)? as usize,
+        runs: least(table, &["runs"], MOST)?("runs", 3, 8)? as usize,
         can_fail: switch(table, "can_fail")?,
     })
 }
@@ -192,7 +192,7 @@ fn burn(table: &Table<'_>) -> Result<Burn, RulesError> {
         .iter()
         .map(|element| window(&element.table(WINDOWS)?.called("a window")))
         .collect();
-    let min = least(table, &["bad", "total"])?;
+    let min = least(table, &["bad", "total"], MOST_COUNTED)?;
     Ok(Burn {
         objective,
         windows: windows?,
@@ -267,8 +267,8 @@ fn pair(
 /// Reads one key of the table `min`: its name, the least it may be, and what holds where it is not there.
 type Least<'a> = Box<dyn Fn(&str, u64, u64) -> Result<u64, RulesError> + 'a>;
 
-/// The table `min`, which has these keys.
-fn least<'a>(table: &Table<'a>, keys: &[&'static str]) -> Result<Least<'a>, RulesError> {
+/// The table `min`, which has these keys, none of them above `most`.
+fn least<'a>(table: &Table<'a>, keys: &[&'static str], most: u64) -> Result<Least<'a>, RulesError> {
     let Some(value) = table.get("min") else {
         return Ok(Box::new(|_, _, usual| Ok(usual)));
     };
@@ -277,7 +277,7 @@ fn least<'a>(table: &Table<'a>, keys: &[&'static str]) -> Result<Least<'a>, Rule
     min.only(keys)?;
     Ok(Box::new(move |key, least, usual| {
         min.get(key)
-            .map_or(Ok(usual), |value| value.count(least, MOST))
+            .map_or(Ok(usual), |value| value.count(least, most))
     }))
 }
 

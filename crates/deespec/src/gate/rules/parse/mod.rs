@@ -137,16 +137,14 @@ fn rule(table: Table<'_>, least_runs: usize) -> Result<Rule, RulesError> {
     let mut allowed = COMMON.to_vec();
     allowed.extend(kinds::keys(kind));
     table.only(&allowed)?;
-    let usual = match kind {
-        "ratio" | "burn" => Bad::Down,
-        _ => Bad::Up,
-    };
-    let bad = match table.get("bad") {
-        Some(value) => value.one_of(&[("up", Bad::Up), ("down", Bad::Down)])?,
-        None => usual,
-    };
     let id = id(&table.need("id", "a name of its own, as \"commit-p99\"")?)?;
     let metric = metric(&table, kind)?;
+    let bad = match (table.get("bad"), &metric) {
+        (Some(value), _) => value.one_of(&[("up", Bad::Up), ("down", Bad::Down)])?,
+        (None, Metric::One(_)) => Bad::Up,
+        // The share of good ones.
+        (None, Metric::Share { .. }) => Bad::Down,
+    };
     let effect = |key| {
         let value = table.get(key);
         value.map(|value| value.one_of(&EFFECTS)).transpose()
@@ -170,26 +168,26 @@ fn rule(table: Table<'_>, least_runs: usize) -> Result<Rule, RulesError> {
 fn id(value: &Value<'_>) -> Result<String, RulesError> {
     let is_name = |text: &&str| {
         (1..=100).contains(&text.chars().count())
-            && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+            && text
+                .chars()
+                .all(|c| c.is_alphanumeric() || c.is_ascii_punctuation())
     };
     let id = value.as_text().filter(is_name);
-    id.map(str::to_owned)
-        .ok_or_else(|| value.must_be("a name of 1 to 100 characters without spaces"))
+    id.map(str::to_owned).ok_or_else(|| {
+        value.must_be("1 to 100 letters, digits and signs such as - and ., without spaces")
+    })
 }
 
 fn metric(table: &Table<'_>, kind: &str) -> Result<Metric, RulesError> {
     const SHARE: &str = "{ good = \"NAME\", bad = \"NAME\" }";
+    const ONE: &str = "a text, as \"NAME\", \"NAME.p99\" or \"rate(NAME)\", or a share, as";
     let is_share = matches!(kind, "ratio" | "burn");
-    let expected = if is_share {
-        SHARE.to_owned()
-    } else {
-        "a text, as \"NAME\", \"NAME.p99\" or \"rate(NAME)\"".to_owned()
+    let expected = match is_share {
+        true => SHARE.to_owned(),
+        false => format!("{ONE} {SHARE}"),
     };
     let value = table.need("metric", &expected)?;
-    if !is_share {
-        if value.as_text().is_none() {
-            return Err(value.must_be(expected));
-        }
+    if !is_share && value.as_text().is_some() {
         return Ok(Metric::One(term(&value)?));
     }
     let share = value.table(&expected)?;

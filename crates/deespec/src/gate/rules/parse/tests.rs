@@ -420,3 +420,14 @@ fn ten_thousand_rules_are_read_in_the_order_of_the_file() {
         );
     }
 }
+
+#[test]
+fn of_a_share_of_good_ones_less_is_worse_unless_it_is_said() {
+    for kind in ["kind = \"limit\"\nfail = 0.9", "kind = \"shift\""] {
+        let share = "metric = { good = \"g\", bad = \"b\" }";
+        assert_eq!(rule(&format!("{share}\n{kind}")).bad, Bad::Down);
+        let up = rule(&format!("{share}\n{kind}\nbad = \"up\""));
+        assert_eq!(up.bad, Bad::Up);
+        assert_eq!(rule(&format!("metric = \"m\"\n{kind}")).bad, Bad::Up);
+    }
+}

@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::super::RulesError;
 use super::table::Value;
 
-/// The most runs, observations or lags that a rule may ask for: far beyond any history, and safe to add up.
+/// The most runs that a rule may ask for: far beyond any history, and safe to add up.
 pub(super) const MOST: u64 = 1_000_000;
+/// The most that a rule may ask to be counted: what a number of a file can tell exactly.
+pub(super) const MOST_COUNTED: u64 = 1 << 53;
 
 /// A share from 0 to `most`: a number, or a percentage as text.
 pub(super) fn share(value: &Value<'_>, most: f64) -> Result<f64, RulesError> {
