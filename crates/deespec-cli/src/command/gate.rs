@@ -10,6 +10,7 @@ mod record;
 mod rules;
 mod shifts;
 pub(crate) mod snapshots;
+mod suggest;
 mod test;
 
 use clap::{Args, Subcommand};
@@ -34,6 +35,7 @@ enum Action {
     Record(record::Record),
     Rules(rules::Rules),
     Shifts(shifts::Shifts),
+    Suggest(suggest::Suggest),
     Test(test::Test),
 }
 
@@ -46,6 +48,7 @@ impl Gate {
             Action::Record(command) => command.run(cli, ui),
             Action::Rules(command) => command.run(cli, ui),
             Action::Shifts(command) => command.run(ui),
+            Action::Suggest(command) => command.run(cli, ui),
             Action::Test(command) => command.run(cli, ui),
         }
     }
