@@ -108,7 +108,7 @@ const PACKAGES: &[Package] = &[
         name: "python3-venv",
         program: "python3",
         check: &["-c", "import ensurepip, venv"],
-        why: "Python's OpenMetrics parser reads what is scraped; axe-core comes as a Python package",
+        why: "Python's parsers read what is scraped and what the gate reports; axe-core comes as a Python package",
     },
 ];
 

@@ -14,11 +14,17 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         }
     }
     packages::require(skip_missing)?;
-    // The tests look for it there, see `crates/deespec/tests/it/oracles.rs`.
-    match venv::prepare("test-venv", "crates/deespec/tests/requirements.txt") {
-        Err(reason) if !skip_missing || packages::in_ci() => return Err(reason),
-        Err(reason) => println!("no Python oracle, its tests will fail: {}", reason.message),
-        Ok(()) => {}
+    // The tests look for them there, see `crates/deespec/tests/it/oracles.rs` and
+    // `crates/deespec-cli/tests/it/formats/readers.rs`.
+    for (name, requirements) in [
+        ("test-venv", "crates/deespec/tests/requirements.txt"),
+        ("formats-venv", "crates/deespec-cli/tests/requirements.txt"),
+    ] {
+        match venv::prepare(name, requirements) {
+            Err(reason) if !skip_missing || packages::in_ci() => return Err(reason),
+            Err(reason) => println!("no {name}, its tests will fail: {}", reason.message),
+            Ok(()) => {}
+        }
     }
     // One failing binary must not hide what the others have to say. Doc tests are part of this;
     // the tests of the command line build the binary they call. With all features, since those

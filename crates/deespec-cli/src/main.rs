@@ -7,6 +7,7 @@ mod files;
 mod hint;
 mod location;
 mod parse;
+mod report;
 mod series;
 mod ui;
 mod users;

@@ -14,7 +14,7 @@ use crate::exit::{Code, Failure};
 
 mod table;
 
-pub(crate) use table::{columns, fits, titled};
+pub(crate) use table::{columns, fits, indented, one_line_each, titled};
 
 /// How log lines look.
 // The variants have no help of their own: it would take six lines in the help of every command.
@@ -277,7 +277,7 @@ pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
 
 /// A text of JSON without characters that a terminal would obey. It means the same: they stand in
 /// strings only, but for line breaks between the values.
-fn harmless(json: &str) -> String {
+pub(crate) fn harmless(json: &str) -> String {
     let is_bad = |c: char| c != '\n' && is_obeyed(c);
     if !json.chars().any(is_bad) {
         return json.to_owned();

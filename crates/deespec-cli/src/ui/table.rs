@@ -1,6 +1,6 @@
 //! Texts in columns, for a terminal of any width or none.
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width};
 
 use super::printable;
 
@@ -23,13 +23,27 @@ fn columns_within(
     rows: Vec<Vec<String>>,
     width: Option<usize>,
 ) -> String {
+    lines(header, numbers, rows, width, usize::MAX).join("\n") + "\n"
+}
+
+/// The lines of a table whose rows have at most `height` lines each.
+fn lines(
+    header: &[&str],
+    numbers: &[usize],
+    rows: Vec<Vec<String>>,
+    width: Option<usize>,
+    height: usize,
+) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
+    table.set_truncation_indicator("…");
     if !header.is_empty() {
         table.set_header(header.to_vec());
     }
     for row in rows {
-        table.add_row(row.into_iter().map(|text| Cell::new(printable(&text))));
+        let mut row = Row::from(row.into_iter().map(|text| Cell::new(printable(&text))));
+        row.max_height(height);
+        table.add_row(row);
     }
     let contents = table.column_max_content_widths();
     let others = contents.iter().rev().skip(1);
@@ -42,15 +56,31 @@ fn columns_within(
         if numbers.contains(&index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        if let Some(room) = room.filter(|room| index == last && *room >= NARROWEST) {
-            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(room)));
+        if let Some(room) = room.filter(|room| index == last && (*room >= NARROWEST || height == 1))
+        {
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(room.max(1))));
         }
     }
-    let text: Vec<String> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect();
-    text.join("\n") + "\n"
+    let lines = table.lines();
+    lines.map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// As [`columns`], a line each, of which the first is the header. What does not fit into the width is cut off.
+pub(crate) fn one_line_each(
+    header: &[&str],
+    numbers: &[usize],
+    rows: Vec<Vec<String>>,
+    width: Option<usize>,
+) -> Vec<String> {
+    lines(header, numbers, rows, width, 1)
+}
+
+/// Columns below something else, indented, and within the width.
+pub(crate) fn indented(indent: &str, rows: Vec<Vec<String>>, width: Option<usize>) -> String {
+    let width = width.map(|width| width.saturating_sub(indent.len()));
+    let table = columns_within(&[], &[], rows, width);
+    let lines = table.lines();
+    lines.map(|line| format!("{indent}{line}\n")).collect()
 }
 
 /// Columns below a title, indented, and within the width.
@@ -63,10 +93,8 @@ pub(crate) fn titled(
 ) -> String {
     let width = width.saturating_sub(INDENT.len());
     let table = columns_within(header, numbers, rows, Some(width));
-    let lines: String = table
-        .lines()
-        .map(|line| format!("{INDENT}{line}\n"))
-        .collect();
+    let lines = table.lines();
+    let lines: String = lines.map(|line| format!("{INDENT}{line}\n")).collect();
     format!("{}\n{lines}", printable(title))
 }
 

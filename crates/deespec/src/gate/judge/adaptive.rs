@@ -26,12 +26,13 @@ pub(super) fn judge(
     let values = since.values;
     let value = values.last().copied();
     let (k, of) = rule.confirm;
-    // The runs that are judged are not in what they are judged by: a new level must not raise its own baseline.
     let judged = of.min(values.len());
-    let before = &values[..values.len() - judged];
+    // All runs before the newest one, odd ones among them: one outlier widens what is expected, so that others
+    // must be odd in spite of it.
+    let before = &values[..values.len().saturating_sub(1)];
     let first = before.len().saturating_sub(window);
     let before = &before[first..];
-    let (have, need) = (values.len().saturating_sub(1), rule.runs.max(2));
+    let (have, need) = (before.len(), rule.runs.max(2));
     if have < need {
         let guard = Guard::TooFew("min.runs", have as u64, need as u64);
         return (

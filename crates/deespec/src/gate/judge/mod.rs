@@ -14,10 +14,13 @@ mod ratio;
 mod replay;
 mod series;
 mod shift;
+#[cfg(test)]
+mod tests;
 mod trend;
 mod values;
 mod words;
 
+pub(super) use explain::fingerprint;
 pub use replay::{Replayed, ReplayedRule, RunName};
 
 use self::explain::Explaining;

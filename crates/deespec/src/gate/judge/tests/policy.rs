@@ -1,0 +1,202 @@
+//! What holds for all rules: which runs are compared, what a verdict counts as, mutes, and what moves together.
+
+use super::*;
+use crate::gate::Verdict;
+use crate::gate::rules::Status;
+
+const SHIFT: &str = "[[rule]]\nid = \"s\"\nmetric = \"x\"\nkind = \"shift\"\n";
+const LIMIT: &str =
+    "[[rule]]\nid = \"l\"\nmetric = \"x\"\nkind = \"limit\"\nwarn = 110\nfail = 200\n";
+
+#[test]
+fn no_data_counts_as_the_policy_says_and_as_the_rule_says_before_it() {
+    for (gate, rule, effect) in [
+        ("", "", Verdict::Warn),
+        ("[gate]\nno_data = \"fail\"\n", "", Verdict::Fail),
+        (
+            "[gate]\nno_data = \"fail\"\n",
+            "no_data = \"pass\"\n",
+            Verdict::Pass,
+        ),
+    ] {
+        let report = last(&rules(&format!("{gate}{SHIFT}{rule}")), &[1.0]);
+        assert_eq!((report.verdict, report.rules[0].effect), (effect, effect));
+        assert_eq!(report.rules[0].verdict, Outcome::NoData);
+    }
+}
+
+#[test]
+fn fail_on_moves_the_verdict_of_the_whole() {
+    for (fail_on, value, verdict) in [
+        ("fail", 120.0, Verdict::Warn),
+        ("warn", 120.0, Verdict::Fail),
+        ("warn", 100.0, Verdict::Pass),
+        ("never", 300.0, Verdict::Warn),
+        ("never", 100.0, Verdict::Pass),
+    ] {
+        let text = format!("[gate]\nfail_on = \"{fail_on}\"\n{LIMIT}");
+        assert_eq!(
+            last(&rules(&text), &[value]).verdict,
+            verdict,
+            "{fail_on} {value}"
+        );
+    }
+}
+
+#[test]
+fn a_mute_holds_until_its_last_day() {
+    let text =
+        format!("{LIMIT}[[mute]]\nrule = \"l\"\nuntil = \"2026-12-31\"\nreason = \"known\"\n");
+    let rules = rules(&text);
+    let judged = |today| rules.judge(&History::default(), &run(&[("x", 300.0)]), today);
+    let muted = judged("2026-12-31");
+    assert_eq!(
+        (muted.verdict, muted.rules[0].verdict),
+        (Verdict::Pass, Outcome::Fail)
+    );
+    assert_eq!(muted.rules[0].muted.as_ref().unwrap().reason, "known");
+    assert_eq!(judged("2027-01-01").verdict, Verdict::Fail);
+}
+
+#[test]
+fn without_rules_nothing_passes_in_silence() {
+    let report = Rules::default().judge(&History::default(), &Run::default(), "2026-11-28");
+    assert_eq!((report.verdict, report.problems.len()), (Verdict::Warn, 1));
+}
+
+#[test]
+fn runs_of_other_branches_and_machines_and_failed_ones_are_no_measure() {
+    let rules = rules("[[rule]]\nid = \"a\"\nmetric = \"x\"\nkind = \"adaptive\"\n");
+    let present = Run {
+        branch: "main".to_owned(),
+        host_class: "big".to_owned(),
+        ..run(&[("x", 101.0)])
+    };
+    let change: [fn(&mut Run); 3] = [
+        |run| run.branch = "other".to_owned(),
+        |run| run.host_class = "small".to_owned(),
+        |run| run.status = Status::Fail,
+    ];
+    let of = |change: fn(&mut Run)| {
+        let mut known = history(&steady(30));
+        for run in &mut known.runs {
+            run.branch = "main".to_owned();
+            run.host_class = "big".to_owned();
+            change(run);
+        }
+        only(rules.judge(&known, &present, "2026-11-28"))
+    };
+    assert_eq!(of(|_| ()).verdict, Outcome::Pass);
+    for change in change {
+        let found = of(change);
+        assert_eq!(
+            (found.verdict, found.evidence.excluded),
+            (Outcome::NoData, Some(30))
+        );
+    }
+}
+
+#[test]
+fn a_branch_can_be_compared_with_the_main_one() {
+    let rules = rules(
+        "[gate]\nhistory = { branch = \"main\" }\n[[rule]]\nid = \"a\"\nmetric = \"x\"\nkind = \"adaptive\"\nconfirm = { k = 1, of = 1 }\n",
+    );
+    let mut known = history(&steady(30));
+    known
+        .runs
+        .iter_mut()
+        .for_each(|run| run.branch = "main".to_owned());
+    let present = Run {
+        branch: "feature".to_owned(),
+        ..run(&[("x", 150.0)])
+    };
+    assert_eq!(
+        only(rules.judge(&known, &present, "2026-11-28")).verdict,
+        Outcome::Warn
+    );
+    known.runs.push(Run {
+        id: "f".to_owned(),
+        ..present
+    });
+    let replayed = rules.replay(&known);
+    assert_eq!(replayed[30].verdict, Outcome::Warn);
+}
+
+#[test]
+fn a_record_of_the_present_run_is_not_its_own_measure() {
+    let rules = rules(SHIFT);
+    let mut known = history(&[steady(30), vec![130.0, 129.0]].concat());
+    let present = Run {
+        id: "r31".to_owned(),
+        ..run(&[("x", 129.0)])
+    };
+    let found = only(rules.judge(&known, &present, "2026-11-28"));
+    assert_eq!(found.evidence.change.unwrap().after.n, 2);
+    known.runs[31].epoch = "store/7".to_owned();
+    let present = Run {
+        epoch: "store/7".to_owned(),
+        ..run(&[("x", 129.0)])
+    };
+    let found = only(rules.judge(&known, &present, "2026-11-28"));
+    assert_eq!(found.evidence.change.unwrap().after.n, 2);
+}
+
+#[test]
+fn many_rules_that_learn_share_one_budget_of_false_alarms() {
+    // A shift that is found once in some thousand runs by chance: news for one rule, none for a thousand.
+    let values = [steady(30), vec![107.0, 106.5, 107.5]].concat();
+    let alone = last(&rules(SHIFT), &values);
+    assert_eq!(alone.rules[0].verdict, Outcome::Warn);
+    let others: String = (0..400)
+        .map(|n| format!("[[rule]]\nid = \"o{n}\"\nmetric = \"y\"\nkind = \"shift\"\n"))
+        .collect();
+    let mut known = history(&values[..32]);
+    for (place, run) in known.runs.iter_mut().enumerate() {
+        run.values.insert("y".to_owned(), steady(40)[place]);
+    }
+    let present = run(&[("x", values[32]), ("y", steady(40)[32])]);
+    let among_many = rules(&format!("{SHIFT}{others}")).judge(&known, &present, "2026-11-28");
+    let found = &among_many.rules[0];
+    assert_eq!(
+        (found.verdict, found.guard.as_deref()),
+        (Outcome::Pass, Some("gate.alpha"))
+    );
+    assert!(found.evidence.p_adjusted.unwrap() > 0.01);
+}
+
+#[test]
+fn a_warning_is_hidden_behind_a_failure_of_the_same_metric() {
+    let text =
+        format!("{LIMIT}[[rule]]\nid = \"m\"\nmetric = \"x\"\nkind = \"limit\"\nwarn = 110\n");
+    let report = last(&rules(&text), &[300.0]);
+    assert_eq!(report.rules[1].hidden_by.as_deref(), Some("l"));
+    assert_eq!(report.rules[0].hidden_by, None);
+}
+
+#[test]
+fn what_moves_together_is_named_and_what_does_not_is_not() {
+    let text = format!("{LIMIT}[correlate]\non = \"differences\"\n");
+    let mut known = history(&steady(40));
+    for place in 0..40 {
+        let follows = 3.0 * known.runs[place].values["x"] + 1.0;
+        let later = known.runs[place.saturating_sub(1)].values["x"];
+        let run = &mut known.runs[place];
+        run.values.insert("follows".to_owned(), follows);
+        run.values
+            .insert("unrelated".to_owned(), (place * 37 % 23) as f64);
+        run.values.insert("later".to_owned(), -later);
+    }
+    let present = run(&[("x", 120.0)]);
+    let report = rules(&text).judge(&known, &present, "2026-11-28");
+    let together = &report.rules[0].moved_together;
+    assert!(
+        together
+            .iter()
+            .any(|text| text.starts_with("follows (rho +1.00")),
+        "{together:?}"
+    );
+    assert!(
+        together.iter().all(|text| !text.starts_with("unrelated")),
+        "{together:?}"
+    );
+}
