@@ -19,6 +19,7 @@ mod output;
 mod pipes;
 #[path = "../../../deespec/tests/it/prometheus.rs"]
 mod prometheus;
+mod rules;
 mod run;
 mod serve;
 mod sessions;
