@@ -10,6 +10,7 @@ mod gitlab;
 mod json;
 mod junit;
 mod markdown;
+mod of_judgement;
 mod place;
 mod prometheus;
 mod sarif;
@@ -22,6 +23,7 @@ mod text;
 mod words;
 
 pub(crate) use delivery::Reports;
+pub(crate) use of_judgement::of_judgement;
 
 use deespec::gate::Report;
 

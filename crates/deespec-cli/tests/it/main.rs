@@ -14,6 +14,7 @@ mod browser;
 mod compact;
 mod counting;
 mod demo;
+mod formats;
 mod output;
 mod pipes;
 #[path = "../../../deespec/tests/it/prometheus.rs"]

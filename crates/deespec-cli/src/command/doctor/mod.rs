@@ -13,6 +13,7 @@ use deespec::{DocumentError, Error, Published, Store, StoreError, View};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure, chain};
 use crate::location;
+use crate::report::{Reports, of_judgement};
 use crate::ui::{self, Ui};
 
 pub(crate) use configuration::thresholds;
@@ -22,6 +23,7 @@ const AFTER_HELP: &str = "\
 Example:
   deespec doctor
   deespec doctor --json --check-thresholds | jq .thresholds.passed
+  deespec doctor --format github --report junit=gate.xml
 
 The thresholds are those of --config, else DEESPEC_CONFIG, else thresholds.json
 in the .deespec/ that holds the store (or in the store's own folder where it
@@ -29,6 +31,10 @@ lies elsewhere), else the defaults, which `deespec init --thresholds` writes.
 
 Of each histogram it tells between which bounds the quantiles surely are; with
 --json also an estimate, and null for no bound.
+
+With --format or --report it judges, too. FORMAT is text, json, junit, github,
+sarif, gitlab, tap, markdown or prometheus; --format prints nothing else.
+--format github also adds to the file that GITHUB_STEP_SUMMARY names.
 
 Exit codes: 0 the gate passed, 1 it failed, 2 it warns, 3 it could not be
 judged. Without --check-thresholds: 0 healthy, 2 something needs attention.";
@@ -46,6 +52,9 @@ pub(crate) struct Doctor {
     config: Option<PathBuf>,
 
     #[command(flatten)]
+    reports: Reports,
+
+    #[command(flatten)]
     json: Json,
 }
 
@@ -53,7 +62,9 @@ impl Doctor {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let path = location::store_path(cli)?;
         // Before the store is touched: a gate without its configuration judges nothing.
-        let limits = if self.check_thresholds || self.config.is_some() {
+        self.reports.check(self.json.json)?;
+        let is_judged = self.check_thresholds || self.config.is_some();
+        let limits = if is_judged || self.reports.is_wanted() {
             Some(thresholds(self.config.as_deref(), &path)?)
         } else {
             None
@@ -61,6 +72,13 @@ impl Doctor {
         let store = location::open_as(&path, ui, &location::options("doctor"))?;
         let examined = Examination::of(&store)?;
         let judgement = limits.map(|limits| judge(&limits, &examined));
+        let code = code(&examined, judgement.as_ref());
+        if let Some(judgement) = &judgement {
+            self.reports.deliver(&of_judgement(judgement), ui)?;
+            if self.reports.format.is_some() {
+                return Ok(code);
+            }
+        }
         let report = Report {
             examined: &examined,
             path: ui::path(store.path()),
@@ -81,7 +99,7 @@ impl Doctor {
         } else {
             ui.print(&report.to_text());
         }
-        Ok(code(&examined, judgement.as_ref()))
+        Ok(code)
     }
 }
 
