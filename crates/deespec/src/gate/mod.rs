@@ -31,6 +31,8 @@ mod history;
 #[cfg(feature = "gate")]
 mod judge;
 #[cfg(feature = "gate")]
+mod of_judgement;
+#[cfg(feature = "gate")]
 mod report;
 #[cfg(feature = "gate")]
 mod rules;
