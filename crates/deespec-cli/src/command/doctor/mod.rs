@@ -1,34 +1,43 @@
 //! `deespec doctor`: the health of the store, the metrics, and the verdict of the gate.
 
-mod configuration;
 mod histograms;
 mod report;
+mod verdict;
 
 use std::path::PathBuf;
 
 use clap::Args;
-use deespec::gate::{Judgement, Thresholds, Verdict};
+use deespec::gate::Verdict;
 use deespec::{DocumentError, Error, Published, Store, StoreError, View};
 
 use crate::args::{Cli, Json};
+use crate::command::gate::configuration::in_force;
+use crate::command::gate::judging::Present;
 use crate::exit::{Code, Failure, chain};
 use crate::location;
+use crate::report::Reports;
 use crate::ui::{self, Ui};
 
-pub(crate) use configuration::thresholds;
 pub(crate) use report::Report;
+pub(crate) use verdict::{Judged, judge};
 
 const AFTER_HELP: &str = "\
 Example:
   deespec doctor
   deespec doctor --json --check-thresholds | jq .thresholds.passed
+  deespec doctor --check-thresholds --format github --report junit=gate.xml
 
-The thresholds are those of --config, else DEESPEC_CONFIG, else thresholds.json
-in the .deespec/ that holds the store (or in the store's own folder where it
-lies elsewhere), else the defaults, which `deespec init --thresholds` writes.
+It judges by the file of --config, else DEESPEC_CONFIG, else gate.toml or
+thresholds.json in the .deespec/ that holds the store (or in the store's own
+folder where it lies elsewhere), else by the default thresholds. `deespec init
+--gate` writes a gate.toml, and --thresholds a thresholds.json.
 
 Of each histogram it tells between which bounds the quantiles surely are; with
 --json also an estimate, and null for no bound.
+
+With --format or --report it judges, too. FORMAT is text, json, junit, github,
+sarif, gitlab, tap, markdown or prometheus; --format prints nothing else.
+--format github also adds to the file that GITHUB_STEP_SUMMARY names.
 
 Exit codes: 0 the gate passed, 1 it failed, 2 it warns, 3 it could not be
 judged. Without --check-thresholds: 0 healthy, 2 something needs attention.";
@@ -37,13 +46,23 @@ judged. Without --check-thresholds: 0 healthy, 2 something needs attention.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Doctor {
-    /// Judge the metrics by the thresholds
+    /// Judge the metrics by the rules, or by the thresholds
     #[arg(long)]
     check_thresholds: bool,
 
     /// Judge by this file [default: see below]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    #[command(flatten)]
+    present: Present,
+
+    #[command(flatten)]
+    reports: Reports,
+
+    /// The exit code of a warning, 2 or 0: for runners that take 2 for a failure
+    #[arg(long, value_name = "CODE", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2))]
+    warn_exit: u8,
 
     #[command(flatten)]
     json: Json,
@@ -53,22 +72,34 @@ impl Doctor {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let path = location::store_path(cli)?;
         // Before the store is touched: a gate without its configuration judges nothing.
-        let limits = if self.check_thresholds || self.config.is_some() {
-            Some(thresholds(self.config.as_deref(), &path)?)
-        } else {
-            None
+        let is_judged = self.check_thresholds || self.config.is_some() || self.reports.is_wanted();
+        self.reports.check(self.json.json)?;
+        let rules = match is_judged {
+            true => Some(in_force(self.config.as_deref(), &path)?),
+            false => None,
         };
         let store = location::open_as(&path, ui, &location::options("doctor"))?;
         let examined = Examination::of(&store)?;
-        let judgement = limits.map(|limits| judge(&limits, &examined));
+        let judged = rules.map(|rules| judge(&rules, &store, &examined, &self.present));
+        let judged = judged.transpose()?;
+        let code = match code(&examined, judged.as_ref()) {
+            Code::Warned if self.warn_exit == 0 => Code::Done,
+            code => code,
+        };
+        if let Some(judged) = &judged {
+            self.reports.deliver(&judged.report(), ui)?;
+            if self.reports.format.is_some() {
+                return Ok(code);
+            }
+        }
         let report = Report {
             examined: &examined,
             path: ui::path(store.path()),
-            judgement: judgement.as_ref(),
+            judged: judged.as_ref(),
             width: ui.width(),
         };
-        match &judgement {
-            Some(judgement) => judgement.log_lines().iter().for_each(|line| ui.log(line)),
+        match &judged {
+            Some(judged) => judged.log_lines().iter().for_each(|line| ui.log(line)),
             None => examined.problems.iter().for_each(|problem| {
                 ui.warn(
                     "The store needs attention",
@@ -81,15 +112,8 @@ impl Doctor {
         } else {
             ui.print(&report.to_text());
         }
-        Ok(code(&examined, judgement.as_ref()))
+        Ok(code)
     }
-}
-
-/// The verdict on what was looked at, now.
-pub(crate) fn judge(thresholds: &Thresholds, examined: &Examination) -> Judgement {
-    let mut judgement = thresholds.judge(&examined.view.transactions, &examined.problems);
-    judgement.checked_at = Some(format!("{:.0}", jiff::Timestamp::now()));
-    judgement
 }
 
 /// What the doctor looked at.
@@ -153,8 +177,8 @@ pub(crate) fn published(examined: &Examination) -> &'static str {
     }
 }
 
-fn code(examined: &Examination, judgement: Option<&Judgement>) -> Code {
-    match judgement.map(Judgement::verdict) {
+fn code(examined: &Examination, judged: Option<&Judged>) -> Code {
+    match judged.map(Judged::verdict) {
         Some(Verdict::Pass) => Code::Done,
         Some(Verdict::Fail) => Code::Failed,
         Some(Verdict::Warn) => Code::Warned,

@@ -15,6 +15,9 @@ use crate::ui::Ui;
 /// More is no history: a million runs of many metrics.
 pub(super) const BYTES: u64 = 256 << 20;
 
+/// What the file of the history is called.
+pub(super) const NAME: &str = "gate-history.jsonl";
+
 /// Everybody may read what was measured.
 pub(super) const MODE: u32 = 0o644;
 
@@ -24,7 +27,7 @@ pub(super) fn history_path(given: Option<&Path>, cli: &Cli) -> Result<PathBuf, F
         Some(path) => Ok(path.to_owned()),
         None => {
             let store = location::store_path(cli)?;
-            Ok(configuration_folder(&store).join("gate-history.jsonl"))
+            Ok(configuration_folder(&store).join(NAME))
         }
     }
 }
@@ -34,10 +37,27 @@ pub(super) fn read(path: &Path, ui: &Ui) -> Result<History, Failure> {
     parse(&text(path)?, path, ui)
 }
 
+/// Reads a history. What was passed over stands in it.
+pub(super) fn parsed(path: &Path) -> Result<History, Failure> {
+    History::parse(&text(path)?, path).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// As [`parsed`], of a history that may not be there yet.
+pub(super) fn parsed_or_empty(path: &Path) -> Result<History, Failure> {
+    match is_missing(path) {
+        true => Ok(History::default()),
+        false => parsed(path),
+    }
+}
+
+fn is_missing(path: &Path) -> bool {
+    let found = path.symlink_metadata();
+    found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
 /// Reads a history that may not be there yet.
 pub(super) fn read_or_empty(path: &Path, ui: &Ui) -> Result<History, Failure> {
-    let found = path.symlink_metadata();
-    match found.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+    match is_missing(path) {
         true => Ok(History::default()),
         false => read(path, ui),
     }
@@ -46,14 +66,7 @@ pub(super) fn read_or_empty(path: &Path, ui: &Ui) -> Result<History, Failure> {
 /// Whether a history can be read, where there is one. Another process may be writing a line just now, so one that
 /// ends too early is no matter.
 pub(super) fn check(path: &Path) -> Result<(), Failure> {
-    let found = path.symlink_metadata();
-    if found.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        return Ok(());
-    }
-    let history = History::parse(&text(path)?, path);
-    history
-        .map(drop)
-        .map_err(|error| Failure::new(error.to_string()))
+    parsed_or_empty(path).map(drop)
 }
 
 pub(super) fn parse(text: &str, path: &Path, ui: &Ui) -> Result<History, Failure> {
@@ -71,7 +84,12 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
             "cannot read the history in {}: {error}",
             path.display()
         ));
-        failure.hint("--history must name a file with a line of JSON for each run")
+        failure.hint(match error.kind() {
+            ErrorKind::NotFound => {
+                "`deespec gate record` begins one, and --history names another file"
+            }
+            _ => "--history must name a file with a line of JSON for each run",
+        })
     })?;
     if bytes.len() as u64 > BYTES {
         return Err(Failure::new(format!(
@@ -116,7 +134,7 @@ pub(super) fn environment(names: &[&str]) -> Option<String> {
 }
 
 /// What a run is called, and what it is a run of.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Named {
     /// What the run is called [default: GITHUB_RUN_ID or CI_PIPELINE_ID]
     #[arg(long, value_name = "ID")]

@@ -1,11 +1,6 @@
 //! The snapshots of a store as a history: each epoch that was closed is a run, and what counters grew by from one
 //! snapshot to the next is what error budgets are judged by.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the doctor does not judge by rules yet")
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 

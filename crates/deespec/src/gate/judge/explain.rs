@@ -113,12 +113,7 @@ impl Explaining<'_> {
     fn fingerprint(&self, rule: &Rule, found: &Judged) -> String {
         let place = found.change.map(|change| change.place).or(found.began);
         let began = place.map(|place| self.name(place)).unwrap_or_default();
-        let mut hasher = SipHasher13::new();
-        for part in [rule.id.as_str(), &rule.metric.to_string(), &began] {
-            hasher.write(part.as_bytes());
-            hasher.write_u8(0xff);
-        }
-        format!("{:016x}", hasher.finish())
+        fingerprint(&[&rule.id, &rule.metric.to_string(), &began])
     }
 
     fn recent(&self, rule: &Rule) -> Vec<f64> {
@@ -301,6 +296,16 @@ impl Explaining<'_> {
             }
         }
     }
+}
+
+/// 16 digits that are the same for the same parts.
+pub(in crate::gate) fn fingerprint(parts: &[&str]) -> String {
+    let mut hasher = SipHasher13::new();
+    for part in parts {
+        hasher.write(part.as_bytes());
+        hasher.write_u8(0xff);
+    }
+    format!("{:016x}", hasher.finish())
 }
 
 fn ratio(rule: &Rule, found: &Judged, share: f64) -> String {

@@ -20,6 +20,7 @@ mod trend;
 mod values;
 mod words;
 
+pub(super) use explain::fingerprint;
 pub use replay::{Replayed, ReplayedRule, RunName};
 
 use self::explain::Explaining;

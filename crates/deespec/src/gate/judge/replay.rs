@@ -1,14 +1,16 @@
 //! What the rules would have said of each run of a history, each judged with what was known up to it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
 use super::pass::{Judging, Pass};
-use super::{accept, resumed};
+use super::values::terms;
+use super::{accept, beginning, resumed};
 use crate::gate::history::{History, Run};
 use crate::gate::report::Outcome;
-use crate::gate::rules::{Likeness, Rules};
+use crate::gate::rules::{Likeness, Rule, Rules};
 
 /// What the rules would have said of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +42,15 @@ pub enum RunName {
     Number(u64),
     /// Any other text.
     Text(String),
+}
+
+impl fmt::Display for RunName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.pad(text),
+        }
+    }
 }
 
 impl From<&str> for RunName {
@@ -124,7 +135,7 @@ impl Rules {
                 ));
                 continue;
             }
-            let beginning = super::beginning(known.len(), self);
+            let beginning = beginning(known.len(), self);
             let mut current = match pass.take() {
                 Some((begun, pass)) if begun == beginning => pass,
                 _ => resumed(self, &known, &history.accepted),
@@ -194,10 +205,8 @@ impl Rules {
     /// The rules that concern a metric, or, without one, those that learn: what a file with the values of one metric
     /// can be judged by.
     pub fn concerning(&self, metric: Option<&str>) -> Self {
-        let concerns = |rule: &&super::super::rules::Rule| match metric {
-            Some(metric) => super::values::terms(&rule.metric)
-                .iter()
-                .any(|term| term.text() == metric),
+        let concerns = |rule: &&Rule| match metric {
+            Some(metric) => terms(&rule.metric).iter().any(|term| term.text() == metric),
             None => rule.kind.is_learned(),
         };
         Self {
