@@ -1,4 +1,4 @@
-//! Where the history of runs and the rules lie, reading them, and what a command says of which run.
+//! Where the history of runs lies, reading and writing it, and what a command says of which run.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
