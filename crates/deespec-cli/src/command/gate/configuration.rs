@@ -87,12 +87,12 @@ fn is_there(path: &Path) -> bool {
 fn read(path: &Path, most: usize, writes_one: &str) -> Result<String, Failure> {
     files::read(path, most as u64).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Failure::new(format!("{} does not exist", path.display())).hint(
-            format!("--rules or DEESPEC_CONFIG names it; `deespec init {writes_one}` writes one"),
+            format!("--config or DEESPEC_CONFIG names it; `deespec init {writes_one}` writes one"),
         ),
         _ => Failure::new(format!(
             "cannot read the rules in {}: {error}",
             path.display()
         ))
-        .hint("--rules or DEESPEC_CONFIG must name a file that this user may read"),
+        .hint("--config or DEESPEC_CONFIG must name a file that this user may read"),
     })
 }
