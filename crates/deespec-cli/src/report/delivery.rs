@@ -17,7 +17,7 @@ use crate::ui::Ui;
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Reports {
     /// Print the verdict in this form, and nothing else
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) format: Option<Format>,
 
     /// Write the verdict in a form to a file; may be repeated
@@ -47,7 +47,11 @@ impl Reports {
     }
 
     /// Refuses what cannot be delivered, before anything is judged.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self, prints_json: bool) -> Result<(), Failure> {
+        if prints_json && self.format.is_some() {
+            let failure = Failure::new("--json and --format cannot both print");
+            return Err(failure.hint("write one of them with --report FORMAT=FILE"));
+        }
         for (index, (_, file)) in self.report.iter().enumerate() {
             if self.report[..index].iter().any(|(_, other)| other == file) {
                 let message = format!("--report names {} twice", file.display());
@@ -209,7 +213,7 @@ mod tests {
             format: None,
             report: vec![(Format::Tap, "x".into()), (Format::Text, "x".into())],
         };
-        let failure = twice.check().unwrap_err();
+        let failure = twice.check(false).unwrap_err();
         assert_eq!(failure.message, "--report names x twice");
     }
 }

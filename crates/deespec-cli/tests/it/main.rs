@@ -14,6 +14,7 @@ mod browser;
 mod compact;
 mod counting;
 mod demo;
+mod formats;
 mod gate_history;
 mod output;
 mod pipes;

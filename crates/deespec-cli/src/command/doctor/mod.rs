@@ -35,6 +35,10 @@ folder where it lies elsewhere), else by the default thresholds. `deespec init
 Of each histogram it tells between which bounds the quantiles surely are; with
 --json also an estimate, and null for no bound.
 
+With --format or --report it judges, too. FORMAT is text, json, junit, github,
+sarif, gitlab, tap, markdown or prometheus; --format prints nothing else.
+--format github also adds to the file that GITHUB_STEP_SUMMARY names.
+
 Exit codes: 0 the gate passed, 1 it failed, 2 it warns, 3 it could not be
 judged. Without --check-thresholds: 0 healthy, 2 something needs attention.";
 
@@ -69,7 +73,7 @@ impl Doctor {
         let path = location::store_path(cli)?;
         // Before the store is touched: a gate without its configuration judges nothing.
         let is_judged = self.check_thresholds || self.config.is_some() || self.reports.is_wanted();
-        self.reports.check()?;
+        self.reports.check(self.json.json)?;
         let rules = match is_judged {
             true => Some(in_force(self.config.as_deref(), &path)?),
             false => None,
@@ -78,6 +82,16 @@ impl Doctor {
         let examined = Examination::of(&store)?;
         let judged = rules.map(|rules| judge(&rules, &store, &examined, &self.present));
         let judged = judged.transpose()?;
+        let code = match code(&examined, judged.as_ref()) {
+            Code::Warned if self.warn_exit == 0 => Code::Done,
+            code => code,
+        };
+        if let Some(judged) = &judged {
+            self.reports.deliver(&judged.report(), ui)?;
+            if self.reports.format.is_some() {
+                return Ok(code);
+            }
+        }
         let report = Report {
             examined: &examined,
             path: ui::path(store.path()),
@@ -93,18 +107,12 @@ impl Doctor {
                 )
             }),
         }
-        if let Some(judged) = &judged {
-            self.reports.deliver(&judged.report(), ui)?;
+        if self.json.json {
+            ui.json(&report.to_json())?;
+        } else {
+            ui.print(&report.to_text());
         }
-        match (self.reports.format, self.json.json) {
-            (Some(_), _) => {}
-            (None, true) => ui.json(&report.to_json())?,
-            (None, false) => ui.print(&report.to_text()),
-        }
-        Ok(match code(&examined, judged.as_ref()) {
-            Code::Warned if self.warn_exit == 0 => Code::Done,
-            code => code,
-        })
+        Ok(code)
     }
 }
 
