@@ -10,7 +10,6 @@ mod gitlab;
 mod json;
 mod junit;
 mod markdown;
-mod of_judgement;
 mod place;
 mod prometheus;
 mod sarif;
@@ -23,7 +22,6 @@ mod text;
 mod words;
 
 pub(crate) use delivery::Reports;
-pub(crate) use of_judgement::of_judgement;
 
 use deespec::gate::Report;
 

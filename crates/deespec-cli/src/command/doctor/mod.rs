@@ -7,13 +7,13 @@ mod report;
 use std::path::PathBuf;
 
 use clap::Args;
-use deespec::gate::{Judgement, Thresholds, Verdict};
+use deespec::gate::{self, Judgement, Thresholds, Verdict};
 use deespec::{DocumentError, Error, Published, Store, StoreError, View};
 
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure, chain};
 use crate::location;
-use crate::report::{Reports, of_judgement};
+use crate::report::Reports;
 use crate::ui::{self, Ui};
 
 pub(crate) use configuration::thresholds;
@@ -74,7 +74,7 @@ impl Doctor {
         let judgement = limits.map(|limits| judge(&limits, &examined));
         let code = code(&examined, judgement.as_ref());
         if let Some(judgement) = &judgement {
-            self.reports.deliver(&of_judgement(judgement), ui)?;
+            self.reports.deliver(&gate::Report::from(judgement), ui)?;
             if self.reports.format.is_some() {
                 return Ok(code);
             }
