@@ -250,6 +250,15 @@ impl Seeds {
                     "0.01",
                 ],
             ),
+            (
+                "gate_rules",
+                &[
+                    include_str!("../../crates/deespec/src/gate/rules/parse/example.toml"),
+                    include_str!("../../crates/deespec-cli/src/command/init/gate.toml"),
+                    "schema = \"deespec.gate/1\"\nrule = [{ id = \"a\", metric = \"m{a=\\\"b\\\"}.p99.9\", kind = \"trend\", bad = \"down\", fail = { slope = 0.1, p = 0.1 }, can_fail = true }]\n",
+                    "schema = \"deespec.gate/1\"\n[gate]\nhistory = { scope = [], branch = \"b\", window = 3, min = 2, exclude = [] }\n[correlate]\non = \"values\"\n[[mute]]\nrule = \"a\"\nuntil = 2026-01-01\nreason = \"r\"\n",
+                ],
+            ),
         ];
         for (target, texts) in all {
             for text in texts {

@@ -81,6 +81,25 @@ const PACKAGES: &[Package] = &[
         why: "the fuzzer is built from C++",
     },
     Package {
+        name: "libbenchmark-dev",
+        program: "c++",
+        check: &[
+            "-x",
+            "c++",
+            "-fsyntax-only",
+            "-include",
+            "benchmark/benchmark.h",
+            "/dev/null",
+        ],
+        why: "what Google Benchmark really writes is imported",
+    },
+    Package {
+        name: "hyperfine",
+        program: "hyperfine",
+        check: &[],
+        why: "and what hyperfine writes",
+    },
+    Package {
         name: "chromium",
         program: "chromium",
         check: &[],

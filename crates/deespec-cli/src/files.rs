@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -42,9 +42,90 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> 
     replaced
 }
 
+/// Appends whole lines durably, however many processes do so at once; makes the file with `mode` where it is missing.
+/// A line that a killed writer has left unfinished is ended first.
+pub(crate) fn append(path: &Path, lines: &[u8], mode: u32) -> io::Result<()> {
+    let (mut file, is_new) = loop {
+        let (file, is_new) = match open_new(path) {
+            Ok(file) => (file, true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => (existing(path)?, false),
+            Err(error) => return Err(error),
+        };
+        file.lock()?;
+        if is_at(&file, path) {
+            break (file, is_new);
+        }
+    };
+    let length = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if length > 0 {
+        file.read_exact_at(&mut last, length - 1)?;
+    }
+    let lines = match last {
+        [b'\n'] => lines.to_owned(),
+        _ => [b"\n", lines].concat(),
+    };
+    if let Err(error) = file.write_all(&lines) {
+        // A full disk leaves no half of a line.
+        let _ = file.set_len(length);
+        return Err(error);
+    }
+    if is_new {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    file.sync_all()?;
+    match path.parent() {
+        Some(folder) if is_new => sync_folder(folder),
+        _ => Ok(()),
+    }
+}
+
+/// Keeps those who append to this file waiting; `None` where there is no such file.
+pub(crate) fn locked(path: &Path) -> io::Result<Option<File>> {
+    loop {
+        let file = match existing(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        file.lock()?;
+        if is_at(&file, path) {
+            return Ok(Some(file));
+        }
+    }
+}
+
+fn existing(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        // As in `read`.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    Ok(file)
+}
+
+/// Whether the path names this file still, and nobody has replaced it.
+fn is_at(file: &File, path: &Path) -> bool {
+    let same = |one: std::fs::Metadata, other: std::fs::Metadata| {
+        (one.dev(), one.ino()) == (other.dev(), other.ino())
+    };
+    file.metadata()
+        .and_then(|ours| Ok(same(ours, std::fs::metadata(path)?)))
+        .unwrap_or_default()
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    let here = Path::new(".");
+    let is_here = folder.as_os_str().is_empty();
+    File::open(if is_here { here } else { folder })?.sync_all()
+}
+
 fn open_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
+    options.read(true).append(true).create_new(true).mode(0o600);
     options.open(path)
 }
 
@@ -56,6 +137,12 @@ fn fill(mut file: File, content: &[u8], mode: u32) -> io::Result<()> {
 
 /// Reads a text of at most `limit` bytes and one more, so that its reader sees that it is too long.
 pub(crate) fn read(path: &Path, limit: u64) -> io::Result<String> {
+    String::from_utf8(bytes(path, limit)?)
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+/// As [`read`], of what may be no text.
+pub(crate) fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = OpenOptions::new()
         .read(true)
         // A FIFO would wait for a writer, perhaps for ever.
@@ -64,7 +151,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<String> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    let mut text = String::new();
-    file.take(limit + 1).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -1,11 +1,18 @@
-//! `deespec gate`: what helps to judge runs by those before them.
+//! `deespec gate`: rules, the history that they learn from, and trying one on the other.
 
+mod accept;
 mod cases;
-mod configuration;
+pub(crate) mod configuration;
+mod explain;
 mod file;
+mod history;
+pub(crate) mod judging;
 mod lint;
+mod record;
+mod replay;
 mod rules;
 mod shifts;
+mod snapshots;
 mod test;
 
 use clap::{Args, Subcommand};
@@ -14,9 +21,19 @@ use crate::args::Cli;
 use crate::exit::{Code, Failure};
 use crate::ui::Ui;
 
-/// Find out from earlier runs what to expect of the next
+const AFTER_HELP: &str = "\
+Example:
+  deespec init --gate
+  deespec gate lint
+  deespec gate record --run 4711 --branch main
+  deespec doctor --check-thresholds
+
+`deespec doctor --check-thresholds` judges by gate.toml; these commands help to
+write it, to trust it, and to give it a past to learn from.";
+
+/// Write rules, try them, and record what they learn from
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  deespec gate shifts --history bench.jsonl")]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Gate {
     #[command(subcommand)]
     action: Action,
@@ -26,8 +43,13 @@ pub(crate) struct Gate {
 enum Action {
     Lint(lint::Lint),
     Rules(rules::Rules),
-    Shifts(shifts::Shifts),
     Test(test::Test),
+    Explain(explain::Explain),
+    Record(record::Record),
+    History(history::History),
+    Replay(replay::Replay),
+    Shifts(shifts::Shifts),
+    Accept(accept::Accept),
 }
 
 impl Gate {
@@ -35,8 +57,13 @@ impl Gate {
         match &self.action {
             Action::Lint(command) => command.run(cli, ui),
             Action::Rules(command) => command.run(cli, ui),
-            Action::Shifts(command) => command.run(ui),
             Action::Test(command) => command.run(cli, ui),
+            Action::Explain(command) => command.run(cli, ui),
+            Action::Record(command) => command.run(cli, ui),
+            Action::History(command) => command.run(cli, ui),
+            Action::Replay(command) => command.run(cli, ui),
+            Action::Shifts(command) => command.run(ui),
+            Action::Accept(command) => command.run(cli, ui),
         }
     }
 }

@@ -11,6 +11,8 @@ use deespec_server::{Config, Error, Events, Limits, Served, Statsd, Token};
 
 use crate::args::Cli;
 use crate::command::doctor;
+use crate::command::gate::configuration::in_force;
+use crate::command::gate::judging::Present;
 use crate::exit::{Code, Failure, chain};
 use crate::ui::Ui;
 use crate::{files, location};
@@ -100,7 +102,7 @@ impl Serve {
         }
         // Before anything listens: a gate without its configuration judges nothing.
         for path in &paths {
-            doctor::thresholds(self.config.as_deref(), path)?;
+            in_force(self.config.as_deref(), path)?;
         }
         let options = location::options("serve").background_sync(Some(SYNC));
         let mut stores = Vec::new();
@@ -203,13 +205,14 @@ fn short(path: &Path) -> String {
 fn judge(store: &deespec::Store, config: Option<&Path>) -> Result<String, String> {
     let failed = |failure: Failure| failure.message;
     // Read again each time: who changes a limit wants to see the verdict.
-    let thresholds = doctor::thresholds(config, store.path()).map_err(failed)?;
+    let rules = in_force(config, store.path()).map_err(failed)?;
     let examined = doctor::Examination::of(store).map_err(failed)?;
-    let judgement = doctor::judge(&thresholds, &examined);
+    let present = Present::default();
+    let judged = doctor::judge(&rules, store, &examined, &present).map_err(failed)?;
     let report = doctor::Report {
         examined: &examined,
         path: crate::ui::path(store.path()),
-        judgement: Some(&judgement),
+        judged: Some(&judged),
         width: None,
     };
     serde_json::to_string(&report.to_json()).map_err(|error| error.to_string())

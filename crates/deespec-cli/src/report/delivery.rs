@@ -124,6 +124,17 @@ fn append(path: &Path, text: impl FnOnce(usize) -> String) -> io::Result<()> {
     file.write_all(text(written).as_bytes())
 }
 
+/// The report for a person, within another text.
+pub(crate) fn text(report: &Report, width: Option<usize>) -> String {
+    let config = report.config.as_deref();
+    let look = Look {
+        width,
+        config: config.map(|config| relative(Path::new(config))),
+        has_summary: false,
+    };
+    super::text::render(&super::standing::counted(report), &look)
+}
+
 /// A path as others know the file: from the root of its repository, else from the current folder, else as it is.
 pub(crate) fn relative(path: &Path) -> String {
     let found = path.canonicalize();

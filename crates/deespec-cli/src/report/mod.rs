@@ -21,7 +21,7 @@ mod tests;
 mod text;
 mod words;
 
-pub(crate) use delivery::Reports;
+pub(crate) use delivery::{Reports, text};
 
 use deespec::gate::Report;
 

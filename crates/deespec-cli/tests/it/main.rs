@@ -15,10 +15,12 @@ mod compact;
 mod counting;
 mod demo;
 mod formats;
+mod gate_history;
 mod output;
 mod pipes;
 #[path = "../../../deespec/tests/it/prometheus.rs"]
 mod prometheus;
+mod rules;
 mod run;
 mod serve;
 mod sessions;

@@ -23,6 +23,11 @@ fn sessions() {
         ("NO_COLOR", "1"),
         ("CLICOLOR_FORCE", "0"),
         ("COLUMNS", "80"),
+        ("GITHUB_RUN_ID", ""),
+        ("GITHUB_REF_NAME", ""),
+        ("CI_PIPELINE_ID", ""),
+        ("CI_COMMIT_REF_NAME", ""),
+        ("DEESPEC_HOST_CLASS", ""),
     ];
     for (name, value) in environment {
         sessions.env(name, value);

@@ -5,7 +5,7 @@ use std::path::Path;
 use deespec::gate::Thresholds;
 use serde::Serialize;
 
-use crate::command::doctor::{Examination, Report};
+use crate::command::doctor::{Examination, Judged, Report};
 use crate::exit::Failure;
 use crate::location;
 use crate::ui::{self, columns, count, printable};
@@ -102,7 +102,7 @@ pub(super) fn render(demo: &Demo, outcome: &Outcome, folder: &Path) -> Result<St
     let report = Report {
         examined: &examined,
         path: ui::path(&shown(outcome.store.path())),
-        judgement: Some(&judgement),
+        judged: Some(&Judged::Thresholds(judgement)),
         width: None,
     };
     text.push_str("The doctor on the current epoch:\n\n");

@@ -1,33 +1,36 @@
 //! `deespec doctor`: the health of the store, the metrics, and the verdict of the gate.
 
-mod configuration;
 mod histograms;
 mod report;
+mod verdict;
 
 use std::path::PathBuf;
 
 use clap::Args;
-use deespec::gate::{self, Judgement, Thresholds, Verdict};
+use deespec::gate::Verdict;
 use deespec::{DocumentError, Error, Published, Store, StoreError, View};
 
 use crate::args::{Cli, Json};
+use crate::command::gate::configuration::in_force;
+use crate::command::gate::judging::Present;
 use crate::exit::{Code, Failure, chain};
 use crate::location;
 use crate::report::Reports;
 use crate::ui::{self, Ui};
 
-pub(crate) use configuration::thresholds;
 pub(crate) use report::Report;
+pub(crate) use verdict::{Judged, judge};
 
 const AFTER_HELP: &str = "\
 Example:
   deespec doctor
   deespec doctor --json --check-thresholds | jq .thresholds.passed
-  deespec doctor --format github --report junit=gate.xml
+  deespec doctor --check-thresholds --format github --report junit=gate.xml
 
-The thresholds are those of --config, else DEESPEC_CONFIG, else thresholds.json
-in the .deespec/ that holds the store (or in the store's own folder where it
-lies elsewhere), else the defaults, which `deespec init --thresholds` writes.
+It judges by the file of --config, else DEESPEC_CONFIG, else gate.toml or
+thresholds.json in the .deespec/ that holds the store (or in the store's own
+folder where it lies elsewhere), else by the default thresholds. `deespec init
+--gate` writes a gate.toml, and --thresholds a thresholds.json.
 
 Of each histogram it tells between which bounds the quantiles surely are; with
 --json also an estimate, and null for no bound.
@@ -43,7 +46,7 @@ judged. Without --check-thresholds: 0 healthy, 2 something needs attention.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Doctor {
-    /// Judge the metrics by the thresholds
+    /// Judge the metrics by the rules, or by the thresholds
     #[arg(long)]
     check_thresholds: bool,
 
@@ -52,7 +55,14 @@ pub(crate) struct Doctor {
     config: Option<PathBuf>,
 
     #[command(flatten)]
+    present: Present,
+
+    #[command(flatten)]
     reports: Reports,
+
+    /// The exit code of a warning, 2 or 0: for runners that take 2 for a failure
+    #[arg(long, value_name = "CODE", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2))]
+    warn_exit: u8,
 
     #[command(flatten)]
     json: Json,
@@ -62,31 +72,26 @@ impl Doctor {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let path = location::store_path(cli)?;
         // Before the store is touched: a gate without its configuration judges nothing.
+        let is_judged = self.check_thresholds || self.config.is_some() || self.reports.is_wanted();
         self.reports.check(self.json.json)?;
-        let is_judged = self.check_thresholds || self.config.is_some();
-        let limits = if is_judged || self.reports.is_wanted() {
-            Some(thresholds(self.config.as_deref(), &path)?)
-        } else {
-            None
+        let rules = match is_judged {
+            true => Some(in_force(self.config.as_deref(), &path)?),
+            false => None,
         };
         let store = location::open_as(&path, ui, &location::options("doctor"))?;
         let examined = Examination::of(&store)?;
-        let judgement = limits.map(|limits| judge(&limits, &examined));
-        let code = code(&examined, judgement.as_ref());
-        if let Some(judgement) = &judgement {
-            self.reports.deliver(&gate::Report::from(judgement), ui)?;
-            if self.reports.format.is_some() {
-                return Ok(code);
-            }
-        }
+        let judged = rules.map(|rules| judge(&rules, &store, &examined, &self.present));
+        let judged = judged.transpose()?;
         let report = Report {
             examined: &examined,
             path: ui::path(store.path()),
-            judgement: judgement.as_ref(),
+            judged: judged.as_ref(),
             width: ui.width(),
         };
-        match &judgement {
-            Some(judgement) => judgement.log_lines().iter().for_each(|line| ui.log(line)),
+        match &judged {
+            // The form has it all, and whoever reads it may take a log line for a part of it.
+            Some(_) if self.reports.format.is_some() => {}
+            Some(judged) => judged.log_lines().iter().for_each(|line| ui.log(line)),
             None => examined.problems.iter().for_each(|problem| {
                 ui.warn(
                     "The store needs attention",
@@ -94,20 +99,19 @@ impl Doctor {
                 )
             }),
         }
-        if self.json.json {
-            ui.json(&report.to_json())?;
-        } else {
-            ui.print(&report.to_text());
+        if let Some(judged) = &judged {
+            self.reports.deliver(&judged.report(), ui)?;
         }
-        Ok(code)
+        match (self.reports.format, self.json.json) {
+            (Some(_), _) => {}
+            (None, true) => ui.json(&report.to_json())?,
+            (None, false) => ui.print(&report.to_text()),
+        }
+        Ok(match code(&examined, judged.as_ref()) {
+            Code::Warned if self.warn_exit == 0 => Code::Done,
+            code => code,
+        })
     }
-}
-
-/// The verdict on what was looked at, now.
-pub(crate) fn judge(thresholds: &Thresholds, examined: &Examination) -> Judgement {
-    let mut judgement = thresholds.judge(&examined.view.transactions, &examined.problems);
-    judgement.checked_at = Some(format!("{:.0}", jiff::Timestamp::now()));
-    judgement
 }
 
 /// What the doctor looked at.
@@ -171,8 +175,8 @@ pub(crate) fn published(examined: &Examination) -> &'static str {
     }
 }
 
-fn code(examined: &Examination, judgement: Option<&Judgement>) -> Code {
-    match judgement.map(Judgement::verdict) {
+fn code(examined: &Examination, judged: Option<&Judged>) -> Code {
+    match judged.map(Judged::verdict) {
         Some(Verdict::Pass) => Code::Done,
         Some(Verdict::Fail) => Code::Failed,
         Some(Verdict::Warn) => Code::Warned,

@@ -1,15 +1,17 @@
 //! The doctor's report, as one JSON object or as text.
 
 use deespec::Health;
-use deespec::gate::{DetailVerdict, Judgement, Verdict};
+use deespec::gate::{self, DetailVerdict, Judgement, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::command::show::transactions;
+use crate::report;
 use crate::ui::{columns, count, printable};
 use crate::users;
 
 use super::histograms::{self, Histogram};
+use super::verdict::{Judged, Summary};
 use super::{Examination, published};
 
 /// Everything that the doctor says.
@@ -17,7 +19,7 @@ pub(crate) struct Report<'a> {
     pub(crate) examined: &'a Examination,
     /// The store's folder.
     pub(crate) path: String,
-    pub(crate) judgement: Option<&'a Judgement>,
+    pub(crate) judged: Option<&'a Judged>,
     /// How many characters a line of the terminal has; none where the text goes elsewhere.
     pub(crate) width: Option<usize>,
 }
@@ -30,7 +32,17 @@ pub(crate) struct Json<'a> {
     histograms: Vec<Histogram<'a>>,
     problems: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
-    thresholds: Option<&'a Judgement>,
+    thresholds: Option<Thresholds<'a>>,
+    /// What each rule of a `gate.toml` says, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<&'a gate::Report>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Thresholds<'a> {
+    Judged(&'a Judgement),
+    Rules(&'a Summary),
 }
 
 #[derive(Serialize)]
@@ -107,7 +119,14 @@ impl Report<'_> {
             },
             histograms: histograms::to_json(view),
             problems,
-            thresholds: self.judgement,
+            thresholds: self.judged.map(|judged| match judged {
+                Judged::Thresholds(judgement) => Thresholds::Judged(judgement),
+                Judged::Rules { summary, .. } => Thresholds::Rules(summary),
+            }),
+            gate: self.judged.and_then(|judged| match judged {
+                Judged::Thresholds(_) => None,
+                Judged::Rules { report, .. } => Some(report),
+            }),
         }
     }
 
@@ -181,9 +200,16 @@ impl Report<'_> {
         for problem in problems {
             text.push_str(&format!("  {}\n", printable(problem)));
         }
-        if let Some(judgement) = self.judgement {
-            text.push('\n');
-            text.push_str(&verdict(judgement));
+        match self.judged {
+            None => {}
+            Some(Judged::Thresholds(judgement)) => {
+                text.push('\n');
+                text.push_str(&verdict(judgement));
+            }
+            Some(Judged::Rules { report, .. }) => {
+                text.push('\n');
+                text.push_str(&report::text(report, self.width));
+            }
         }
         text
     }

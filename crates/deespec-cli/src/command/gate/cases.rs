@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::file;
 use crate::exit::Failure;
 use crate::files;
-use crate::ui::Ui;
+use crate::ui::{Ui, count};
 
 /// More are no cases that a person has written.
 const BYTES: u64 = 16 << 20;
@@ -59,8 +59,9 @@ enum Before {
 pub(super) fn read(path: &Path) -> Result<Vec<Case>, Failure> {
     const HINT: &str = "`deespec gate test --help` shows a case";
     let shown = path.display();
-    let text = files::read(path, BYTES)
-        .map_err(|error| Failure::new(format!("cannot read the cases in {shown}: {error}")))?;
+    let text = files::read(path, BYTES).map_err(|error| {
+        Failure::new(format!("cannot read the cases in {shown}: {error}")).hint(HINT)
+    })?;
     if text.len() as u64 > BYTES {
         let most = BYTES >> 20;
         return Err(Failure::new(format!(
@@ -123,9 +124,9 @@ impl Case {
                 for (metric, values) in metrics {
                     if values.len() != runs {
                         return Err(wrong(format!(
-                            "the history of {metric} has {} values and another {runs}; give as many for each \
+                            "the history of {metric} has {} and another {runs}; give as many for each \
                              metric, and nan where a run has measured nothing",
-                            values.len()
+                            count(values.len(), "value")
                         )));
                     }
                     let metric = spelled(metric).map_err(&wrong)?;

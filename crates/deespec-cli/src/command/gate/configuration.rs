@@ -20,6 +20,16 @@ pub(crate) enum InForce {
     Thresholds(Thresholds),
 }
 
+impl InForce {
+    /// The rules of a `gate.toml`; `None` where thresholds are in force.
+    pub(super) fn into_rules(self) -> Option<Rules> {
+        match self {
+            Self::Rules(rules) => Some(rules),
+            Self::Thresholds(_) => None,
+        }
+    }
+}
+
 /// The configuration as an argument.
 #[derive(Debug, Args)]
 pub(super) struct Given {

@@ -20,9 +20,10 @@ Examples:
   deespec gate lint
   deespec gate lint --rules ci/gate.toml --history gate-history.jsonl --json
 
-Finds what a file may say and nobody means: a rule that can never fire, fail that
-is looser than warn, a metric that nothing has ever counted, a mute of no rule or
-of the past. Metrics are judged where a store or a history says what is measured.
+Finds what a file may say and nobody means: a rule that can never fire, fail
+that is looser than warn, a metric that nothing has ever counted, a mute of no
+rule or of the past. Metrics are judged where a store or a history says what is
+measured; a rule with no_data = \"pass\" may wait for its own.
 
 Exit codes: 0 nothing found, 2 something found, 3 the rules cannot be read.";
 
@@ -41,7 +42,7 @@ pub(super) struct Lint {
     json: Json,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Linted<'a> {
     rules: usize,
     metrics_known: Option<usize>,
@@ -59,10 +60,12 @@ impl Lint {
                             .hint("`deespec init --gate` writes one; --rules names another file"),
                     );
                 };
-                ui.info(
-                    "Thresholds are no rules; the file is in order",
-                    vec![("file", path.display().to_string())],
-                );
+                let looked = vec![("file", path.display().to_string())];
+                if self.json.json {
+                    ui.json(&Linted::default())?;
+                } else {
+                    ui.info("Thresholds are no rules; the file is in order", looked);
+                }
                 return Ok(Code::Done);
             }
         };
@@ -89,7 +92,7 @@ impl Lint {
             None => "not judged: there is no store and no --history".to_owned(),
         };
         let looked = vec![
-            ("rules", count(rules.rules.len(), "rule")),
+            ("rules", rules.rules.len().to_string()),
             ("metrics", metrics),
         ];
         match findings.len() {

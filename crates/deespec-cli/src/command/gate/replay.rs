@@ -94,7 +94,12 @@ impl Replay {
                     .into_iter()
                     .map(|(run, rule, verdict, change)| {
                         let since = change.and_then(|place| history.runs.get(place));
-                        vec![run, rule, verdict, since.map_or(String::new(), |run| run.id.clone())]
+                        vec![
+                            run,
+                            rule,
+                            verdict,
+                            since.map_or(String::new(), |run| run.id.clone()),
+                        ]
                     })
                     .collect(),
             ));
@@ -115,8 +120,15 @@ impl Replay {
 /// How often each rule would have alarmed.
 fn summary(rules: &Rules, replayed: &[Replayed]) -> String {
     let row = |(index, rule): (usize, &deespec::gate::Rule)| {
-        let verdicts = || replayed.iter().filter_map(|run| run.rules.get(index)).map(|rule| rule.verdict);
-        let judged = verdicts().filter(|verdict| *verdict != Outcome::NoData).count();
+        let verdicts = || {
+            replayed
+                .iter()
+                .filter_map(|run| run.rules.get(index))
+                .map(|rule| rule.verdict)
+        };
+        let judged = verdicts()
+            .filter(|verdict| *verdict != Outcome::NoData)
+            .count();
         let of = |wanted| verdicts().filter(|verdict| *verdict == wanted).count();
         let alarms = of(Outcome::Warn) + of(Outcome::Fail);
         let rate = match judged {
@@ -142,9 +154,19 @@ fn summary(rules: &Rules, replayed: &[Replayed]) -> String {
 fn alarms(replayed: &[Replayed]) -> Vec<(String, String, String, Option<usize>)> {
     let of_run = |run: &Replayed| {
         let name = run.run.to_string();
-        let alarms = run.rules.iter().filter(|rule| matches!(rule.verdict, Outcome::Warn | Outcome::Fail));
+        let alarms = run
+            .rules
+            .iter()
+            .filter(|rule| matches!(rule.verdict, Outcome::Warn | Outcome::Fail));
         alarms
-            .map(|rule| (name.clone(), rule.id.clone(), rule.verdict.to_string(), rule.change_index))
+            .map(|rule| {
+                (
+                    name.clone(),
+                    rule.id.clone(),
+                    rule.verdict.to_string(),
+                    rule.change_index,
+                )
+            })
             .collect::<Vec<_>>()
     };
     replayed.iter().flat_map(of_run).collect()

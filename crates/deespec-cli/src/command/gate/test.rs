@@ -24,10 +24,10 @@ A case is a run, what came before it, and what each rule should say of it:
   history = { \"build_seconds.p90\" = [ 10.1, 9.8, 10.3, 9.9 ] }
   expect = { build-time = \"warn\", cas-conflicts = \"pass\" }
 
-The verdicts are pass, warn, fail, no_data and inconclusive. Each rule needs one in
-each case, so that no rule is left untested. In place of the table, history may be
-a list of numbers for whatever is judged, or the name of a history file beside the
-cases. Runs are an hour apart; nan was not measured.
+The verdicts are pass, warn, fail, no_data and inconclusive. Each rule needs one
+in each case, so that no rule is left untested. In place of the table, history
+may be a list of numbers for whatever is judged, or the name of a history file
+beside the cases. Runs are an hour apart; nan was not measured.
 
 Exit codes: 0 all hold, 1 a mismatch, 3 something cannot be read.";
 

@@ -79,8 +79,8 @@ impl History {
     ///
     /// Runs are in the order of their times, those of equal time in the order of the lines; a run without a time comes
     /// before all that have one. What several lines say of one run, which is one with the same name, branch and kind
-    /// of machine, is put together: of each value the later line counts, of the time the first one. A value that is
-    /// `null` was not measured.
+    /// of machine, is put together: of each value the later line counts, of the time the first one; a line without a
+    /// time is earlier than all that have one. A value that is `null` was not measured.
     ///
     /// A line that ends too early was left by a writer that was killed. It is passed over, and [`History::skipped`]
     /// says so.
@@ -97,8 +97,11 @@ impl History {
             ..Self::default()
         };
         let mut places: HashMap<(String, String, String), usize> = HashMap::new();
+        // Of each run its first line with a time, or else its first one.
+        let mut firsts: Vec<(bool, usize)> = Vec::new();
         let mut names = Names::default();
-        for line in lines {
+        for (index, line) in lines.into_iter().enumerate() {
+            let first = (line.at.is_some(), index);
             match line.said {
                 Said::Accepted(accepted) => history.accepted.push(accepted),
                 Said::Run(run) => {
@@ -106,12 +109,23 @@ impl History {
                     let key = (run.id.clone(), run.branch.clone(), run.host_class.clone());
                     let place = *places.entry(key).or_insert(history.runs.len());
                     match history.runs.get_mut(place) {
-                        Some(earlier) => earlier.add(run),
-                        None => history.runs.push(run),
+                        Some(earlier) => {
+                            if earlier.at.is_none() && run.at.is_some() {
+                                firsts[place] = first;
+                            }
+                            earlier.add(run);
+                        }
+                        None => {
+                            history.runs.push(run);
+                            firsts.push(first);
+                        }
                     }
                 }
             }
         }
+        let mut runs: Vec<_> = firsts.into_iter().zip(history.runs).collect();
+        runs.sort_by_key(|(first, _)| *first);
+        history.runs = runs.into_iter().map(|(_, run)| run).collect();
         Ok(history)
     }
 }

@@ -123,6 +123,22 @@ fn what_several_lines_say_of_one_run_is_put_together() {
 }
 
 #[test]
+fn a_line_without_a_time_adds_to_its_run_and_does_not_move_it() {
+    let untimed = |id| format!("{{\"run\":{id},\"values\":{{\"x\":3,\"y\":4}}}}\n");
+    let text = [
+        full("2", "2026-11-28T10:00:00Z", "{}"),
+        full("1", "2026-11-28T10:00:00Z", "{\"x\": 1}"),
+        untimed(1),
+        untimed(7),
+    ]
+    .concat();
+    let history = parse(&text);
+    assert_eq!(ids(&history), ["7", "2", "1"]);
+    let run = &history.runs[2];
+    assert_eq!((run.value("x"), run.value("y")), (Some(1.0), Some(4.0)));
+}
+
+#[test]
 fn a_metric_has_one_spelling() {
     let history = parse(&full(
         "1",

@@ -1,0 +1,203 @@
+//! `deespec gate explain`: everything that is known of one rule now.
+
+use clap::Args;
+use deespec::gate::{Explanation, Report};
+
+use super::configuration::{Given, InForce};
+use super::judging::{self, Present};
+use crate::args::{Cli, Json};
+use crate::command::doctor::Examination;
+use crate::exit::{Code, Failure};
+use crate::location;
+use crate::ui::{Ui, columns, printable};
+use crate::values;
+
+const AFTER_HELP: &str = "\
+Example:
+  deespec gate explain success-rate
+  deespec gate explain build-time --json
+
+It judges the store as `deespec doctor --check-thresholds` does, and tells of one
+rule what it was judged from: the runs before, what is normal, how likely as much
+is by chance, what kept it from judging, and what to do now.
+
+Exit codes: 0 done, whatever the rule says; 3 it could not be judged.";
+
+/// Explain what a rule says now, and why
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Explain {
+    /// The rule's id
+    rule: String,
+
+    #[command(flatten)]
+    given: Given,
+
+    #[command(flatten)]
+    present: Present,
+
+    #[command(flatten)]
+    json: Json,
+}
+
+impl Explain {
+    pub(super) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        // Before the store is touched: a gate without its configuration judges nothing.
+        let in_force = self.given.in_force(cli)?;
+        let store = location::open(cli, ui, "gate explain")?;
+        let examined = Examination::of(&store)?;
+        let report = match &in_force {
+            InForce::Rules(rules) => judging::judge(
+                rules,
+                &store,
+                &examined.view,
+                &self.present,
+                &examined.problems,
+            )?,
+            InForce::Thresholds(thresholds) => {
+                Report::from(&thresholds.judge(&examined.view.transactions, &examined.problems))
+            }
+        };
+        let Some(found) = report.rules.iter().find(|rule| rule.rule == self.rule) else {
+            let ids: Vec<&str> = report.rules.iter().map(|rule| rule.rule.as_str()).collect();
+            let hint = match ids.is_empty() {
+                true => "there are no rules".to_owned(),
+                false => format!("the rules are {}", ids.join(", ")),
+            };
+            return Err(Failure::new(format!("there is no rule {:?}", self.rule)).hint(hint));
+        };
+        if self.json.json {
+            ui.json(found)?;
+            return Ok(Code::Done);
+        }
+        ui.print(&to_text(found));
+        Ok(Code::Done)
+    }
+}
+
+/// The sentence first; then what it was judged from, a line each.
+fn to_text(found: &Explanation) -> String {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    let evidence = &found.evidence;
+    let mut verdict = found.verdict.to_string();
+    if found.effect.to_string() != verdict {
+        verdict += &format!(", which counts as {}", found.effect);
+    }
+    rows.push(("verdict", verdict));
+    rows.push(("metric", found.metric.clone()));
+    let unit = match found.unit.as_str() {
+        "" => String::new(),
+        unit => format!(" {unit}"),
+    };
+    let number = |value: f64| format!("{}{unit}", values::number(value));
+    let mut add = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
+    add("value", found.value.map(number));
+    add("limit", found.limit.map(number));
+    add("margin", found.margin.map(number));
+    add("judged from", evidence.n.map(|n| n.to_string()));
+    add(
+        "normal",
+        evidence.baseline.as_ref().map(|normal| {
+            let since = match normal.since.as_str() {
+                "" => String::new(),
+                since => format!(", since run {since}"),
+            };
+            let spread = values::number(100.0 * normal.spread);
+            format!(
+                "{}, give or take {spread} % ({}){since}",
+                number(normal.centre),
+                normal.model
+            )
+        }),
+    );
+    add(
+        "interval",
+        evidence
+            .interval
+            .map(|(low, high)| format!("{} to {}", number(low), number(high))),
+    );
+    add("p", evidence.p.map(values::number));
+    add("p, of all rules", evidence.p_adjusted.map(values::number));
+    add(
+        "effect",
+        evidence
+            .effect_percent
+            .map(|effect| format!("{effect:+.1} %")),
+    );
+    add(
+        "correlation",
+        evidence.lag_one.map(|r| format!("{r:.2} from run to run")),
+    );
+    add(
+        "slope",
+        evidence
+            .slope
+            .map(|slope| format!("{} a run", number(slope))),
+    );
+    add(
+        "level moved",
+        evidence.change.as_ref().map(|change| {
+            format!(
+                "from {} ({} runs) to {} ({} runs) at run {}",
+                number(change.before.mean),
+                change.before.n,
+                number(change.after.mean),
+                change.after.n,
+                change.run
+            )
+        }),
+    );
+    add(
+        "confirmed",
+        found.confirm.map(|confirm| {
+            format!(
+                "{} of the last {} runs, {} are needed",
+                confirm.seen, confirm.of, confirm.k
+            )
+        }),
+    );
+    for burn in &evidence.burn {
+        let rate = |rate: Option<f64>| rate.map_or("nothing".to_owned(), values::number);
+        add(
+            "burn rate",
+            Some(format!(
+                "{} in {} s, {} in {} s; {} is the limit",
+                rate(burn.long),
+                values::number(burn.long_seconds),
+                rate(burn.short),
+                values::number(burn.short_seconds),
+                values::number(burn.factor)
+            )),
+        );
+    }
+    add("kept by", found.guard.clone());
+    add(
+        "hidden by",
+        found
+            .hidden_by
+            .as_ref()
+            .map(|rule| format!("{rule}, which fails")),
+    );
+    let together = found.moved_together.join(", ");
+    add(
+        "moved together",
+        Some(together).filter(|text| !text.is_empty()),
+    );
+    add(
+        "muted",
+        found
+            .muted
+            .as_ref()
+            .map(|muted| format!("until {}: {}", muted.until, muted.reason)),
+    );
+    add("why", found.why.clone());
+    add("runbook", found.runbook.clone());
+    add("next step", found.next_step.clone());
+    add("rule", found.config_at.clone());
+    add("fingerprint", Some(found.fingerprint.clone()));
+    let rows = rows
+        .into_iter()
+        .map(|(name, value)| vec![name.to_owned(), printable(&value)]);
+    let table = columns(&[], &[], rows.collect());
+    format!("{}\n\n{table}", printable(&found.sentence))
+}
