@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use deespec::gate::statistics::changes::{self, changes};
 use deespec::gate::statistics::prediction::Prediction;
-use deespec::gate::statistics::shift::{self, newest};
+use deespec::gate::{History, Outcome, Replayed, Rules, Run};
 
 use crate::Result;
 use crate::score::Online;
@@ -14,10 +14,12 @@ use crate::score::Online;
 /// Runs before anything is judged.
 const LEAST: usize = 10;
 
-/// What a rule does of which nothing is said.
-pub(crate) const DEFAULT: (&str, Online) = ("DeeSpec shift, p 0.001, 5 %", |values| {
-    shifts(values, &shift::Limits::default())
-});
+/// The rules that `deespec init --gate` writes.
+const FRESH: &str = include_str!("../../../crates/deespec-cli/src/command/init/gate.toml");
+
+/// The one of them that finds most.
+pub(crate) const DEFAULT: (&str, Online) =
+    ("fresh gate.toml, shift", |values| fresh(values, &["shift"]));
 
 pub(crate) const ONLINE: &[(&str, Online)] = &[
     ("never an alarm", |values| vec![false; values.len()]),
@@ -34,12 +36,11 @@ pub(crate) const ONLINE: &[(&str, Online)] = &[
     }),
     ("2 of 3 beyond p 0.02, 5 %", two_of_three),
     DEFAULT,
-    ("DeeSpec shift, p 0.0005, 5 %", |values| {
-        let limits = shift::Limits {
-            p: 0.0005,
-            ..shift::Limits::default()
-        };
-        shifts(values, &limits)
+    ("fresh gate.toml, adaptive", |values| {
+        fresh(values, &["adaptive"])
+    }),
+    ("fresh gate.toml, all that learn", |values| {
+        fresh(values, &["adaptive", "shift", "trend"])
     }),
 ];
 
@@ -63,15 +64,24 @@ fn found(values: &[f64], p: f64) -> Vec<usize> {
         .collect()
 }
 
-/// An alarm at each run that confirms a shift; what comes after is held against what has been since.
-fn shifts(values: &[f64], limits: &shift::Limits) -> Vec<bool> {
-    let mut anchor = 0;
-    let mut judge = |runs: usize| {
-        let shift = newest(&values[anchor..runs], limits);
-        anchor += shift.map_or(0, |shift| shift.index);
-        shift.is_some()
+/// An alarm at each run that rules of these kinds, as a fresh `gate.toml` has them, warn of: as `deespec gate replay`
+/// says.
+fn fresh(values: &[f64], kinds: &[&str]) -> Vec<bool> {
+    let rules = Rules::parse(FRESH, Path::new("gate.toml"));
+    let mut rules = rules
+        .map(|rules| rules.concerning(None))
+        .unwrap_or_default();
+    rules.rules.retain(|rule| kinds.contains(&rule.kind.name()));
+    let run = |value: &f64| Run {
+        value: Some(*value),
+        ..Run::default()
     };
-    (1..=values.len()).map(&mut judge).collect()
+    let history = History {
+        runs: values.iter().map(run).collect(),
+        ..History::default()
+    };
+    let is_alarm = |run: &Replayed| matches!(run.verdict, Outcome::Warn | Outcome::Fail);
+    rules.replay(&history).iter().map(is_alarm).collect()
 }
 
 fn two_of_three(values: &[f64]) -> Vec<bool> {

@@ -13,6 +13,7 @@ use comfy_table::{Table, presets};
 mod detectors;
 mod score;
 mod series;
+mod speed;
 
 /// What goes wrong is told, and ends the run.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -76,6 +77,7 @@ fn run() -> Result<()> {
         };
     }
     say(&table.to_string());
+    say(&speed::told());
     Ok(())
 }
 

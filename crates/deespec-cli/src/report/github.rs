@@ -7,7 +7,7 @@
 use deespec::gate::{Explanation, Report, Verdict};
 
 use super::standing::{counted, worst_first};
-use super::words::{clipped, shown, tally};
+use super::words::{clipped, loud, shown, tally};
 use super::{Look, markdown, place};
 
 /// Annotations of a level, of which the last says how many more there are.
@@ -20,7 +20,7 @@ pub(super) const SUMMARY: usize = 1 << 20;
 
 pub(super) fn render(report: &Report, look: &Look) -> String {
     // Our own words only: a runner looks for commands in the middle of a line, too.
-    let mut text = format!("GATE {}  {}\n", report.verdict, tally(report));
+    let mut text = format!("GATE {}  {}\n", loud(report.verdict), tally(report));
     let counted = worst_first(&report.rules);
     for (level, effect) in [("error", Verdict::Fail), ("warning", Verdict::Warn)] {
         let rules = counted.iter().filter(|rule| rule.effect == effect);

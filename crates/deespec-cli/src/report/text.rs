@@ -1,9 +1,9 @@
 //! The report for a person, at a terminal or in a log: one line a rule, and below those that did not pass what to
 //! do about them.
 
-use deespec::gate::{Outcome, Report, Verdict};
+use deespec::gate::{Outcome, Report};
 
-use super::words::{clipped, details, shown, tally, value_and_limit, word};
+use super::words::{clipped, details, learns, loud, shown, tally, value_and_limit, word};
 use super::{Look, place};
 use crate::ui;
 
@@ -12,12 +12,10 @@ const ID: usize = 40;
 const INDENT: &str = "      ";
 
 pub(super) fn render(report: &Report, look: &Look) -> String {
-    let verdict = match report.verdict {
-        Verdict::Pass => "PASS",
-        Verdict::Warn => "WARN",
-        Verdict::Fail => "FAIL",
-    };
-    let head = vec![vec![format!("GATE {verdict}"), tally(report)]];
+    let head = vec![vec![
+        format!("GATE {}", loud(report.verdict)),
+        tally(report),
+    ]];
     let mut text = ui::indented("", head, look.width);
     let mut about = vec![match &look.config {
         Some(_) => format!("rules: {}", shown(place::file(look))),
@@ -29,10 +27,10 @@ pub(super) fn render(report: &Report, look: &Look) -> String {
             .as_deref()
             .map(|run| format!("run: {}", shown(run))),
     );
-    about.push(format!(
-        "history: {}",
-        ui::count(report.history_runs, "run")
-    ));
+    if report.history_runs > 0 || report.rules.iter().any(learns) {
+        let known = ui::count(report.history_runs, "run");
+        about.push(format!("history: {known}"));
+    }
     let about = vec![vec![about.join(", ")]];
     text.push_str(&ui::indented("", about, look.width));
     let rows = report.rules.iter().map(|rule| {

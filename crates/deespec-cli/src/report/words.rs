@@ -1,7 +1,7 @@
 //! Texts in a report: ids and sentences come from files that others wrote, so no format may take a part of them
 //! for its own marks.
 
-use deespec::gate::{Evidence, Explanation, Outcome, Report};
+use deespec::gate::{Evidence, Explanation, Outcome, Report, Verdict};
 
 use super::Look;
 use super::standing::{Standing, standing};
@@ -46,6 +46,20 @@ pub(super) fn word(rule: &Explanation) -> &'static str {
         Outcome::NoData => "no data",
         verdict => verdict.as_str(),
     }
+}
+
+/// The verdict on the whole, where it stands first.
+pub(super) fn loud(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "PASS",
+        Verdict::Warn => "WARN",
+        Verdict::Fail => "FAIL",
+    }
+}
+
+/// Whether a rule judges by earlier runs.
+pub(super) fn learns(rule: &Explanation) -> bool {
+    matches!(rule.kind, "adaptive" | "shift" | "trend")
 }
 
 /// How many rules say what: `1 fail, 2 warn, 9 pass`.
@@ -108,7 +122,6 @@ pub(super) fn details(rule: &Explanation, look: &Look) -> Vec<(&'static str, Str
 
 /// Whether the policy makes of a verdict what one would not expect.
 fn is_mapped(rule: &Explanation) -> bool {
-    use deespec::gate::Verdict;
     let expected = match rule.verdict {
         Outcome::Pass => Verdict::Pass,
         Outcome::Fail => Verdict::Fail,
@@ -128,7 +141,7 @@ fn evidence(rule: &Explanation) -> String {
         effect_percent,
         ..
     } = &rule.evidence;
-    let learns = matches!(rule.kind, "adaptive" | "shift" | "trend");
+    let learns = learns(rule);
     let mut told = Vec::new();
     if let Some(n) = n {
         let thing = if learns { "run" } else { "attempt" };

@@ -118,7 +118,7 @@ fn a_report_without_rules_says_so_in_every_form() {
         text(Format::Text),
         "GATE PASS  no rules\nrules: defaults, history: 40 runs\n"
     );
-    assert_eq!(text(Format::Github), "GATE pass  no rules\n");
+    assert_eq!(text(Format::Github), "GATE PASS  no rules\n");
     assert_eq!(text(Format::Tap), "TAP version 14\n1..0\n# gate pass\n");
     assert_eq!(text(Format::Markdown), "## Gate: pass\n\nno rules.\n");
     assert_eq!(

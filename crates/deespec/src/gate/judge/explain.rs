@@ -309,18 +309,16 @@ pub(in crate::gate) fn fingerprint(parts: &[&str]) -> String {
 }
 
 fn ratio(rule: &Rule, found: &Judged, share: f64) -> String {
-    let (what, all) = match (&rule.metric, rule.bad) {
-        (Metric::Share { good, bad }, Bad::Down) => (good.to_string(), format!("{good} and {bad}")),
-        (Metric::Share { good, bad }, Bad::Up) => (bad.to_string(), format!("{good} and {bad}")),
-        (one, _) => (one.to_string(), "all".to_owned()),
+    let what = match (&rule.metric, rule.bad) {
+        (Metric::Share { good, .. }, Bad::Down) => good.to_string(),
+        (Metric::Share { bad, .. }, Bad::Up) => bad.to_string(),
+        (one, _) => one.to_string(),
     };
-    let limit = found
-        .limit
-        .map(|limit| amount(limit, "ratio"))
-        .unwrap_or_default();
+    let limit = found.limit.map(|limit| amount(limit, "ratio"));
+    let limit = limit.unwrap_or_default();
     let (low, high) = found.interval.unwrap_or((0.0, 1.0));
     let shown = format!(
-        "{} of {} {all} are {what} (likely {} to {})",
+        "{what} is {} of {} (likely {} to {})",
         amount(share, "ratio"),
         found.n.unwrap_or_default(),
         amount(low, "ratio"),
@@ -333,7 +331,7 @@ fn ratio(rule: &Rule, found: &Judged, share: f64) -> String {
     match found.outcome {
         Outcome::Pass => format!("{shown}: within the limit {limit}."),
         Outcome::Inconclusive => {
-            format!("{shown}: perhaps {worse} {limit}, which so few cannot tell.")
+            format!("{shown}: perhaps {worse} the limit {limit}, which so few cannot tell.")
         }
         _ => format!("{shown}: surely {worse} the limit {limit}."),
     }

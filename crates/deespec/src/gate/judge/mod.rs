@@ -82,6 +82,7 @@ impl Rules {
             run: present,
             is_kept: true,
             happened: Some(&increments),
+            is_told: true,
             now,
         });
         let explaining = Explaining {
@@ -169,6 +170,7 @@ fn resumed<'a>(rules: &'a Rules, known: &[(usize, &Run)], accepted: &[Accepted])
             run,
             is_kept: true,
             happened: None,
+            is_told: false,
             now: 0.0,
         });
     }

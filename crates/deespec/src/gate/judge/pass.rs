@@ -47,6 +47,8 @@ pub(super) struct Judging<'a> {
     pub(super) is_kept: bool,
     /// What error budgets are judged from; `None` where only what is remembered matters.
     pub(super) happened: Option<&'a [&'a Run]>,
+    /// Whether somebody wants to read more than the outcome.
+    pub(super) is_told: bool,
     pub(super) now: f64,
 }
 
@@ -106,7 +108,7 @@ impl<'a> Pass<'a> {
             .iter()
             .enumerate()
             .map(|(index, rule)| match self.series_of[index] {
-                Some(series) => self.learned(rule, &self.series[series], self.moved[series]),
+                Some(series) => self.learned(rule, series, at.is_told),
                 None => Found::of(fixed(rule, at)),
             })
             .collect();
@@ -121,7 +123,8 @@ impl<'a> Pass<'a> {
         found.into_iter().map(|found| found.judged).collect()
     }
 
-    fn learned(&self, rule: &Rule, series: &Series, moved: Option<Changed>) -> Found {
+    fn learned(&self, rule: &Rule, index: usize, is_told: bool) -> Found {
+        let (series, moved) = (&self.series[index], self.moved[index]);
         if !series.is_newest() {
             return Found::of(Judged::missing(!series.is_empty()));
         }
@@ -129,7 +132,7 @@ impl<'a> Pass<'a> {
         let window = self.rules.policy.history.window;
         let mut found = match &rule.kind {
             Kind::Adaptive(kind) => {
-                let (judged, beyond) = adaptive::judge(kind, rule.bad, &since, window);
+                let (judged, beyond) = adaptive::judge(kind, rule.bad, &since, window, is_told);
                 Found {
                     place: beyond.first.map(|index| since.place(index)),
                     is_beyond: beyond.is_newest,
@@ -137,13 +140,7 @@ impl<'a> Pass<'a> {
                 }
             }
             Kind::Shift(kind) => {
-                let (judged, index) = shift::judge(kind, rule.bad, &since, window);
-                let better = match index {
-                    None if judged.outcome != Outcome::NoData => {
-                        shift::improvement(kind, rule.bad, &since, window)
-                    }
-                    _ => None,
-                };
+                let (judged, index, better) = shift::judge(kind, rule.bad, &since, window);
                 Found {
                     index,
                     better,
@@ -260,7 +257,7 @@ struct Found {
     judged: Judged,
     /// For a shift: where the level moved, as an index into what is known since the last move.
     index: Option<usize>,
-    better: Option<(usize, Changed)>,
+    better: Option<shift::Move>,
     /// For an adaptive rule: the place of the first run beyond, and whether the newest is.
     place: Option<usize>,
     is_beyond: bool,

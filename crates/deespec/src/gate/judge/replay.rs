@@ -174,6 +174,7 @@ impl Rules {
             run,
             is_kept,
             happened: Some(happened),
+            is_told: false,
             now: run.at.unwrap_or_default(),
         });
         let rules: Vec<ReplayedRule> = self
