@@ -2,7 +2,7 @@
 //! [`statistics`] of rules that learn.
 //!
 //! This room holds pure functions over counts that someone else has read. It may touch
-//! `crate::snapshot` for the counts and nothing else of the library: no file, no clock, no
+//! `crate::snapshot` for counts, views and documents, and nothing else of the library: no file, no clock, no
 //! printing. The caller reads the configuration file, says what time it is, and prints the
 //! log lines.
 //!

@@ -91,6 +91,14 @@ impl Suggest {
             .filter_map(|metric| Series::of(&history, metric))
             .collect();
         let (enough, few): (Vec<_>, Vec<_>) = all.iter().partition(|series| series.runs() >= RUNS);
+        if let (Some(metric), true) = (&given, all.is_empty()) {
+            let message = format!(
+                "no run in {} that ended well has the metric {metric}",
+                path.display()
+            );
+            return Err(Failure::new(message)
+                .hint("`deespec gate history show --json` shows what they have"));
+        }
         if enough.is_empty() {
             let most = few
                 .iter()
