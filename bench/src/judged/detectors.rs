@@ -50,6 +50,7 @@ pub(crate) const WHOLE: &[(&str, Whole)] = &[
     ("never a change", |_| Vec::new()),
     ("DeeSpec changes, p 0.01", |values| found(values, 0.01)),
     ("DeeSpec changes, p 0.001", |values| found(values, 0.001)),
+    ("DeeSpec changes, p 1e-4", |values| found(values, 1e-4)),
     ("DeeSpec changes, p 1e-6", |values| found(values, 1e-6)),
 ];
 
