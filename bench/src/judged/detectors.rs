@@ -117,20 +117,51 @@ fn deviation(values: &[f64]) -> f64 {
 const OTAVA: &str = "
 import json, sys
 from otava.analysis import compute_change_points
+
+def found(values, wanted):
+    points, _ = compute_change_points(values, window_len=50, max_pvalue=wanted['p'], min_magnitude=wanted['by'])
+    return [int(point.index) for point in points]
+
+def mean(values):
+    return sum(values) / len(values)
+
+# An alarm at each run that adds a change for the worse to those that were told before.
+def alarms(values, wanted):
+    told, raised = [], []
+    for runs in range(1, len(values) + 1):
+        known = values[:runs]
+        new = [at for at in (found(known, wanted) if runs > 10 else [])
+               if all(abs(at - other) > 3 for other in told) and mean(known[at:]) > mean(known[:at])]
+        told += new
+        raised.append(bool(new))
+    return raised
+
 wanted = json.load(sys.stdin)
-found, _ = compute_change_points(wanted['values'], window_len=50, max_pvalue=wanted['p'], min_magnitude=0.0)
-print(json.dumps([int(point.index) for point in found]))
+print(json.dumps([(alarms if wanted['online'] else found)(values, wanted) for values in wanted['series']]))
 ";
 
-/// The changes that Apache Otava finds.
+/// The changes that Apache Otava finds in a whole series.
 pub(crate) fn otava(python: &Path, values: &[f64], p: f64) -> Result<Vec<usize>> {
+    let wanted = serde_json::json!({"series": [values], "p": p, "by": 0.0, "online": false});
+    let found: Vec<Vec<usize>> = asked(python, &wanted)?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// At which runs Apache Otava would have told of a change for the worse of at least 5 %, asked anew at each run.
+pub(crate) fn otava_online(python: &Path, series: &[&[f64]], p: f64) -> Result<Vec<Vec<bool>>> {
+    asked(
+        python,
+        &serde_json::json!({"series": series, "p": p, "by": 0.05, "online": true}),
+    )
+}
+
+fn asked<T: serde::de::DeserializeOwned>(python: &Path, wanted: &serde_json::Value) -> Result<T> {
     let mut child = Command::new(python)
         .args(["-c", OTAVA])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let wanted = serde_json::json!({"values": values, "p": p});
     child
         .stdin
         .take()

@@ -6,7 +6,7 @@
 use super::adaptive;
 use super::judged::{Alarm, Changed, Guard, Judged};
 use super::series::Series;
-use super::values::{metric_value, terms};
+use super::values::metric_value;
 use super::{burn, limit, ratio, shift, trend};
 use crate::gate::history::Run;
 use crate::gate::report::Outcome;
@@ -322,7 +322,6 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
 }
 
 fn was_seen(metric: &Metric, runs: &[&Run]) -> bool {
-    let terms = terms(metric);
-    let is_in = |run: &&Run| terms.iter().any(|term| run.value(term.text()).is_some());
+    let is_in = |run: &&Run| metric.terms().any(|term| run.value(term.text()).is_some());
     runs.iter().any(is_in)
 }

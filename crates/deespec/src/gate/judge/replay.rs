@@ -6,7 +6,6 @@ use std::fmt;
 use serde::Serialize;
 
 use super::pass::{Judging, Pass};
-use super::values::terms;
 use super::{accept, beginning, resumed};
 use crate::gate::history::{History, Run};
 use crate::gate::report::Outcome;
@@ -207,7 +206,7 @@ impl Rules {
     /// can be judged by.
     pub fn concerning(&self, metric: Option<&str>) -> Self {
         let concerns = |rule: &&Rule| match metric {
-            Some(metric) => terms(&rule.metric).iter().any(|term| term.text() == metric),
+            Some(metric) => rule.metric.terms().any(|term| term.text() == metric),
             None => rule.kind.is_learned(),
         };
         Self {

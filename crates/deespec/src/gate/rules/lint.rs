@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Adaptive, Burn, Kind, Metric, Ratio, Rule, Rules, Shift, Term, Trend};
+use super::{Adaptive, Burn, Kind, Ratio, Rule, Rules, Shift, Term, Trend};
 use crate::gate::Verdict;
 use crate::gate::statistics::shift::{self, Bad};
 use crate::gate::statistics::trend::mann_kendall;
@@ -106,7 +106,7 @@ impl Rules {
             let mut add = |check, sentence| {
                 found.push(self.finding(rule.line, Some(&rule.id), check, sentence));
             };
-            for term in terms(&rule.metric) {
+            for term in rule.metric.terms() {
                 if let Some(sentence) = known.and_then(|known| unknown(rule, term, known)) {
                     add(LintCheck::UnknownMetric, sentence);
                 }
@@ -161,13 +161,6 @@ impl Rules {
             check,
             sentence,
         }
-    }
-}
-
-fn terms(metric: &Metric) -> Vec<&Term> {
-    match metric {
-        Metric::One(term) => vec![term],
-        Metric::Share { good, bad } => vec![good, bad],
     }
 }
 
