@@ -10,7 +10,7 @@ use super::values::metric_value;
 use super::{burn, limit, ratio, shift, trend};
 use crate::gate::history::Run;
 use crate::gate::report::Outcome;
-use crate::gate::rules::{Kind, Metric, Rule, Rules};
+use crate::gate::rules::{Kind, Metric, Rule, Rules, Term};
 use crate::gate::statistics::multiplicity::holm;
 
 /// So many clean runs end an incident.
@@ -288,8 +288,7 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
             None => Judged::missing(was_seen(metric, happened)),
         },
         (Kind::Ratio(kind), Metric::Share { good, bad }) => {
-            let value = |term| at.run.value(term);
-            match (value(good.text()), value(bad.text())) {
+            match (counted(at.run, good), counted(at.run, bad)) {
                 (None, None) => Judged::missing(was_seen(&rule.metric, happened)),
                 // A counter that was never counted has no series: it is 0.
                 (good, bad) => ratio::judge(
@@ -301,8 +300,8 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
             }
         }
         (Kind::Burn(kind), Metric::Share { good, bad }) => {
-            let counted = |run: &&Run| {
-                let (good, bad) = (run.value(good.text()), run.value(bad.text()));
+            let counts = |run: &&Run| {
+                let (good, bad) = (counted(run, good), counted(run, bad));
                 let is_counted = good.is_some() || bad.is_some();
                 is_counted.then(|| burn::Happened {
                     at: run.at.unwrap_or(at.now),
@@ -310,7 +309,7 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
                     bad: bad.unwrap_or_default(),
                 })
             };
-            let happened: Vec<burn::Happened> = happened.iter().filter_map(counted).collect();
+            let happened: Vec<burn::Happened> = happened.iter().filter_map(counts).collect();
             match happened.is_empty() {
                 true => Judged::missing(false),
                 false => burn::judge(kind, &happened, at.now),
@@ -319,6 +318,11 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
         // A file cannot say so; who builds rules by hand gets no verdict, and no panic.
         _ => Judged::kept(Outcome::NoData, None, Guard::NotACount),
     }
+}
+
+/// A count by its own name: a value without a name is never one of two.
+fn counted(run: &Run, term: &Term) -> Option<f64> {
+    run.values.get(term.text()).copied()
 }
 
 fn was_seen(metric: &Metric, runs: &[&Run]) -> bool {
