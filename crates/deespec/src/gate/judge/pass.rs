@@ -17,7 +17,7 @@ use crate::gate::statistics::multiplicity::holm;
 const CLEAN: usize = 2;
 
 /// What is remembered from run to run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pass<'a> {
     rules: &'a Rules,
     /// One for each metric that rules learn of.
@@ -43,8 +43,6 @@ struct Incident {
 pub(super) struct Judging<'a> {
     pub(super) place: usize,
     pub(super) run: &'a Run,
-    /// Whether later runs are compared with it.
-    pub(super) is_kept: bool,
     /// What error budgets are judged from; `None` where only what is remembered matters.
     pub(super) happened: Option<&'a [&'a Run]>,
     /// Whether somebody wants to read more than the outcome.
@@ -117,9 +115,6 @@ impl<'a> Pass<'a> {
             self.remember(index, found);
         }
         self.begin_new_levels(&found);
-        if !at.is_kept {
-            self.series.iter_mut().for_each(Series::pop);
-        }
         found.into_iter().map(|found| found.judged).collect()
     }
 
@@ -301,10 +296,17 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
         }
         (Kind::Burn(kind), Metric::Share { good, bad }) => {
             let counts = |run: &&Run| {
-                let (good, bad) = (counted(run, good), counted(run, bad));
+                let is_count = |count: &f64| *count >= 0.0 && count.is_finite();
+                let (good, bad) = (
+                    counted(run, good).filter(is_count),
+                    counted(run, bad).filter(is_count),
+                );
+                // Nobody knows in which window a run without a time was; the present one is now.
+                let is_present = std::ptr::eq(*run, at.run);
+                let time = run.at.or(is_present.then_some(at.now))?;
                 let is_counted = good.is_some() || bad.is_some();
                 is_counted.then(|| burn::Happened {
-                    at: run.at.unwrap_or(at.now),
+                    at: time,
                     good: good.unwrap_or_default(),
                     bad: bad.unwrap_or_default(),
                 })
