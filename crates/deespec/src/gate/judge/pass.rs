@@ -296,7 +296,7 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
         }
         (Kind::Burn(kind), Metric::Share { good, bad }) => {
             let counts = |run: &&Run| {
-                let is_count = |count: &f64| *count >= 0.0 && count.is_finite();
+                let is_count = |count: &f64| (0.0..2f64.powi(63)).contains(count);
                 let (good, bad) = (
                     counted(run, good).filter(is_count),
                     counted(run, bad).filter(is_count),

@@ -22,9 +22,9 @@ fn value() -> impl Strategy<Value = Option<f64>> {
 fn a_run(index: usize, value: Option<f64>, mark: u8) -> Run {
     Run {
         id: format!("r{index}"),
-        at: (mark % 3 > 0).then(|| 1000.0 * index as f64 - 5000.0 * f64::from(mark % 7)),
-        branch: if mark % 11 == 0 { "other" } else { "" }.to_owned(),
-        status: if mark % 13 == 0 {
+        at: (!mark.is_multiple_of(3)).then(|| 1000.0 * index as f64 - 5000.0 * f64::from(mark % 7)),
+        branch: if mark.is_multiple_of(11) { "other" } else { "" }.to_owned(),
+        status: if mark.is_multiple_of(13) {
             Status::Fail
         } else {
             Status::Pass
