@@ -82,6 +82,16 @@ impl Doctor {
         let examined = Examination::of(&store)?;
         let judged = rules.map(|rules| judge(&rules, &store, &examined, &self.present));
         let judged = judged.transpose()?;
+        let code = match code(&examined, judged.as_ref()) {
+            Code::Warned if self.warn_exit == 0 => Code::Done,
+            code => code,
+        };
+        if let Some(judged) = &judged {
+            self.reports.deliver(&judged.report(), ui)?;
+            if self.reports.format.is_some() {
+                return Ok(code);
+            }
+        }
         let report = Report {
             examined: &examined,
             path: ui::path(store.path()),
@@ -89,8 +99,6 @@ impl Doctor {
             width: ui.width(),
         };
         match &judged {
-            // The form has it all, and whoever reads it may take a log line for a part of it.
-            Some(_) if self.reports.format.is_some() => {}
             Some(judged) => judged.log_lines().iter().for_each(|line| ui.log(line)),
             None => examined.problems.iter().for_each(|problem| {
                 ui.warn(
@@ -99,18 +107,12 @@ impl Doctor {
                 )
             }),
         }
-        if let Some(judged) = &judged {
-            self.reports.deliver(&judged.report(), ui)?;
+        if self.json.json {
+            ui.json(&report.to_json())?;
+        } else {
+            ui.print(&report.to_text());
         }
-        match (self.reports.format, self.json.json) {
-            (Some(_), _) => {}
-            (None, true) => ui.json(&report.to_json())?,
-            (None, false) => ui.print(&report.to_text()),
-        }
-        Ok(match code(&examined, judged.as_ref()) {
-            Code::Warned if self.warn_exit == 0 => Code::Done,
-            code => code,
-        })
+        Ok(code)
     }
 }
 
