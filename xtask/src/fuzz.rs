@@ -28,6 +28,7 @@ const DICTIONARIES: &[(&str, &str)] = &[
     ("text", "text"),
     ("accept", "accept"),
     ("gate_rules", "rules"),
+    ("gate_history", "json"),
 ];
 
 struct Plan {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use deespec::gate::statistics::changes::{self, changes};
 use deespec::gate::statistics::prediction::Prediction;
-use deespec::gate::statistics::shift::{self, newest};
+use deespec::gate::{History, Outcome, Replayed, Rules, Run};
 
 use crate::Result;
 use crate::score::Online;
@@ -14,10 +14,12 @@ use crate::score::Online;
 /// Runs before anything is judged.
 const LEAST: usize = 10;
 
-/// What a rule does of which nothing is said.
-pub(crate) const DEFAULT: (&str, Online) = ("DeeSpec shift, p 0.001, 5 %", |values| {
-    shifts(values, &shift::Limits::default())
-});
+/// The rules that `deespec init --gate` writes.
+const FRESH: &str = include_str!("../../../crates/deespec-cli/src/command/init/gate.toml");
+
+/// The one of them that finds most.
+pub(crate) const DEFAULT: (&str, Online) =
+    ("fresh gate.toml, shift", |values| fresh(values, &["shift"]));
 
 pub(crate) const ONLINE: &[(&str, Online)] = &[
     ("never an alarm", |values| vec![false; values.len()]),
@@ -34,12 +36,11 @@ pub(crate) const ONLINE: &[(&str, Online)] = &[
     }),
     ("2 of 3 beyond p 0.02, 5 %", two_of_three),
     DEFAULT,
-    ("DeeSpec shift, p 0.0005, 5 %", |values| {
-        let limits = shift::Limits {
-            p: 0.0005,
-            ..shift::Limits::default()
-        };
-        shifts(values, &limits)
+    ("fresh gate.toml, adaptive", |values| {
+        fresh(values, &["adaptive"])
+    }),
+    ("fresh gate.toml, all that learn", |values| {
+        fresh(values, &["adaptive", "shift", "trend"])
     }),
 ];
 
@@ -49,6 +50,7 @@ pub(crate) const WHOLE: &[(&str, Whole)] = &[
     ("never a change", |_| Vec::new()),
     ("DeeSpec changes, p 0.01", |values| found(values, 0.01)),
     ("DeeSpec changes, p 0.001", |values| found(values, 0.001)),
+    ("DeeSpec changes, p 1e-4", |values| found(values, 1e-4)),
     ("DeeSpec changes, p 1e-6", |values| found(values, 1e-6)),
 ];
 
@@ -63,15 +65,24 @@ fn found(values: &[f64], p: f64) -> Vec<usize> {
         .collect()
 }
 
-/// An alarm at each run that confirms a shift; what comes after is held against what has been since.
-fn shifts(values: &[f64], limits: &shift::Limits) -> Vec<bool> {
-    let mut anchor = 0;
-    let mut judge = |runs: usize| {
-        let shift = newest(&values[anchor..runs], limits);
-        anchor += shift.map_or(0, |shift| shift.index);
-        shift.is_some()
+/// An alarm at each run that rules of these kinds, as a fresh `gate.toml` has them, warn of: as `deespec gate replay`
+/// says.
+fn fresh(values: &[f64], kinds: &[&str]) -> Vec<bool> {
+    let rules = Rules::parse(FRESH, Path::new("gate.toml"));
+    let mut rules = rules
+        .map(|rules| rules.concerning(None))
+        .unwrap_or_default();
+    rules.rules.retain(|rule| kinds.contains(&rule.kind.name()));
+    let run = |value: &f64| Run {
+        value: Some(*value),
+        ..Run::default()
     };
-    (1..=values.len()).map(&mut judge).collect()
+    let history = History {
+        runs: values.iter().map(run).collect(),
+        ..History::default()
+    };
+    let is_alarm = |run: &Replayed| matches!(run.verdict, Outcome::Warn | Outcome::Fail);
+    rules.replay(&history).iter().map(is_alarm).collect()
 }
 
 fn two_of_three(values: &[f64]) -> Vec<bool> {
@@ -106,20 +117,51 @@ fn deviation(values: &[f64]) -> f64 {
 const OTAVA: &str = "
 import json, sys
 from otava.analysis import compute_change_points
+
+def found(values, wanted):
+    points, _ = compute_change_points(values, window_len=50, max_pvalue=wanted['p'], min_magnitude=wanted['by'])
+    return [int(point.index) for point in points]
+
+def mean(values):
+    return sum(values) / len(values)
+
+# An alarm at each run that adds a change for the worse to those that were told before.
+def alarms(values, wanted):
+    told, raised = [], []
+    for runs in range(1, len(values) + 1):
+        known = values[:runs]
+        new = [at for at in (found(known, wanted) if runs > 10 else [])
+               if all(abs(at - other) > 3 for other in told) and mean(known[at:]) > mean(known[:at])]
+        told += new
+        raised.append(bool(new))
+    return raised
+
 wanted = json.load(sys.stdin)
-found, _ = compute_change_points(wanted['values'], window_len=50, max_pvalue=wanted['p'], min_magnitude=0.0)
-print(json.dumps([int(point.index) for point in found]))
+print(json.dumps([(alarms if wanted['online'] else found)(values, wanted) for values in wanted['series']]))
 ";
 
-/// The changes that Apache Otava finds.
+/// The changes that Apache Otava finds in a whole series.
 pub(crate) fn otava(python: &Path, values: &[f64], p: f64) -> Result<Vec<usize>> {
+    let wanted = serde_json::json!({"series": [values], "p": p, "by": 0.0, "online": false});
+    let found: Vec<Vec<usize>> = asked(python, &wanted)?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// At which runs Apache Otava would have told of a change for the worse of at least 5 %, asked anew at each run.
+pub(crate) fn otava_online(python: &Path, series: &[&[f64]], p: f64) -> Result<Vec<Vec<bool>>> {
+    asked(
+        python,
+        &serde_json::json!({"series": series, "p": p, "by": 0.05, "online": true}),
+    )
+}
+
+fn asked<T: serde::de::DeserializeOwned>(python: &Path, wanted: &serde_json::Value) -> Result<T> {
     let mut child = Command::new(python)
         .args(["-c", OTAVA])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let wanted = serde_json::json!({"values": values, "p": p});
     child
         .stdin
         .take()

@@ -13,6 +13,7 @@ use comfy_table::{Table, presets};
 mod detectors;
 mod score;
 mod series;
+mod speed;
 
 /// What goes wrong is told, and ends the run.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -43,6 +44,17 @@ fn run() -> Result<()> {
     ]);
     for (name, detector) in detectors::ONLINE {
         table.add_row(row(name, &score::online(&labelled, *detector)));
+    }
+    if let Some(python) = &python {
+        let values: Vec<&[f64]> = labelled.iter().map(|one| one.values.as_slice()).collect();
+        for p in [0.001, 1e-6] {
+            let raised = detectors::otava_online(python, &values, p)?;
+            let scored = score::raised(labelled.iter().zip(raised));
+            table.add_row(row(
+                &format!("Apache Otava at each run, p {p}, 5 %"),
+                &scored,
+            ));
+        }
     }
     let kinds: BTreeSet<&str> = labelled.iter().map(|one| one.kind.as_str()).collect();
     for kind in kinds {
@@ -76,6 +88,7 @@ fn run() -> Result<()> {
         };
     }
     say(&table.to_string());
+    say(&speed::told());
     Ok(())
 }
 

@@ -23,9 +23,13 @@ pub(crate) fn online<'a>(
     all: impl IntoIterator<Item = &'a Labelled>,
     detector: Online,
 ) -> OnlineScore {
+    raised(all.into_iter().map(|one| (one, detector(&one.values))))
+}
+
+/// Of alarms that are known already.
+pub(crate) fn raised<'a>(all: impl IntoIterator<Item = (&'a Labelled, Vec<bool>)>) -> OnlineScore {
     let (mut alarms, mut runs, mut delays, mut shifts) = (0, 0, Vec::new(), 0);
-    for one in all {
-        let raised = detector(&one.values);
+    for (one, raised) in all {
         let quiet = one.shift_at.unwrap_or(raised.len());
         runs += quiet;
         alarms += raised[..quiet].iter().filter(|alarm| **alarm).count();

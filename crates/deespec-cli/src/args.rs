@@ -22,8 +22,8 @@ Words:
   store  the folder with the counts: --store, else DEESPEC_STORE, else var/ in
          the nearest .deespec/ upward, else a new one here
   epoch  what is counted from one `deespec rotate` to the next
-  gate   judges the counts by thresholds: --config, else DEESPEC_CONFIG, else
-         thresholds.json beside the store, else the defaults
+  gate   judges the counts by rules: --config, else DEESPEC_CONFIG, else
+         gate.toml or thresholds.json beside the store, else default thresholds
 
 Example:
   deespec inc builds_total -l branch=main

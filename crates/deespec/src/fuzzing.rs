@@ -30,6 +30,8 @@ pub const TARGETS: &[Target] = &[
     ("accept", accept),
     #[cfg(feature = "gate")]
     ("gate_rules", gate_rules),
+    #[cfg(feature = "gate")]
+    ("gate_history", gate_history),
 ];
 
 /// Calls the target of this name.
@@ -222,6 +224,35 @@ fn check_view(view: &View) {
             snapshot::exposed(std::str::from_utf8(&text).expect("a text"));
         }
     }
+}
+
+/// A history of runs: what is read can be written and read again, and merging it with itself changes nothing.
+#[cfg(feature = "gate")]
+fn gate_history(input: &[u8]) {
+    use crate::gate::{History, merge};
+
+    let text = String::from_utf8_lossy(input);
+    let path = Path::new("input");
+    let history = match History::parse(&text, path) {
+        Ok(history) => history,
+        Err(error) => {
+            let told = error.to_string();
+            assert!(told.starts_with("input:"));
+            return;
+        }
+    };
+    assert!(history.runs.iter().all(|run| {
+        let mut numbers = run.values.values().copied().chain(run.value).chain(run.at);
+        numbers.all(f64::is_finite)
+    }));
+    let runs = history.runs.iter().map(crate::gate::Run::to_line);
+    let accepted = history.accepted.iter().map(crate::gate::Accepted::to_line);
+    let lines: String = runs.chain(accepted).collect();
+    let again = History::parse(&lines, path).expect("what was written");
+    assert_eq!(again.runs, history.runs);
+    assert_eq!(again.accepted, history.accepted);
+    let once = merge(&[(&*text, path)]).expect("what was read");
+    assert_eq!(merge(&[(&*text, path), (&*once, path)]).as_ref(), Ok(&once));
 }
 
 #[cfg(test)]

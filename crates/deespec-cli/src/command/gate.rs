@@ -13,6 +13,7 @@ mod replay;
 mod rules;
 mod shifts;
 mod snapshots;
+mod suggest;
 mod test;
 
 use clap::{Args, Subcommand};
@@ -49,6 +50,7 @@ enum Action {
     History(history::History),
     Replay(replay::Replay),
     Shifts(shifts::Shifts),
+    Suggest(suggest::Suggest),
     Accept(accept::Accept),
 }
 
@@ -63,6 +65,7 @@ impl Gate {
             Action::History(command) => command.run(cli, ui),
             Action::Replay(command) => command.run(cli, ui),
             Action::Shifts(command) => command.run(ui),
+            Action::Suggest(command) => command.run(cli, ui),
             Action::Accept(command) => command.run(cli, ui),
         }
     }

@@ -152,7 +152,7 @@ fn evidence(rule: &Explanation) -> String {
     }
     if let Some((lower, upper)) = interval {
         let [lower, upper] = [lower, upper].map(|bound| values::about(*bound, &rule.unit));
-        let word = if learns { "expected" } else { "surely" };
+        let word = if learns { "expected" } else { "likely" };
         told.push(format!("{word} {lower} to {upper}"));
     }
     if let Some(p) = p_adjusted.or(*p) {

@@ -6,9 +6,11 @@ import * as format from "./format.js";
 const WORDS = { pass: "Pass", warn: "Warn", fail: "Fail", disabled: "Off" };
 
 /** How much of its limit a rule has used up; `null` where that says nothing. */
-function used({ check, value, limit }) {
+function used({ check, kind, value, limit, margin }) {
   if (!Number.isFinite(value) || !Number.isFinite(limit) || limit <= 0) return null;
-  return check === "success_rate" ? Math.min(1, (100 - value) / Math.max(100 - limit, 1e-9)) : Math.min(1, value / limit);
+  // A share that must be large has used up what is missing to the whole. Thresholds have it in percent.
+  const whole = check === "success_rate" ? 100 : kind === "ratio" && margin === value - limit ? 1 : null;
+  return Math.min(1, whole === null ? value / limit : (whole - value) / Math.max(whole - limit, 1e-9));
 }
 
 function reason(rule) {

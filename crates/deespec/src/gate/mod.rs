@@ -1,10 +1,9 @@
-//! The static gate: limits on the four transaction counters, and the verdict on them; and, with the feature `gate`, the
-//! [`statistics`] of rules that learn.
+//! The gate: may this pass? Limits on the four transaction counters ([`Thresholds`]); and, with the feature `gate`, `Rules` of
+//! a `gate.toml`, which know how sure they can be, learn from a `History` of runs, and say why in a `Report`.
 //!
-//! This room holds pure functions over counts that someone else has read. It may touch
-//! `crate::snapshot` for the counts and nothing else of the library: no file, no clock, no
-//! printing. The caller reads the configuration file, says what time it is, and prints the
-//! log lines.
+//! This room holds pure functions over what someone else has read. It may touch `crate::snapshot` for counts, views and
+//! documents, and nothing else of the library: no file, no clock, no printing. The caller reads files, says what
+//! time it is, and prints.
 //!
 //! # Example
 //!

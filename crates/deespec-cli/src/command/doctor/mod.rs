@@ -88,6 +88,7 @@ impl Doctor {
         };
         if let Some(judged) = &judged {
             self.reports.deliver(&judged.report(), ui)?;
+            // The form has it all, and whoever reads it may take a log line for a part of it.
             if self.reports.format.is_some() {
                 return Ok(code);
             }

@@ -38,8 +38,11 @@ struct Config {
 #[derive(Serialize)]
 struct Detail {
     check: String,
+    kind: &'static str,
     value: Option<f64>,
     limit: Option<f64>,
+    /// How far the value is within the limit; negative beyond it.
+    margin: Option<f64>,
     verdict: Outcome,
     message: String,
 }
@@ -78,8 +81,10 @@ fn by_rules(
     };
     let detail = |rule: &Explanation| Detail {
         check: rule.rule.clone(),
+        kind: rule.kind,
         value: rule.value,
         limit: rule.limit,
+        margin: rule.margin,
         verdict: rule.verdict,
         message: rule.sentence.clone(),
     };

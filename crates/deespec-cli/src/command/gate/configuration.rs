@@ -20,16 +20,6 @@ pub(crate) enum InForce {
     Thresholds(Thresholds),
 }
 
-impl InForce {
-    /// The rules of a `gate.toml`; `None` where thresholds are in force.
-    pub(super) fn into_rules(self) -> Option<Rules> {
-        match self {
-            Self::Rules(rules) => Some(rules),
-            Self::Thresholds(_) => None,
-        }
-    }
-}
-
 /// The configuration as an argument.
 #[derive(Debug, Args)]
 pub(super) struct Given {
@@ -63,14 +53,18 @@ pub(crate) fn in_force(given: Option<&Path>, store: &Path) -> Result<InForce, Fa
     };
     let is_json = path.extension().is_some_and(|kind| kind == "json");
     if is_json {
-        let text = read(&path, Thresholds::MAX_BYTES, "--thresholds")?;
+        let text = read(
+            &path,
+            Thresholds::MAX_BYTES,
+            "--thresholds` writes one with the defaults",
+        )?;
         let thresholds = Thresholds::parse(&text, &path).map_err(|error| {
             Failure::new(error.to_string())
                 .hint("`deespec init --thresholds` writes a file with all keys and their defaults")
         })?;
         return Ok(InForce::Thresholds(thresholds));
     }
-    let text = read(&path, Rules::MAX_BYTES, "--gate")?;
+    let text = read(&path, Rules::MAX_BYTES, "--gate` writes one to begin with")?;
     let rules = Rules::parse(&text, &path).map_err(|error| {
         Failure::new(error.to_string())
             .hint("`deespec init --gate` writes a file with an example of each kind of rule")
@@ -87,12 +81,12 @@ fn is_there(path: &Path) -> bool {
 fn read(path: &Path, most: usize, writes_one: &str) -> Result<String, Failure> {
     files::read(path, most as u64).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Failure::new(format!("{} does not exist", path.display())).hint(
-            format!("--rules or DEESPEC_CONFIG names it; `deespec init {writes_one}` writes one"),
+            format!("--config or DEESPEC_CONFIG names it; `deespec init {writes_one}"),
         ),
         _ => Failure::new(format!(
-            "cannot read the rules in {}: {error}",
+            "cannot read the configuration in {}: {error}",
             path.display()
         ))
-        .hint("--rules or DEESPEC_CONFIG must name a file that this user may read"),
+        .hint("--config or DEESPEC_CONFIG must name a file that this user may read"),
     })
 }

@@ -87,9 +87,11 @@ fn to_text(found: &Explanation) -> String {
     rows.push(("metric", found.metric.clone()));
     let unit = match found.unit.as_str() {
         "" => String::new(),
+        "ratio" => " %".to_owned(),
         unit => format!(" {unit}"),
     };
-    let number = |value: f64| format!("{}{unit}", values::number(value));
+    let scale = if found.unit == "ratio" { 100.0 } else { 1.0 };
+    let number = |value: f64| format!("{}{unit}", few(scale * value));
     let mut add = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
     add("value", found.value.map(number));
     add("limit", found.limit.map(number));
@@ -102,7 +104,7 @@ fn to_text(found: &Explanation) -> String {
                 "" => String::new(),
                 since => format!(", since run {since}"),
             };
-            let spread = values::number(100.0 * normal.spread);
+            let spread = few(100.0 * normal.spread);
             format!(
                 "{}, give or take {spread} % ({}){since}",
                 number(normal.centre),
@@ -116,8 +118,8 @@ fn to_text(found: &Explanation) -> String {
             .interval
             .map(|(low, high)| format!("{} to {}", number(low), number(high))),
     );
-    add("p", evidence.p.map(values::number));
-    add("p, of all rules", evidence.p_adjusted.map(values::number));
+    add("p", evidence.p.map(few));
+    add("p, of all rules", evidence.p_adjusted.map(few));
     add(
         "effect",
         evidence
@@ -157,16 +159,16 @@ fn to_text(found: &Explanation) -> String {
         }),
     );
     for burn in &evidence.burn {
-        let rate = |rate: Option<f64>| rate.map_or("nothing".to_owned(), values::number);
+        let rate = |rate: Option<f64>| rate.map_or("nothing".to_owned(), few);
         add(
             "burn rate",
             Some(format!(
                 "{} in {} s, {} in {} s; {} is the limit",
                 rate(burn.long),
-                values::number(burn.long_seconds),
+                few(burn.long_seconds),
                 rate(burn.short),
-                values::number(burn.short_seconds),
-                values::number(burn.factor)
+                few(burn.short_seconds),
+                few(burn.factor)
             )),
         );
     }
@@ -200,4 +202,10 @@ fn to_text(found: &Explanation) -> String {
         .map(|(name, value)| vec![name.to_owned(), printable(&value)]);
     let table = columns(&[], &[], rows.collect());
     format!("{}\n\n{table}", printable(&found.sentence))
+}
+
+/// Six digits that matter: what is compared by eye needs no more.
+fn few(value: f64) -> String {
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    values::number(rounded)
 }

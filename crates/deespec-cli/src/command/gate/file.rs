@@ -1,4 +1,4 @@
-//! Where the history of runs and the rules lie, reading them, and what a command says of which run.
+//! Where the history of runs lies, reading and writing it, and what a command says of which run.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -84,7 +84,12 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
             "cannot read the history in {}: {error}",
             path.display()
         ));
-        failure.hint("--history must name a file with a line of JSON for each run")
+        failure.hint(match error.kind() {
+            ErrorKind::NotFound => {
+                "`deespec gate record` begins one, and --history names another file"
+            }
+            _ => "--history must name a file with a line of JSON for each run",
+        })
     })?;
     if bytes.len() as u64 > BYTES {
         return Err(Failure::new(format!(

@@ -36,16 +36,17 @@ pub(crate) fn judge(
     present: &Present,
     problems: &[String],
 ) -> Result<Report, Failure> {
-    let now = Timestamp::now();
     let mut run = Run {
         id: present.named.id()?.unwrap_or_default(),
-        at: Some(now.as_duration().as_secs_f64()),
         epoch: format!("{}/{}", view.store_id, view.epoch),
         values: rules.measure(view),
         ..Run::default()
     };
     present.named.complete(&mut run);
     let history = past(rules, store, present.history.as_deref(), &run)?;
+    // Behind all that was read: what is later than now is left out.
+    let now = Timestamp::now();
+    run.at = Some(now.as_duration().as_secs_f64());
     let today = now.strftime("%Y-%m-%d").to_string();
     let mut report = rules.judge(&history, &run, &today);
     report.checked_at = Some(format!("{now:.0}"));

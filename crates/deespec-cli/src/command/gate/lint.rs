@@ -34,7 +34,8 @@ pub(super) struct Lint {
     #[command(flatten)]
     given: Given,
 
-    /// A history of runs, for the names of what is measured
+    /// A history of runs, for the names of what is measured [default:
+    /// gate-history.jsonl beside gate.toml]
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
 
@@ -89,7 +90,7 @@ impl Lint {
         }
         let metrics = match &known {
             Some(known) => format!("{} known", known.len()),
-            None => "not judged: there is no store and no --history".to_owned(),
+            None => "not judged: there is no store and no history".to_owned(),
         };
         let looked = vec![
             ("rules", rules.rules.len().to_string()),
@@ -110,9 +111,14 @@ impl Lint {
             let store = location::open_as(&store, ui, &location::options("gate lint"))?;
             known = Some(names(&store.view()?));
         }
-        if let Some(path) = &self.history {
+        let path = file::history_path(self.history.as_deref(), cli)?;
+        let history = match self.history {
+            Some(_) => file::read(&path, ui)?,
+            None => file::read_or_empty(&path, ui)?,
+        };
+        if self.history.is_some() || !history.runs.is_empty() {
             let known = known.get_or_insert_with(BTreeSet::new);
-            for run in file::read(path, ui)?.runs {
+            for run in history.runs {
                 let terms = run.values.keys().filter_map(|text| Term::parse(text).ok());
                 known.extend(terms.map(|term| term.name));
             }

@@ -9,7 +9,7 @@ use deespec::gate::{Metric, Rules, Run, Status, Term};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::configuration::Given;
+use super::configuration::{Given, InForce};
 use super::file::{self, Named};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
@@ -98,7 +98,11 @@ impl Record {
         })?;
         let set = once_each(&self.set)?;
         // Before anything is written: rules that cannot be read measure nothing.
-        let rules = self.given.in_force(cli)?.into_rules();
+        let rules = match self.given.in_force(cli)? {
+            InForce::Rules(rules) => Some(rules),
+            // They are about the built-in counters alone.
+            InForce::Thresholds(_) => None,
+        };
         let path = file::history_path(self.history.as_deref(), cli)?;
         // A history that cannot be read must not grow.
         file::check(&path)?;

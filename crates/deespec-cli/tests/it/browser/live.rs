@@ -175,13 +175,13 @@ fn the_verdict_is_there_with_the_reason_of_each_rule() {
     sandbox.ok(&["inc", "cas_conflicts", "--by", "85"]);
     let server = Server::start(&sandbox, &[]);
     let page = Page::open(&server);
-    let is_said = |verdict: &str| {
+    let is_said = |verdict: &str, rules: usize| {
         let gate = server.get("/api/v1/gate").json();
         let judged = &gate["stores"][0]["gate"]["thresholds"];
         assert_eq!(judged["verdict"], verdict, "{judged}");
         page.shows("#verdict", verdict);
         let reasons = judged["details"].as_array().unwrap();
-        assert_eq!(reasons.len(), 3, "{judged}");
+        assert_eq!(reasons.len(), rules, "{judged}");
         for reason in reasons {
             page.until(
                 &format!("{reason}"),
@@ -190,12 +190,15 @@ fn the_verdict_is_there_with_the_reason_of_each_rule() {
             );
         }
     };
-    is_said("fail");
+    is_said("fail", 3);
     sandbox.ok(&["inc", "commit_success", "--by", "900"]);
-    is_said("warn");
+    is_said("warn", 3);
+    // The rules of a gate.toml, as soon as there is one.
+    sandbox.ok(&["init", "--gate"]);
+    is_said("warn", 5);
     sandbox.ok(&["rotate"]);
     sandbox.ok(&["inc", "commit_success", "--by", "10"]);
-    is_said("pass");
+    is_said("pass", 5);
     page.is_innocent();
 }
 

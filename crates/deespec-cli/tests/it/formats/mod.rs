@@ -179,3 +179,150 @@ fn a_report_that_is_asked_for_is_a_judgement() {
     let output = sandbox.output(&["doctor", "--report", "tap=gate.tap"]);
     assert_eq!(code(&output), 1);
 }
+
+/// Rules whose texts want to be something else, and one of each other kind.
+const RULES: &str = r###"schema = "deespec.gate/1"
+[[rule]]
+id = '::error::##[error]x<img/src=x>|`*_#1,a:b%0A'
+metric = "cas_conflicts"
+kind = "limit"
+fail = 80
+why = "]]> -->\n::error::why\n# SKIP | <script> \u001b[31m"
+runbook = "https://x.example/a b\"|<>"
+[[rule]]
+id = "rate"
+metric = { good = "commit_success", bad = "commit_failed" }
+kind = "ratio"
+bad = "down"
+fail = 0.95
+[[rule]]
+id = "slow"
+metric = "seconds"
+kind = "adaptive"
+unit = "seconds"
+[[rule]]
+id = "moved"
+metric = "seconds"
+kind = "shift"
+[[rule]]
+id = "grows"
+metric = "seconds"
+kind = "trend"
+[[rule]]
+id = "budget"
+metric = { good = "commit_success", bad = "commit_failed" }
+kind = "burn"
+objective = 0.95
+windows = [ { long = "1h", short = "5m", factor = 14.4, level = "fail" } ]
+[[rule]]
+id = "never"
+metric = "nobody_has_it"
+kind = "limit"
+fail = 1
+[[mute]]
+rule = "rate"
+until = "9999-12-31"
+reason = "# TODO | not ok ::error::x"
+"###;
+
+#[test]
+fn rules_of_each_kind_are_told_in_each_form() {
+    let sandbox = failing();
+    sandbox.ok(&["set", "seconds", "4"]);
+    std::fs::create_dir(sandbox.path(".deespec")).unwrap();
+    std::fs::write(sandbox.path(".deespec/gate.toml"), RULES).unwrap();
+    let runs = (0..40).map(|run| {
+        let value = 1.0 + f64::from(run % 7) / 100.0;
+        format!("{{\"run\":{run},\"value\":{value}}}\n")
+    });
+    std::fs::write(sandbox.path("runs.jsonl"), runs.collect::<String>()).unwrap();
+    let names = [
+        "junit",
+        "sarif",
+        "gitlab",
+        "tap",
+        "markdown",
+        "prometheus",
+        "json",
+        "github",
+    ];
+    let reports = names.map(|name| format!("--report={name}=gate.{name}"));
+    let mut command = sandbox.deespec(&["doctor", "--config", ".deespec/gate.toml"]);
+    command.args(["--history", "runs.jsonl", "--format", "text", "--run", "41"]);
+    for name in [
+        "GITHUB_STEP_SUMMARY",
+        "GITHUB_REF_NAME",
+        "CI_COMMIT_REF_NAME",
+        "DEESPEC_HOST_CLASS",
+    ] {
+        command.env_remove(name);
+    }
+    let output = command.args(reports).output().unwrap();
+    assert_eq!((code(&output), stderr(&output).as_str()), (1, ""));
+    let written =
+        |name: &str| std::fs::read_to_string(sandbox.path(format!("gate.{name}"))).unwrap();
+
+    let schema =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas/report.schema.json");
+    let report = read_by("report", &written("json"), Some(&schema));
+    let rules = report["rules"].as_array().unwrap();
+    let told: Vec<Value> = (rules.iter())
+        .map(|rule| json!([rule["kind"], rule["verdict"], rule["effect"]]))
+        .collect();
+    let expected = json!([
+        ["limit", "fail", "fail"],
+        ["ratio", "fail", "pass"],
+        ["adaptive", "pass", "pass"],
+        ["shift", "pass", "pass"],
+        ["trend", "pass", "pass"],
+        ["burn", "pass", "pass"],
+        ["limit", "no_data", "warn"],
+    ]);
+    assert_eq!(json!(told), expected, "{report:#}");
+
+    let ids: Vec<&str> = rules
+        .iter()
+        .map(|rule| rule["rule"].as_str().unwrap())
+        .collect();
+    let found = read("junit", &written("junit"));
+    let cases: Vec<&str> = (0..7)
+        .map(|case| found[case]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(cases, ids);
+    let found = read("sarif", &written("sarif"));
+    assert_eq!(found["errors"], json!([]));
+    let results = &found["document"]["runs"][0]["results"];
+    let lines = (0..2)
+        .map(|result| &results[result]["locations"][0]["physicalLocation"]["region"]["startLine"]);
+    assert_eq!(json!(lines.collect::<Vec<_>>()), json!([2, 34]));
+    assert_eq!(
+        read("gitlab", &written("gitlab")).as_array().unwrap().len(),
+        2
+    );
+    let found = read("tap", &written("tap"));
+    let lines = found.as_array().unwrap().iter();
+    let directives: Vec<&Value> = lines
+        .filter(|line| line["is"] == "test")
+        .map(|line| &line["directive"])
+        .collect();
+    assert_eq!(
+        json!(directives),
+        json!([null, "todo", null, null, null, null, "skip"])
+    );
+    let found = read("markdown", &written("markdown"));
+    let rows = found["rows"].as_array().unwrap();
+    let names: Vec<&str> = rows[1..]
+        .iter()
+        .map(|row| row[1].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ids);
+    promtool(&written("prometheus"));
+    let text = written("github");
+    let found: Vec<_> = text.lines().filter_map(annotation).collect();
+    let told: Vec<(&str, &str)> = (found.iter())
+        .map(|one| (one.level.as_str(), one.properties["title"].as_str()))
+        .collect();
+    assert_eq!(told, [("error", ids[0]), ("warning", "never")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("gate.toml:2\n"), "{text}");
+}

@@ -231,4 +231,16 @@ fn the_gate_says_what_the_doctor_says() {
         server.get("/api/v1/gate").json()["stores"][0]["gate"]["thresholds"]["passed"],
         true
     );
+    // So do rules, which come before thresholds.
+    std::fs::write(
+        sandbox.path("store/gate.toml"),
+        "schema = \"deespec.gate/1\"\n[[rule]]\nid = \"rate\"\nkind = \"ratio\"\nfail = 0.95\n\
+         metric = { good = \"commit_success\", bad = \"commit_failed\" }\n",
+    )
+    .unwrap();
+    let answer = server.get("/api/v1/gate").json();
+    let gate = &answer["stores"][0]["gate"];
+    assert_eq!(gate["thresholds"]["passed"], false);
+    assert_eq!(gate["gate"]["rules"][0]["verdict"], "fail");
+    assert_eq!(gate["gate"]["rules"][0]["config_at"], "gate.toml:2");
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::metric::{Distribution, LabelSet, TRANSACTIONS, Value};
 use crate::snapshot::{Document, View};
 
-use super::super::rules::{Metric, Part, Rules, Term};
+use super::super::rules::{Part, Rules, Term};
 
 /// A series with its name and labels.
 type Series<'a> = (&'a str, &'a LabelSet, &'a Value);
@@ -129,17 +129,6 @@ fn elapsed(document: &Document) -> Option<f64> {
     let until = time(&document.taken_at).or_else(|| time(&document.last_update))?;
     let elapsed = until - time(&document.epoch_started)?;
     Some(elapsed.as_secs_f64())
-}
-
-impl Metric {
-    /// Its terms: one, or the two of a share.
-    pub fn terms(&self) -> impl Iterator<Item = &Term> {
-        let (first, second) = match self {
-            Self::One(term) => (term, None),
-            Self::Share { good, bad } => (good, Some(bad)),
-        };
-        std::iter::once(first).chain(second)
-    }
 }
 
 impl Rules {

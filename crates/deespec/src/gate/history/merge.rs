@@ -32,7 +32,7 @@ use super::parse::lines;
 pub fn merge(histories: &[(&str, &Path)]) -> Result<String, HistoryError> {
     let mut nodes: Vec<Node<'_>> = Vec::new();
     let mut places = HashMap::new();
-    for (text, path) in histories {
+    for (number, (text, path)) in histories.iter().enumerate() {
         let (mut lines, _) = lines(text, path)?;
         lines.sort_by_key(|line| line.at);
         let mut before: Option<usize> = None;
@@ -47,10 +47,15 @@ pub fn merge(histories: &[(&str, &Path)]) -> Result<String, HistoryError> {
                     },
                     followers: Vec::new(),
                     waits_for: 0,
+                    seen_in: None,
                 });
             }
+            // Where a file has a line twice, the first of them tells its place.
+            if nodes[place].seen_in.replace(number) == Some(number) {
+                continue;
+            }
             // A time orders by itself; so only lines of one time tell each other's order.
-            if let Some(before) = before.filter(|&before| before != place)
+            if let Some(before) = before
                 && nodes[before].key.at == line.at
             {
                 nodes[before].followers.push(place);
@@ -66,6 +71,8 @@ struct Node<'a> {
     key: Key<'a>,
     followers: Vec<usize>,
     waits_for: usize,
+    /// The last of the files that have it.
+    seen_in: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,12 +16,14 @@ pub(super) struct Beyond {
     pub(super) is_newest: bool,
 }
 
-/// What is found in the values since the level last moved.
+/// What is found in the values since the level last moved. Limits and intervals take long and decide nothing, so that
+/// they are there only if they are told.
 pub(super) fn judge(
     rule: &Adaptive,
     bad: Bad,
     since: &Since<'_>,
     window: usize,
+    is_told: bool,
 ) -> (Judged, Beyond) {
     let values = since.values;
     let value = values.last().copied();
@@ -89,17 +91,17 @@ pub(super) fn judge(
     let mut found = Judged {
         candidate,
         n: Some(before.len() as u64),
-        limit: beyond(&expected, bad, rule.warn),
+        limit: is_told.then(|| beyond(&expected, bad, rule.warn)).flatten(),
         baseline: Some(Normal {
             centre: expected.centre,
             spread: expected.spread,
             model: expected.model.as_str(),
             since: since.place(first),
         }),
-        interval: Some((
-            expected.quantile(rule.warn.alpha),
-            expected.quantile(1.0 - rule.warn.alpha),
-        )),
+        interval: is_told.then(|| {
+            let alpha = rule.warn.alpha;
+            (expected.quantile(alpha), expected.quantile(1.0 - alpha))
+        }),
         p,
         effect: value.map(effect).filter(|effect| effect.is_finite()),
         lag_one: Some(expected.lag_one),

@@ -96,9 +96,7 @@ pub(super) fn moved_together(
 }
 
 fn is_of(metric: &Metric, name: &str) -> bool {
-    super::values::terms(metric)
-        .iter()
-        .any(|term| term.text() == name)
+    metric.terms().any(|term| term.text() == name)
 }
 
 /// The correlation of one with what another was so many runs before.

@@ -12,6 +12,7 @@ mod limit;
 mod pass;
 mod ratio;
 mod replay;
+mod sentence;
 mod series;
 mod shift;
 #[cfg(test)]
@@ -70,7 +71,6 @@ impl Rules {
             .enumerate()
             .filter(|(_, run)| scope.holds(run, present) && scope.counts(run) && !is_itself(run))
             .collect();
-        let now = present.at.or_else(|| latest(&known)).unwrap_or_default();
         let increments: Vec<&Run> = match history.increments.is_empty() {
             true => known.iter().map(|(_, run)| *run).chain([present]).collect(),
             false => history.increments.iter().collect(),
@@ -80,9 +80,9 @@ impl Rules {
         let found = pass.step(&Judging {
             place: history.runs.len(),
             run: present,
-            is_kept: true,
             happened: Some(&increments),
-            now,
+            is_told: true,
+            now: now(present, &known),
         });
         let explaining = Explaining {
             rules: self,
@@ -167,8 +167,8 @@ fn resumed<'a>(rules: &'a Rules, known: &[(usize, &Run)], accepted: &[Accepted])
         pass.step(&Judging {
             place: *place,
             run,
-            is_kept: true,
             happened: None,
+            is_told: false,
             now: 0.0,
         });
     }
@@ -189,11 +189,10 @@ fn accept(pass: &mut Pass<'_>, accepted: &[Accepted], known: &[(usize, &Run)], n
     }
 }
 
-fn latest(known: &[(usize, &Run)]) -> Option<f64> {
+/// When a run was; where it does not say, when the latest before it was.
+fn now(present: &Run, known: &[(usize, &Run)]) -> f64 {
     let times = known.iter().filter_map(|(_, run)| run.at);
-    times.fold(None, |most, at| {
-        Some(most.map_or(at, |most: f64| most.max(at)))
-    })
+    present.at.unwrap_or_else(|| times.fold(0.0, f64::max))
 }
 
 /// Where a rule fails, another that only warns of the same metric says nothing new.

@@ -6,18 +6,18 @@
 use super::adaptive;
 use super::judged::{Alarm, Changed, Guard, Judged};
 use super::series::Series;
-use super::values::{metric_value, terms};
+use super::values::metric_value;
 use super::{burn, limit, ratio, shift, trend};
 use crate::gate::history::Run;
 use crate::gate::report::Outcome;
-use crate::gate::rules::{Kind, Metric, Rule, Rules};
+use crate::gate::rules::{Kind, Metric, Rule, Rules, Term};
 use crate::gate::statistics::multiplicity::holm;
 
 /// So many clean runs end an incident.
 const CLEAN: usize = 2;
 
 /// What is remembered from run to run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pass<'a> {
     rules: &'a Rules,
     /// One for each metric that rules learn of.
@@ -43,10 +43,10 @@ struct Incident {
 pub(super) struct Judging<'a> {
     pub(super) place: usize,
     pub(super) run: &'a Run,
-    /// Whether later runs are compared with it.
-    pub(super) is_kept: bool,
     /// What error budgets are judged from; `None` where only what is remembered matters.
     pub(super) happened: Option<&'a [&'a Run]>,
+    /// Whether somebody wants to read more than the outcome.
+    pub(super) is_told: bool,
     pub(super) now: f64,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Pass<'a> {
             .iter()
             .enumerate()
             .map(|(index, rule)| match self.series_of[index] {
-                Some(series) => self.learned(rule, &self.series[series], self.moved[series]),
+                Some(series) => self.learned(rule, series, at.is_told),
                 None => Found::of(fixed(rule, at)),
             })
             .collect();
@@ -115,13 +115,11 @@ impl<'a> Pass<'a> {
             self.remember(index, found);
         }
         self.begin_new_levels(&found);
-        if !at.is_kept {
-            self.series.iter_mut().for_each(Series::pop);
-        }
         found.into_iter().map(|found| found.judged).collect()
     }
 
-    fn learned(&self, rule: &Rule, series: &Series, moved: Option<Changed>) -> Found {
+    fn learned(&self, rule: &Rule, index: usize, is_told: bool) -> Found {
+        let (series, moved) = (&self.series[index], self.moved[index]);
         if !series.is_newest() {
             return Found::of(Judged::missing(!series.is_empty()));
         }
@@ -129,7 +127,7 @@ impl<'a> Pass<'a> {
         let window = self.rules.policy.history.window;
         let mut found = match &rule.kind {
             Kind::Adaptive(kind) => {
-                let (judged, beyond) = adaptive::judge(kind, rule.bad, &since, window);
+                let (judged, beyond) = adaptive::judge(kind, rule.bad, &since, window, is_told);
                 Found {
                     place: beyond.first.map(|index| since.place(index)),
                     is_beyond: beyond.is_newest,
@@ -137,13 +135,7 @@ impl<'a> Pass<'a> {
                 }
             }
             Kind::Shift(kind) => {
-                let (judged, index) = shift::judge(kind, rule.bad, &since, window);
-                let better = match index {
-                    None if judged.outcome != Outcome::NoData => {
-                        shift::improvement(kind, rule.bad, &since, window)
-                    }
-                    _ => None,
-                };
+                let (judged, index, better) = shift::judge(kind, rule.bad, &since, window);
                 Found {
                     index,
                     better,
@@ -260,7 +252,7 @@ struct Found {
     judged: Judged,
     /// For a shift: where the level moved, as an index into what is known since the last move.
     index: Option<usize>,
-    better: Option<(usize, Changed)>,
+    better: Option<shift::Move>,
     /// For an adaptive rule: the place of the first run beyond, and whether the newest is.
     place: Option<usize>,
     is_beyond: bool,
@@ -291,8 +283,7 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
             None => Judged::missing(was_seen(metric, happened)),
         },
         (Kind::Ratio(kind), Metric::Share { good, bad }) => {
-            let value = |term| at.run.value(term);
-            match (value(good.text()), value(bad.text())) {
+            match (counted(at.run, good), counted(at.run, bad)) {
                 (None, None) => Judged::missing(was_seen(&rule.metric, happened)),
                 // A counter that was never counted has no series: it is 0.
                 (good, bad) => ratio::judge(
@@ -304,16 +295,23 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
             }
         }
         (Kind::Burn(kind), Metric::Share { good, bad }) => {
-            let counted = |run: &&Run| {
-                let (good, bad) = (run.value(good.text()), run.value(bad.text()));
+            let counts = |run: &&Run| {
+                let is_count = |count: &f64| *count >= 0.0 && count.is_finite();
+                let (good, bad) = (
+                    counted(run, good).filter(is_count),
+                    counted(run, bad).filter(is_count),
+                );
+                // Nobody knows in which window a run without a time was; the present one is now.
+                let is_present = std::ptr::eq(*run, at.run);
+                let time = run.at.or(is_present.then_some(at.now))?;
                 let is_counted = good.is_some() || bad.is_some();
                 is_counted.then(|| burn::Happened {
-                    at: run.at.unwrap_or(at.now),
+                    at: time,
                     good: good.unwrap_or_default(),
                     bad: bad.unwrap_or_default(),
                 })
             };
-            let happened: Vec<burn::Happened> = happened.iter().filter_map(counted).collect();
+            let happened: Vec<burn::Happened> = happened.iter().filter_map(counts).collect();
             match happened.is_empty() {
                 true => Judged::missing(false),
                 false => burn::judge(kind, &happened, at.now),
@@ -324,8 +322,12 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
     }
 }
 
+/// A count by its own name: a value without a name is never one of two.
+fn counted(run: &Run, term: &Term) -> Option<f64> {
+    run.values.get(term.text()).copied()
+}
+
 fn was_seen(metric: &Metric, runs: &[&Run]) -> bool {
-    let terms = terms(metric);
-    let is_in = |run: &&Run| terms.iter().any(|term| run.value(term.text()).is_some());
+    let is_in = |run: &&Run| metric.terms().any(|term| run.value(term.text()).is_some());
     runs.iter().any(is_in)
 }

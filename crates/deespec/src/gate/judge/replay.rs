@@ -6,8 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::pass::{Judging, Pass};
-use super::values::terms;
-use super::{accept, beginning, resumed};
+use super::{accept, beginning, now, resumed};
 use crate::gate::history::{History, Run};
 use crate::gate::report::Outcome;
 use crate::gate::rules::{Likeness, Rule, Rules};
@@ -66,7 +65,7 @@ impl From<&str> for RunName {
 impl Rules {
     /// What these rules would have said of each run of a history: as [`judge`](Self::judge) would have then, with
     /// the runs before it and no other. Each run is compared with those of its own branch and machine. Mutes are
-    /// left out, and so are error budgets, which need times and not runs, where runs have no time.
+    /// left out. Error budgets need runs with times.
     ///
     /// ```
     /// use deespec::gate::{History, Outcome, Rules};
@@ -119,7 +118,6 @@ impl Rules {
                 .branch
                 .as_ref()
                 .is_none_or(|branch| run.branch == *branch);
-            let is_kept = scope.counts(run) && is_base;
             if !is_base {
                 // Of another branch: judged by the runs of that one so far, as `judge` does.
                 let base: Vec<(usize, &Run)> = history.runs[..*place]
@@ -129,10 +127,8 @@ impl Rules {
                     .collect();
                 let mut pass = resumed(self, &base, &history.accepted);
                 let happened: Vec<&Run> = base.iter().map(|(_, run)| *run).chain([*run]).collect();
-                found.push((
-                    *place,
-                    self.step(&mut pass, history, &base, (*place, run), true, &happened),
-                ));
+                let one = self.step(&mut pass, history, &base, (*place, run), &happened);
+                found.push((*place, one));
                 continue;
             }
             let beginning = beginning(known.len(), self);
@@ -141,21 +137,18 @@ impl Rules {
                 _ => resumed(self, &known, &history.accepted),
             };
             happened.push(run);
-            let one = self.step(
-                &mut current,
-                history,
-                &known,
-                (*place, run),
-                is_kept,
-                &happened,
-            );
-            found.push((*place, one));
-            pass = Some((beginning, current));
-            if is_kept {
+            if scope.counts(run) {
+                let one = self.step(&mut current, history, &known, (*place, run), &happened);
+                found.push((*place, one));
                 known.push((*place, run));
             } else {
+                // Judged, and then forgotten.
+                let mut aside = current.clone();
+                let one = self.step(&mut aside, history, &known, (*place, run), &happened);
+                found.push((*place, one));
                 happened.pop();
             }
+            pass = Some((beginning, current));
         }
     }
 
@@ -165,16 +158,15 @@ impl Rules {
         history: &History,
         known: &[(usize, &Run)],
         (place, run): (usize, &Run),
-        is_kept: bool,
         happened: &[&Run],
     ) -> Replayed {
         accept(pass, &history.accepted, known, run.at);
         let judged = pass.step(&Judging {
             place,
             run,
-            is_kept,
             happened: Some(happened),
-            now: run.at.unwrap_or_default(),
+            is_told: false,
+            now: now(run, known),
         });
         let rules: Vec<ReplayedRule> = self
             .rules
@@ -206,7 +198,7 @@ impl Rules {
     /// can be judged by.
     pub fn concerning(&self, metric: Option<&str>) -> Self {
         let concerns = |rule: &&Rule| match metric {
-            Some(metric) => terms(&rule.metric).iter().any(|term| term.text() == metric),
+            Some(metric) => rule.metric.terms().any(|term| term.text() == metric),
             None => rule.kind.is_learned(),
         };
         Self {

@@ -46,15 +46,6 @@ impl Series {
         }
     }
 
-    /// Takes the newest value back, of a run that others are not to be compared with.
-    pub(super) fn pop(&mut self) {
-        if self.is_newest {
-            self.values.pop();
-            self.places.pop();
-            self.anchor = self.anchor.min(self.values.len());
-        }
-    }
-
     /// Whether the newest run was measured.
     pub(super) fn is_newest(&self) -> bool {
         self.is_newest

@@ -7,22 +7,26 @@ use crate::gate::rules::Shift;
 use crate::gate::statistics::shift::{self, Bad, Limits};
 use crate::gate::statistics::{median, relative_spread};
 
-/// What is found in the values since the level last moved; with it, the index of the change among them.
+/// A level that has moved: the index of its first run among those since the last move, and what it was.
+pub(super) type Move = (usize, Changed);
+
+/// What is found in the values since the level last moved: the judgement, with the move for the worse that it tells
+/// of, or with a move for the better. That one is no alarm, but what comes is compared with it.
 pub(super) fn judge(
     rule: &Shift,
     bad: Bad,
     since: &Since<'_>,
     window: usize,
-) -> (Judged, Option<usize>) {
+) -> (Judged, Option<usize>, Option<Move>) {
     let values = since.values;
     let value = values.last().copied();
     let need = rule.before + rule.after;
     if values.len() < need {
         let guard = Guard::TooFew("min.before", values.len() as u64, need as u64);
-        return (Judged::kept(Outcome::NoData, value, guard), None);
+        return (Judged::kept(Outcome::NoData, value, guard), None, None);
     }
     let limits = limits(rule, bad, window);
-    let found = shift::newest(values, &limits);
+    let (found, better) = shift::newest_either(values, &limits);
     let first = found.map_or(values.len() - rule.after, |found| found.index);
     let before = &values[first.saturating_sub(window)..first];
     let centre = median(before);
@@ -38,7 +42,8 @@ pub(super) fn judge(
         ..Judged::new(Outcome::Pass, value)
     };
     let Some(found) = found else {
-        return (judged, None);
+        let better = better.map(|found| (found.index, changed(&found, since)));
+        return (judged, None, better);
     };
     let effect = (found.after - found.before) / found.before.abs();
     let size = bad.sign() * (median(&values[found.index..]) - centre) / centre.abs();
@@ -53,18 +58,7 @@ pub(super) fn judge(
     judged.effect = Some(effect).filter(|effect| effect.is_finite());
     judged.lag_one = Some(found.lag_one);
     judged.change = Some(changed(&found, since));
-    (judged, Some(found.index))
-}
-
-/// A level that has moved the good way: no alarm, but what comes is compared with it.
-pub(super) fn improvement(
-    rule: &Shift,
-    bad: Bad,
-    since: &Since<'_>,
-    window: usize,
-) -> Option<(usize, Changed)> {
-    let found = shift::newest(since.values, &limits(rule, bad.turned(), window))?;
-    Some((found.index, changed(&found, since)))
+    (judged, Some(found.index), None)
 }
 
 fn limits(rule: &Shift, bad: Bad, window: usize) -> Limits {

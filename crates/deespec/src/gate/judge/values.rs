@@ -1,15 +1,7 @@
 //! What a run says of a metric.
 
 use crate::gate::history::Run;
-use crate::gate::rules::{Metric, Term};
-
-/// The terms of a metric.
-pub(super) fn terms(metric: &Metric) -> Vec<&Term> {
-    match metric {
-        Metric::One(term) => vec![term],
-        Metric::Share { good, bad } => vec![good, bad],
-    }
-}
+use crate::gate::rules::Metric;
 
 /// The value of a metric in a run; of a share, the good part of all. `None` where it was not measured.
 pub(super) fn metric_value(metric: &Metric, run: &Run) -> Option<f64> {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Adaptive, Burn, Kind, Metric, Ratio, Rule, Rules, Shift, Term, Trend};
+use super::{Adaptive, Burn, Kind, Ratio, Rule, Rules, Shift, Term, Trend};
 use crate::gate::Verdict;
 use crate::gate::statistics::shift::{self, Bad};
 use crate::gate::statistics::trend::mann_kendall;
@@ -106,7 +106,7 @@ impl Rules {
             let mut add = |check, sentence| {
                 found.push(self.finding(rule.line, Some(&rule.id), check, sentence));
             };
-            for term in terms(&rule.metric) {
+            for term in rule.metric.terms() {
                 if let Some(sentence) = known.and_then(|known| unknown(rule, term, known)) {
                     add(LintCheck::UnknownMetric, sentence);
                 }
@@ -161,13 +161,6 @@ impl Rules {
             check,
             sentence,
         }
-    }
-}
-
-fn terms(metric: &Metric) -> Vec<&Term> {
-    match metric {
-        Metric::One(term) => vec![term],
-        Metric::Share { good, bad } => vec![good, bad],
     }
 }
 
@@ -274,8 +267,20 @@ fn of_shift(id: &str, rule: &Shift, window: usize) -> Vec<Finding> {
 
 /// Where not even the clearest shift after as many runs as are looked at is as improbable as the rule asks.
 fn too_improbable(id: &str, rule: &Shift, window: usize) -> Option<Finding> {
-    // Further back it makes no difference any more.
-    let before = window.min(500);
+    // Few runs are enough for most rules, and soon tried; beyond 500 they make no difference any more.
+    let tried = [rule.before.max(12), 50, 500];
+    if tried.iter().any(|before| shows(rule, window.min(*before))) {
+        return None;
+    }
+    let sentence = format!(
+        "{id} never fires: after {window} runs not even the clearest shift is as improbable as warn.p = {}",
+        rule.warn.p
+    );
+    Some((LintCheck::NeverFires, sentence))
+}
+
+/// Whether the clearest shift after so many runs is found.
+fn shows(rule: &Shift, before: usize) -> bool {
     // Runs that differ a little, and a level far above that is as steady.
     let value = |run: usize| (if run < before { 1e3 } else { 1e9 }) + (run * 7 % 11) as f64;
     let runs: Vec<f64> = (0..before + shift::LENGTHS.end()).map(value).collect();
@@ -288,14 +293,7 @@ fn too_improbable(id: &str, rule: &Shift, window: usize) -> Option<Finding> {
         window: before,
     };
     // At each length, since the rule looks at each run.
-    let found = (before..=runs.len()).any(|end| shift::newest(&runs[..end], &limits).is_some());
-    (!found).then(|| {
-        let sentence = format!(
-            "{id} never fires: after {window} runs not even the clearest shift is as improbable as warn.p = {}",
-            rule.warn.p
-        );
-        (LintCheck::NeverFires, sentence)
-    })
+    (before..=runs.len()).any(|end| shift::newest(&runs[..end], &limits).is_some())
 }
 
 fn of_trend(id: &str, trend: &Trend, window: usize) -> Vec<Finding> {

@@ -18,6 +18,17 @@ pub enum Metric {
     },
 }
 
+impl Metric {
+    /// Its terms: one, or the two of a share.
+    pub fn terms(&self) -> impl Iterator<Item = &Term> {
+        let (first, second) = match self {
+            Self::One(term) => (term, None),
+            Self::Share { good, bad } => (good, Some(bad)),
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,7 @@
 //! Where a whole series changes its level: splits, and then merges.
 //!
 //! As e-divisive does (Matteson and James, *A nonparametric approach for multiple change point analysis*, J. Am. Stat.
-//! Assoc. 109 (2014)), a series is split where the two sides differ most, each side again, and so on. How much
+//! Assoc. 109 (2014)), a series is split where two sides differ most, each side again, and so on. How much
 //! they differ is told by ranks, as Pettitt does (Appl. Stat. 28 (1979)), and not by energy distances: it takes n log n
 //! steps, bears values far off, and its p-value needs no permutations, so that the same series always gives
 //! the same answer. Then each change must still stand between its neighbours, or it is taken back.
@@ -9,6 +9,9 @@
 use super::autocorrelation::{inflation, lag_one};
 use super::ranks::{doubled_ranks, standardised};
 use super::{mean, median, normal_upper};
+
+/// Shorter parts are not looked at by themselves.
+const SHORTEST: usize = 16;
 
 /// A change of the level.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -60,9 +63,16 @@ pub fn changes(values: &[f64], limits: &Limits) -> Vec<Change> {
     merge(values, edges, limits)
 }
 
-/// Splits what begins at `first`, and both sides again.
+/// Splits what begins at `first` where it is least likely to be chance, and both sides again.
 fn split(values: &[f64], first: usize, limits: &Limits, edges: &mut Vec<usize>) {
-    let Some((at, p)) = likeliest(values, limits.runs) else {
+    let looks = intervals(values.len(), limits.runs).into_iter();
+    let found = looks.filter_map(|(begin, end)| {
+        let (at, p) = likeliest(&values[begin..end], limits.runs)?;
+        // A short look could have been at so many other places.
+        let elsewhere = values.len() as f64 / (end - begin) as f64;
+        Some((begin + at, p * elsewhere))
+    });
+    let Some((at, p)) = found.min_by(|one, other| one.1.total_cmp(&other.1)) else {
         return;
     };
     if p < limits.p {
@@ -70,6 +80,23 @@ fn split(values: &[f64], first: usize, limits: &Limits, edges: &mut Vec<usize>) 
         split(&values[..at], first, limits, edges);
         split(&values[at..], first + at, limits, edges);
     }
+}
+
+/// Where to look: at the whole, and at ever shorter parts that overlap by half. A level that goes up and comes back
+/// is no difference between two sides of the whole, and a clear one within some part (Kovács et al., *Seeded binary
+/// segmentation*, Biometrika 110 (2023)).
+fn intervals(n: usize, runs: usize) -> Vec<(usize, usize)> {
+    let shortest = (4 * runs.max(2)).max(SHORTEST);
+    let mut all = vec![(0, n)];
+    let mut length = n as f64 / std::f64::consts::SQRT_2;
+    while length.ceil() as usize >= shortest {
+        let size = length.ceil() as usize;
+        let steps = (2.0 * (n - size) as f64 / length).ceil().max(1.0);
+        let place = |step: usize| ((n - size) as f64 * step as f64 / steps).round() as usize;
+        all.extend((0..=steps as usize).map(|step| (place(step), place(step) + size)));
+        length /= std::f64::consts::SQRT_2;
+    }
+    all
 }
 
 /// Takes back, one at a time, the change that stands least between its neighbours.
@@ -172,6 +199,49 @@ mod tests {
         assert!(changes(&[5.0; 100], &Limits::default()).is_empty());
         assert!(changes(&[], &Limits::default()).is_empty());
         assert!(changes(&[1.0, 2.0, 3.0], &Limits::default()).is_empty());
+    }
+
+    #[test]
+    fn a_level_that_rose_and_came_back_has_two_changes() {
+        let series: Vec<f64> = (0..90)
+            .map(|run| {
+                f64::from(run * 7 % 11)
+                    + if (30..60).contains(&run) {
+                        112.0
+                    } else {
+                        100.0
+                    }
+            })
+            .collect();
+        let found = changes(&series, &Limits::default());
+        let found: Vec<usize> = found.iter().map(|change| change.index).collect();
+        assert_eq!(found, [30, 60]);
+    }
+
+    #[test]
+    fn parts_cover_the_whole_at_each_length() {
+        for n in [0, 1, 15, 16, 17, 60, 1000] {
+            let all = intervals(n, 3);
+            assert!(
+                all.iter().all(|(begin, end)| begin <= end && *end <= n),
+                "{n}"
+            );
+            let lengths: std::collections::BTreeSet<usize> =
+                all.iter().map(|(begin, end)| end - begin).collect();
+            for length in lengths {
+                let parts: Vec<_> = all
+                    .iter()
+                    .filter(|(begin, end)| end - begin == length)
+                    .collect();
+                let reaches = parts
+                    .windows(2)
+                    .all(|pair| pair[1].0 <= pair[0].0 + length.div_ceil(2));
+                assert!(
+                    parts[0].0 == 0 && parts[parts.len() - 1].1 == n && reaches,
+                    "{n} {length}"
+                );
+            }
+        }
     }
 
     #[test]

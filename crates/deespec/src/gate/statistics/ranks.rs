@@ -56,35 +56,47 @@ pub fn rank_sum(before: &[f64], after: &[f64]) -> f64 {
 }
 
 /// The share of all choices of `chosen` ranks whose sum is at least this one.
-fn exact(mut ranks: Vec<usize>, chosen: usize, sum: usize) -> f64 {
-    // Of the smaller sample there are fewer sums; what one sample has more the other has less.
+fn exact(ranks: Vec<usize>, chosen: usize, sum: usize) -> f64 {
     let total: usize = ranks.iter().sum();
-    let (chosen, bound, is_upper) = match 2 * chosen <= ranks.len() {
-        true => (chosen, sum, true),
-        false => (ranks.len() - chosen, total - sum, false),
+    let lowest = ranks.iter().copied().min().unwrap_or_default();
+    let highest = ranks.iter().copied().max().unwrap_or_default();
+    // Of the smaller sample there are fewer sums; what one sample has more the other has less. Counted from the end
+    // that is nearer, a surprising sum is a small one, and there are few ways to it.
+    let (chosen, bound, mut steps) = match 2 * chosen <= ranks.len() {
+        true => {
+            let steps: Vec<usize> = ranks.iter().map(|rank| highest - rank).collect();
+            (chosen, (chosen * highest).checked_sub(sum), steps)
+        }
+        false => {
+            let others = ranks.len() - chosen;
+            let steps = ranks.iter().map(|rank| rank - lowest).collect();
+            (others, (total - sum).checked_sub(others * lowest), steps)
+        }
     };
-    ranks.sort_unstable();
-    let most: usize = ranks.iter().rev().take(chosen).sum();
-    // How many ways there are to choose k ranks with each sum.
-    let mut ways = vec![vec![0.0_f64; most + 1]; chosen + 1];
+    let Some(mut bound) = bound else {
+        return 0.0;
+    };
+    // Without ties all doubled ranks are even.
+    if steps.iter().all(|step| step % 2 == 0) {
+        steps.iter_mut().for_each(|step| *step /= 2);
+        bound /= 2;
+    }
+    let all = (0..chosen).fold(1.0, |ways, one| {
+        ways * (ranks.len() - one) as f64 / (one + 1) as f64
+    });
+    // How many ways there are to choose k of them with each sum up to the bound.
+    let mut ways = vec![vec![0.0_f64; bound + 1]; chosen + 1];
     ways[0][0] = 1.0;
-    for (seen, &rank) in ranks.iter().enumerate() {
+    let reachable = steps.into_iter().filter(|step| *step <= bound);
+    for (seen, step) in reachable.enumerate() {
         for k in (1..=chosen.min(seen + 1)).rev() {
             let (fewer, more) = ways.split_at_mut(k);
-            let from = &fewer[k - 1];
-            for (way, before) in more[0][rank.min(most + 1)..].iter_mut().zip(from) {
+            for (way, before) in more[0][step..].iter_mut().zip(&fewer[k - 1]) {
                 *way += before;
             }
         }
     }
-    let all: f64 = ways[chosen].iter().sum();
-    let found: f64 = match is_upper {
-        true => ways[chosen][bound.min(most + 1).min(ways[chosen].len())..]
-            .iter()
-            .sum(),
-        false => ways[chosen][..=bound.min(most)].iter().sum(),
-    };
-    (found / all).min(1.0)
+    (ways[chosen].iter().sum::<f64>() / all).min(1.0)
 }
 
 /// The rank sum less its mean, in standard deviations, with the correction for ties and for continuity.

@@ -119,10 +119,21 @@ pub struct Shift {
 /// assert_eq!((shift.index, shift.runs_after), (30, 3));
 /// ```
 pub fn newest(values: &[f64], limits: &Limits) -> Option<Shift> {
-    let mut best: Option<Shift> = None;
+    newest_either(values, limits).0
+}
+
+/// As [`newest`]; and the shift for the better that the newest run confirms by the same limits, if it does.
+pub fn newest_either(values: &[f64], limits: &Limits) -> (Option<Shift>, Option<Shift>) {
+    let (mut worse, mut better): (Option<Shift>, Option<Shift>) = (None, None);
     let mut sides: Option<(Sorted, Sorted)> = None;
-    for length in LENGTHS.filter(|length| *length >= limits.after) {
-        let index = values.len().checked_sub(length)?;
+    let mut is_first = true;
+    // The normal distribution may take the exact p-value for several times as large.
+    let least = normal_quantile_upper((limits.p * HELP * NEAR).min(0.5));
+    let shortest = limits.after.max(*LENGTHS.start());
+    for length in shortest..=shortest.max(*LENGTHS.end()) {
+        let Some(index) = values.len().checked_sub(length) else {
+            break;
+        };
         let first = index.saturating_sub(limits.window);
         if index - first < limits.before {
             break;
@@ -132,39 +143,47 @@ pub fn newest(values: &[f64], limits: &Limits) -> Option<Shift> {
             let before = Sorted::of(&values[first..index]);
             (before, Sorted::of(&values[index + 1..]))
         });
-        if length > limits.after.max(*LENGTHS.start()) {
+        if !is_first {
             before.take(values[index]);
             if before.len() < index - first {
                 before.add(values[first]);
             }
         }
+        is_first = false;
         after.add(values[index]);
-        if !may_be(before, after, limits) {
+        let Some(way) = moved(before, after, limits.by) else {
+            continue;
+        };
+        if way.sign() * before.rank_excess(after) < least {
             continue;
         }
-        let found = held(&values[first..index], &values[index..], index, limits);
+        let found = held(&values[first..index], &values[index..], index, way);
+        let best = match way == limits.bad {
+            true => &mut worse,
+            false => &mut better,
+        };
         if best.is_none_or(|best| found.p < best.p) {
-            best = Some(found);
+            *best = Some(found);
         }
     }
-    best.filter(|best| best.p < limits.p)
+    let is_sure = |shift: &Shift| shift.p < limits.p;
+    (worse.filter(is_sure), better.filter(is_sure))
 }
 
-/// Whether the newest runs are worse by as much as matters, and far enough to be worth the exact test.
-fn may_be(before: &Sorted, after: &Sorted, limits: &Limits) -> bool {
+/// Which way the level moved, if by as much as matters.
+fn moved(before: &Sorted, after: &Sorted, by: f64) -> Option<Bad> {
     let (level, now) = (before.median(), after.median());
-    let moved = limits.bad.sign() * (now - level);
-    if moved.is_nan() || moved <= 0.0 || moved < limits.by * level.abs() {
-        return false;
+    let size = (now - level).abs();
+    match size > 0.0 && size >= by * level.abs() {
+        true if now > level => Some(Bad::Up),
+        true => Some(Bad::Down),
+        false => None,
     }
-    // The normal distribution may take the exact p-value for several times as large.
-    let least = normal_quantile_upper((limits.p * HELP * NEAR).min(0.5));
-    limits.bad.sign() * before.rank_excess(after) >= least
 }
 
 /// The newest runs against those before.
-fn held(before: &[f64], after: &[f64], index: usize, limits: &Limits) -> Shift {
-    let sign = limits.bad.sign();
+fn held(before: &[f64], after: &[f64], index: usize, way: Bad) -> Shift {
+    let sign = way.sign();
     let turned = |values: &[f64]| values.iter().map(|value| sign * value).collect::<Vec<_>>();
     let (turned_before, turned_after) = (turned(before), turned(after));
     let r = lag_one(before, DOUBT);
@@ -280,6 +299,17 @@ mod tests {
     }
 
     #[test]
+    fn as_many_runs_as_are_asked_for_must_be_after() {
+        let all = series(60, 30, 1.3);
+        let limits = Limits {
+            after: 15,
+            ..Limits::default()
+        };
+        let found = (31..=50).find_map(|runs| newest(&all[..runs], &limits));
+        assert!(found.is_some_and(|shift| shift.runs_after == 15));
+    }
+
+    #[test]
     fn one_run_far_off_is_no_shift() {
         let mut all = series(40, 40, 1.0);
         all[35] = 400.0;
@@ -297,7 +327,7 @@ mod tests {
             let moved = limits.bad.sign() * (median(after) - median(before));
             let is_large = moved > 0.0 && moved >= limits.by * median(before).abs();
             let is_asked = length >= limits.after && before.len() >= limits.before && is_large;
-            is_asked.then(|| held(before, after, index, limits))
+            is_asked.then(|| held(before, after, index, limits.bad))
         });
         let best = found.reduce(|best, one| if one.p < best.p { one } else { best })?;
         (best.p < limits.p).then_some(best)
@@ -322,6 +352,8 @@ mod tests {
             for bad in [Bad::Up, Bad::Down] {
                 let limits = Limits { bad, p, window, ..Limits::default() };
                 proptest::prop_assert_eq!(newest(&shifted, &limits), slowly(&shifted, &limits));
+                let turned = Limits { bad: bad.turned(), ..limits };
+                proptest::prop_assert_eq!(newest_either(&shifted, &limits).1, slowly(&shifted, &turned));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! `deespec gate history merge`: several histories as one.
 
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,7 +14,7 @@ use crate::ui::Ui;
 const AFTER_HELP: &str = "\
 Examples:
   deespec gate history merge ours.jsonl theirs.jsonl --output gate-history.jsonl
-  git notes show | deespec gate history merge gate-history.jsonl /dev/stdin
+  git notes show | deespec gate history merge gate-history.jsonl -
 
 Every line of every file once, by time. It does not matter in which order the
 files are given, nor whether one of them has already been merged.";
@@ -22,7 +23,7 @@ files are given, nor whether one of them has already been merged.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Merge {
-    /// The histories
+    /// The histories; - for what comes from stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -46,7 +47,10 @@ impl Merge {
         };
         let mut texts = Vec::new();
         for path in &self.files {
-            let text = file::text(path)?;
+            let text = match path.as_os_str() == "-" {
+                true => stdin()?,
+                false => file::text(path)?,
+            };
             file::parse(&text, path, ui)?;
             texts.push(text);
         }
@@ -63,4 +67,14 @@ impl Merge {
         }
         Ok(Code::Done)
     }
+}
+
+fn stdin() -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = io::stdin()
+        .lock()
+        .take(file::BYTES)
+        .read_to_string(&mut text);
+    read.map_err(|error| Failure::new(format!("cannot read the history from stdin: {error}")))?;
+    Ok(text)
 }

@@ -1,6 +1,7 @@
 //! What the rules say, each kind and each awkward case with the verdict that is promised for it.
 
 mod fixed;
+mod foreign;
 mod learned;
 mod policy;
 
