@@ -32,8 +32,7 @@ function of(one) {
   const title = selector(one);
   const range = (low, high) => [Math.min(0, low ?? 0), Math.max((high ?? 0) * 1.1, Number.MIN_VALUE, low === high ? 1e-9 : 0)];
   if (one.type !== "histogram") {
-    const read = (value) => (typeof value === "object" && value !== null ? value.value : value);
-    return { title, series: [selector(one)], lines: [["value", "--accent"]], values: ([all]) => [all.map(read)], text, range };
+    return { title, series: [selector(one)], lines: [["value", "--accent"]], values: ([all]) => [all], text, range };
   }
   const names = ["p50", "p90", "p99"];
   return {
