@@ -132,7 +132,7 @@ pub(crate) fn text(report: &Report, width: Option<usize>) -> String {
         config: config.map(|config| relative(Path::new(config))),
         has_summary: false,
     };
-    super::text::render(&super::standing::counted(report), &look)
+    super::text::render(report, &look)
 }
 
 /// A path as others know the file: from the root of its repository, else from the current folder, else as it is.

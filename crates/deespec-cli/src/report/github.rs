@@ -6,7 +6,7 @@
 
 use deespec::gate::{Explanation, Report, Verdict};
 
-use super::standing::{counted, worst_first};
+use super::standing::worst_first;
 use super::words::{clipped, loud, shown, tally};
 use super::{Look, markdown, place};
 
@@ -49,7 +49,7 @@ pub(super) fn render(report: &Report, look: &Look) -> String {
 
 /// What is added to the summary of a step that has written so many bytes already.
 pub(super) fn summary(report: &Report, look: &Look, written: usize) -> String {
-    markdown::within(&counted(report), look, SUMMARY.saturating_sub(written))
+    markdown::within(report, look, SUMMARY.saturating_sub(written))
 }
 
 fn of_rule(level: &str, rule: &Explanation, look: &Look) -> String {

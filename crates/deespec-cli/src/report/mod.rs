@@ -58,7 +58,6 @@ pub(crate) fn render(report: &Report, format: Format, look: &Look) -> Result<Str
     if format == Format::Json {
         return json::render(report);
     }
-    let report = &standing::counted(report);
     Ok(match format {
         Format::Text => text::render(report, look),
         Format::Json => json::render(report)?,

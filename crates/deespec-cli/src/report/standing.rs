@@ -1,6 +1,6 @@
 //! What a rule counts as, in the few words that test reports have for it.
 
-use deespec::gate::{Explanation, Outcome, Report, Verdict};
+use deespec::gate::{Explanation, Outcome, Verdict};
 
 /// How a rule stands where a format knows of passing, failing and skipping only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,19 +12,6 @@ pub(super) enum Standing {
     Skipped,
     /// It would say something, and somebody asked it not to.
     Muted,
-}
-
-/// The report with what its rules count as in the whole: with `fail_on = "warn"` the warning of a rule is what the
-/// gate fails for, and with `fail_on = "never"` nothing is. Otherwise a test report would pass where the gate fails.
-pub(super) fn counted(report: &Report) -> Report {
-    let worst = report.rules.iter().map(|rule| rule.effect).max();
-    let mut counted = report.clone();
-    for rule in &mut counted.rules {
-        if Some(rule.effect) == worst && rule.effect != Verdict::Pass {
-            rule.effect = report.verdict;
-        }
-    }
-    counted
 }
 
 /// A rule that could not judge has not passed, whatever the policy makes of it: it is skipped, or it fails.

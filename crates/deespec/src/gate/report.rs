@@ -89,7 +89,7 @@ pub struct Explanation {
     pub kind: &'static str,
     /// What it says.
     pub verdict: Outcome,
-    /// What that counts as: mapped by the policy, and `pass` where the rule is muted.
+    /// What that counts as in the whole: mapped by the policy, `fail_on` with it, and `pass` where the rule is muted.
     pub effect: Verdict,
     /// What was judged.
     pub metric: String,

@@ -171,9 +171,9 @@ fn a_difference_that_rounding_would_hide_is_shown() {
 
 #[test]
 fn what_fails_the_gate_fails_in_every_form_and_nothing_else_does() {
-    let warns = many(1, Outcome::Warn, Verdict::Warn);
-    let fails = many(1, Outcome::Fail, Verdict::Fail);
-    // The policies: fail_on = "warn", and fail_on = "never".
+    let warns = many(1, Outcome::Warn, Verdict::Fail);
+    let fails = many(1, Outcome::Fail, Verdict::Warn);
+    // What rules count as by the policies: fail_on = "warn", and fail_on = "never".
     for (rules, verdict, failures) in [(warns, Verdict::Fail, 1), (fails, Verdict::Warn, 0)] {
         let report = Report {
             verdict,

@@ -123,10 +123,17 @@ impl Rules {
         let effects = report.rules.iter().map(|rule| rule.effect);
         let problems = report.problems.iter().map(|_| Verdict::Warn);
         let worst = effects.chain(problems).max().unwrap_or(Verdict::Pass);
-        match (self.policy.fail_on, worst) {
-            (FailOn::Warn, Verdict::Warn) => Verdict::Fail,
-            (FailOn::Never, Verdict::Fail) => Verdict::Warn,
-            _ => worst,
+        self.policy.fail_on.of(worst)
+    }
+}
+
+impl FailOn {
+    /// What a verdict counts as.
+    fn of(self, verdict: Verdict) -> Verdict {
+        match (self, verdict) {
+            (Self::Warn, Verdict::Warn) => Verdict::Fail,
+            (Self::Never, Verdict::Fail) => Verdict::Warn,
+            _ => verdict,
         }
     }
 }
@@ -222,13 +229,14 @@ fn name(history: &History, present: &Run, place: usize) -> String {
 
 /// What the policy makes of an outcome.
 fn effect(rules: &Rules, rule: &super::rules::Rule, outcome: Outcome) -> Verdict {
-    match outcome {
+    let policy = &rules.policy;
+    policy.fail_on.of(match outcome {
         Outcome::Pass => Verdict::Pass,
         Outcome::Warn => Verdict::Warn,
         Outcome::Fail => Verdict::Fail,
-        Outcome::NoData => rule.no_data.unwrap_or(rules.policy.no_data),
-        Outcome::Inconclusive => rule.inconclusive.unwrap_or(rules.policy.inconclusive),
-    }
+        Outcome::NoData => rule.no_data.unwrap_or(policy.no_data),
+        Outcome::Inconclusive => rule.inconclusive.unwrap_or(policy.inconclusive),
+    })
 }
 
 /// So many values are shown.
