@@ -17,8 +17,8 @@ Example:
   deespec gate accept commit-p99 --at 4711 --reason \"fsync is on now\"
 
 What was before that run is forgotten by the rule, so that the new level is not
-reported again and again. The history keeps who said so as a line, which merges
-and travels like a run.";
+reported again and again. The history keeps it with the reason as a line, which
+merges and travels like a run.";
 
 /// Accept the level that a metric has since a run
 #[derive(Debug, Args)]

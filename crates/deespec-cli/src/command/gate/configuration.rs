@@ -80,9 +80,11 @@ fn is_there(path: &Path) -> bool {
 
 fn read(path: &Path, most: usize, writes_one: &str) -> Result<String, Failure> {
     files::read(path, most as u64).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Failure::new(format!("{} does not exist", path.display())).hint(
-            format!("--config or DEESPEC_CONFIG names it; `deespec init {writes_one}"),
-        ),
+        ErrorKind::NotFound => {
+            Failure::new(format!("{} does not exist", path.display())).hint(format!(
+                "name another file with --config or DEESPEC_CONFIG; `deespec init {writes_one}"
+            ))
+        }
         _ => Failure::new(format!(
             "cannot read the configuration in {}: {error}",
             path.display()

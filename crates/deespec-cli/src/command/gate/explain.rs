@@ -13,13 +13,14 @@ use crate::ui::{Ui, columns, printable};
 use crate::values;
 
 const AFTER_HELP: &str = "\
-Example:
+Examples:
   deespec gate explain success-rate
   deespec gate explain build-time --json
 
-It judges the store as `deespec doctor --check-thresholds` does, and tells of one
-rule what it was judged from: the runs before, what is normal, how likely as much
-is by chance, what kept it from judging, and what to do now.
+It judges the store as `deespec doctor --check-thresholds` does, and tells of
+one rule what it was judged from: the runs before, what is normal, how likely as
+much is by chance, what kept it from judging, and what to do now. Give it the
+--branch and --host-class that the runs were recorded with.
 
 Exit codes: 0 done, whatever the rule says; 3 it could not be judged.";
 

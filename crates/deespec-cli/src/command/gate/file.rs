@@ -184,13 +184,26 @@ pub(super) fn metric(
     given: Option<&str>,
     path: &Path,
 ) -> Result<String, Failure> {
+    let names = history.runs.iter().flat_map(|run| run.values.keys());
+    let names: BTreeSet<&str> = names.map(String::as_str).collect();
     if let Some(given) = given {
         let term = Term::parse(given)
             .map_err(|error| Failure::new(format!("--metric names no metric: {error}")))?;
-        return Ok(term.text().to_owned());
+        let is_in_some = history
+            .runs
+            .iter()
+            .any(|run| run.value(term.text()).is_some());
+        if is_in_some || names.is_empty() {
+            return Ok(term.text().to_owned());
+        }
+        let message = format!(
+            "no run in {} has the metric {}",
+            path.display(),
+            term.text()
+        );
+        let names: Vec<&str> = names.into_iter().take(10).collect();
+        return Err(Failure::new(message).hint(format!("they have {}", names.join(", "))));
     }
-    let names = history.runs.iter().flat_map(|run| run.values.keys());
-    let names: BTreeSet<&str> = names.map(String::as_str).collect();
     let has_value = history.runs.iter().any(|run| run.value.is_some());
     match (has_value, names.first(), names.len()) {
         (false, Some(name), 1) => Ok((*name).to_owned()),

@@ -90,7 +90,7 @@ impl Lint {
         }
         let metrics = match &known {
             Some(known) => format!("{} known", known.len()),
-            None => "not judged: there is no store and no history".to_owned(),
+            None => "not judged: nothing tells what is measured".to_owned(),
         };
         let looked = vec![
             ("rules", rules.rules.len().to_string()),
@@ -116,6 +116,10 @@ impl Lint {
             Some(_) => file::read(&path, ui)?,
             None => file::read_or_empty(&path, ui)?,
         };
+        // A value without a name may be of any metric, so it tells nothing of names.
+        if history.runs.iter().any(|run| run.value.is_some()) {
+            return Ok(None);
+        }
         if self.history.is_some() || !history.runs.is_empty() {
             let known = known.get_or_insert_with(BTreeSet::new);
             for run in history.runs {

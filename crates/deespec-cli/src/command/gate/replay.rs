@@ -1,9 +1,10 @@
 //! `deespec gate replay`: what the rules would have said of the runs of a history.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
-use deespec::gate::{Outcome, Replayed, Rules, Term};
+use deespec::gate::{History, Outcome, Replayed, Rules, Term};
 
 use super::configuration::{Given, InForce};
 use super::file;
@@ -17,14 +18,14 @@ Examples:
   deespec gate replay --rules gate.toml --history bench.jsonl --last 100
   deespec gate replay --history bench.jsonl --metric build_seconds --json
 
-Each run is judged with what was known up to it and nothing later. Where a line of
-the history has one value, {\"run\": 7, \"value\": 1.5}, it is that of --metric, and
-the rules for that metric judge it; without --metric, all rules that learn do.
+Each run is judged with what was known up to it and nothing later. Where a line
+of the history has one value, {\"run\": 7, \"value\": 1.5}, it is that of --metric,
+and the rules for that metric judge it; without --metric, all that learn do.
 
 ALARMS counts runs that a rule warned of or failed, PER 100 of the runs that it
 judged. One incident may be several runs. With --json a line for each run:
-{\"run\", \"verdict\", \"rules\": [{\"id\", \"verdict\", \"change_index\"}]}, where the index
-counts runs from 0 and is null where there is no incident.";
+{\"run\", \"verdict\", \"rules\": [{\"id\", \"verdict\", \"change_index\"}]}, where the
+index counts runs from 0 and is null where there is no incident.";
 
 /// Try the rules on runs of the past
 #[derive(Debug, Args)]
@@ -42,7 +43,7 @@ pub(super) struct Replay {
     metric: Option<String>,
 
     /// Show only the newest N runs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     last: Option<usize>,
 
     #[command(flatten)]
@@ -84,6 +85,7 @@ impl Replay {
             return Ok(Code::Done);
         }
         ui.print(&summary(&rules, &replayed));
+        self.missing(&rules, &history, ui);
         let alarms = alarms(&replayed);
         if !alarms.is_empty() {
             ui.print("\n");
@@ -105,6 +107,26 @@ impl Replay {
             ));
         }
         Ok(Code::Done)
+    }
+
+    /// Says which metrics no run has: a rule that never judged looks like one that never alarmed.
+    fn missing(&self, rules: &Rules, history: &History, ui: &Ui) {
+        if history.runs.is_empty() {
+            ui.info("There are no runs yet", Vec::new());
+            return;
+        }
+        let terms = rules.rules.iter().flat_map(|rule| rule.metric.terms());
+        let missing: BTreeSet<&str> = terms
+            .map(Term::text)
+            .filter(|name| !history.runs.iter().any(|run| run.value(name).is_some()))
+            .collect();
+        if !missing.is_empty() {
+            let names = missing.into_iter().collect::<Vec<_>>().join(", ");
+            ui.info(
+                "Measured in no run of the history",
+                vec![("metrics", names)],
+            );
+        }
     }
 
     fn nothing(&self) -> Failure {
@@ -133,7 +155,7 @@ fn summary(rules: &Rules, replayed: &[Replayed]) -> String {
         let alarms = of(Outcome::Warn) + of(Outcome::Fail);
         let rate = match judged {
             0 => "-".to_owned(),
-            judged => format!("{:.1}", 100.0 * alarms as f64 / judged as f64),
+            judged => rate(100.0 * alarms as f64 / judged as f64),
         };
         vec![
             rule.id.clone(),
@@ -148,6 +170,14 @@ fn summary(rules: &Rules, replayed: &[Replayed]) -> String {
     let header = ["RULE", "KIND", "JUDGED", "WARN", "FAIL", "ALARMS PER 100"];
     let table = columns(&header, &[2, 3, 4, 5], rows);
     format!("{} of the history\n\n{table}", count(replayed.len(), "run"))
+}
+
+/// A few alarms of many runs are not none.
+fn rate(rate: f64) -> String {
+    match rate {
+        few if few > 0.0 && few < 1.0 => format!("{few:.2}"),
+        rate => format!("{rate:.1}"),
+    }
 }
 
 /// Each run with a rule that would have alarmed.

@@ -1,5 +1,6 @@
 //! `deespec gate shifts`: where a metric has changed its level.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,16 +11,16 @@ use serde::Serialize;
 use super::file;
 use crate::args::Json;
 use crate::exit::{Code, Failure};
-use crate::ui::{Ui, columns, count};
+use crate::ui::{Ui, columns};
 
 const AFTER_HELP: &str = "\
 Examples:
   deespec gate shifts --history bench.jsonl
   deespec gate shifts --history bench.jsonl --p 1e-6 --by 10 --json
 
-A line of the file is a run: {\"run\": 7, \"value\": 1.5}, the oldest first, or what
-`deespec gate record` writes; then --metric names the metric. A value that is
-null was not measured. Runs are counted from 0.
+A line of the file is a run: {\"run\": 7, \"value\": 1.5}, the oldest first, or
+what `deespec gate record` writes; then --metric names the metric. A value that
+is null was not measured. Runs are counted from 0.
 
 A shift is where the level before and the level after differ by more than chance
 explains, in either direction. One run that is far off is none, nor is a value
@@ -38,11 +39,11 @@ pub(super) struct Shifts {
     metric: Option<String>,
 
     /// The largest probability that a shift is chance
-    #[arg(long, value_name = "P", default_value_t = 0.001, value_parser = probability)]
+    #[arg(long, value_name = "P", default_value_t = 0.001, value_parser = probability, allow_negative_numbers = true)]
     p: f64,
 
     /// The smallest shift, in percent of the level before
-    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent, allow_negative_numbers = true)]
     by: f64,
 
     #[command(flatten)]
@@ -66,6 +67,22 @@ impl Shifts {
             by: self.by / 100.0,
             ..Limits::default()
         };
+        let kinds: BTreeSet<(&str, &str)> = places
+            .iter()
+            .map(|place| &history.runs[*place])
+            .map(|run| (run.branch.as_str(), run.host_class.as_str()))
+            .collect();
+        if kinds.len() > 1 {
+            let message = "The runs are of several branches or kinds of machine, and were taken as one series";
+            let or_dash = |text: &str| if text.is_empty() { "-" } else { text }.to_owned();
+            let kinds = kinds
+                .iter()
+                .map(|(branch, class)| format!("{} on {}", or_dash(branch), or_dash(class)));
+            ui.warn(
+                message,
+                vec![("of", kinds.take(5).collect::<Vec<_>>().join(", "))],
+            );
+        }
         let found = changes(&values, &limits);
         if self.json.json {
             let place = |change: Change| Change {
@@ -77,8 +94,8 @@ impl Shifts {
             return Ok(Code::Done);
         }
         let looked = match history.runs.len() - values.len() {
-            0 => count(values.len(), "run"),
-            missing => format!("{}, {missing} not measured", count(values.len(), "run")),
+            0 => values.len().to_string(),
+            missing => format!("{}, {missing} not measured", values.len()),
         };
         if found.is_empty() {
             ui.info("No shift was found", vec![("runs", looked)]);

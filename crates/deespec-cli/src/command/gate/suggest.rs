@@ -21,8 +21,8 @@ Examples:
   deespec gate suggest > .deespec/gate.toml
   deespec gate suggest --history bench.jsonl --metric build_seconds
 
-For each metric with at least 10 runs, of the branch and the kind of machine that
-have most of them: a rule that learns what to expect of the next run, and one
+For each metric with at least 10 runs, of the branch and the kind of machine
+that have most of them: a rule that learns what to expect of the next run, and one
 that finds a level which has moved; for counts only the first. The least effect
 they ask for is the noise of the runs so far, and more where that would have cried
 wolf. How often, is found by replaying each rule over the history: alarms which a

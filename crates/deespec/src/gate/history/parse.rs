@@ -225,6 +225,7 @@ impl Wrong {
                 // The parser has seen but one line.
                 let reason = error
                     .to_string()
+                    .replace("expected f64", "expected a number")
                     .replace(" at line 1 column ", " at column ");
                 HistoryError::Line { path, line, reason }
             }

@@ -11,7 +11,7 @@ use super::{RECENT, effect, name};
 use crate::gate::Verdict;
 use crate::gate::history::{History, Run};
 use crate::gate::report::{Baseline, ChangeFound, Evidence, Explanation, MutedFor, Outcome};
-use crate::gate::rules::{Kind, Labels, Metric, Part, Rule, Rules};
+use crate::gate::rules::{Kind, Labels, Likeness, Metric, Part, Rule, Rules};
 
 /// What explanations need besides the numbers.
 pub(super) struct Explaining<'a> {
@@ -127,6 +127,24 @@ impl Explaining<'_> {
         values
     }
 
+    /// How many runs have the metric and are not compared with this one.
+    pub(super) fn elsewhere(&self, rule: &Rule) -> usize {
+        let scope = &self.rules.policy.history;
+        let is_elsewhere = |run: &&Run| {
+            !scope.holds(run, self.present) && metric_value(&rule.metric, run).is_some()
+        };
+        self.history.runs.iter().filter(is_elsewhere).count()
+    }
+
+    /// Whether nobody said what this run is like, though runs are compared by it.
+    fn is_unnamed(&self) -> bool {
+        let scope = &self.rules.policy.history;
+        scope.same.iter().any(|likeness| match likeness {
+            Likeness::Branch => scope.branch.is_none() && self.present.branch.is_empty(),
+            Likeness::HostClass => self.present.host_class.is_empty(),
+        })
+    }
+
     fn next_step(&self, rule: &Rule, found: &Judged) -> Option<String> {
         let look = rule
             .runbook
@@ -134,6 +152,15 @@ impl Explaining<'_> {
             .map(|runbook| format!("read {runbook}"));
         match (found.outcome, found.guard) {
             (Outcome::Pass, _) => None,
+            (Outcome::NoData, Some(Guard::TooFew(..) | Guard::NeverSeen))
+                if rule.kind.is_learned() && self.is_unnamed() && self.elsewhere(rule) > 0 =>
+            {
+                Some(format!(
+                    "{} of another branch or kind of machine: say with --branch and --host-class what this one is, as \
+                     `deespec gate record` was told",
+                    are(self.elsewhere(rule)),
+                ))
+            }
             (_, Some(Guard::NeverSeen)) => Some(
                 "check the name with `deespec show`, or give the value with `deespec gate record --set`"
                     .to_owned(),
@@ -141,6 +168,13 @@ impl Explaining<'_> {
             (Outcome::NoData, Some(Guard::TooFew(_, have, need))) if rule.kind.is_learned() => {
                 let more = need.saturating_sub(have);
                 Some(format!("record {} with `deespec gate record`", count(more, "more run")))
+            }
+            (Outcome::NoData, Some(Guard::Moved(change, _))) => {
+                let learned = format!(
+                    "see what changed in run {}; the new level is learned from the runs that follow",
+                    self.name(change.place),
+                );
+                look.into_iter().chain([learned]).reduce(|one, other| format!("{one}; {other}"))
             }
             (Outcome::NoData | Outcome::Inconclusive, _) => look,
             (_, _) => {
@@ -158,6 +192,11 @@ impl Explaining<'_> {
             }
         }
     }
+}
+
+fn are(runs: usize) -> String {
+    let verb = if runs == 1 { "is" } else { "are" };
+    format!("{} {verb}", count(runs as u64, "run"))
 }
 
 /// 16 digits that are the same for the same parts.

@@ -46,6 +46,11 @@ impl Explaining<'_> {
         let metric = &rule.metric;
         Some(match guard {
             Guard::NotMeasured => format!("{metric} was not measured in this run."),
+            Guard::NeverSeen if rule.kind.is_learned() && self.elsewhere(rule) > 0 => {
+                format!(
+                    "{metric} was not measured: no run of this branch and kind of machine has it."
+                )
+            }
             Guard::NeverSeen => format!("{metric} has never been measured: no run has it."),
             Guard::NotACount => format!("{metric} is nothing that a rule of this kind can judge."),
             Guard::TooFew("min.total", have, need) => {

@@ -20,8 +20,8 @@ Examples:
     hyperfine.json --run \"$BUILD_NUMBER\"
   deespec gate history import target/criterion --run 4711
 
-A CSV file has a column `run`, perhaps at, branch, host_class and status, and one
-for each metric; or the columns run, metric and value. JSON lines are those of a
+A CSV file has a column `run`, perhaps at, branch, host_class and status, and
+one for each metric; or the columns run, metric and value. JSON lines are those of a
 history. The others are one run each: Google Benchmark's JSON, the folder
 target/criterion or one estimates.json of it or the messages of cargo-criterion,
 and hyperfine's JSON. Of several measurements the median counts, in seconds.

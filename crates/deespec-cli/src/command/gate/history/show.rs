@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use deespec::gate::{Run, Status, Term};
+use deespec::gate::{Run, Status};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::file;
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
-use crate::ui::{Ui, columns, count};
+use crate::ui::{Ui, columns};
 use crate::values;
 
 /// Show the runs of the history, the oldest first
@@ -61,10 +61,10 @@ impl Show {
     pub(super) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let path = file::history_path(self.history.as_deref(), cli)?;
         let history = file::read(&path, ui)?;
-        let metric = self.metric.as_deref().map(Term::parse).transpose();
-        let metric =
-            metric.map_err(|error| Failure::new(format!("--metric names no metric: {error}")))?;
-        let metric = metric.as_ref().map(Term::text);
+        let given = self.metric.as_deref();
+        let metric = given.map(|given| file::metric(&history, Some(given), &path));
+        let metric = metric.transpose()?;
+        let metric = metric.as_deref();
         if self.json.json {
             let chosen = |name: &str| metric.is_none_or(|metric| metric == name);
             let row = |run| row(run, chosen);
@@ -121,10 +121,7 @@ impl Show {
                 .filter(|run| run.value(metric).is_none());
             match missing.count() {
                 0 => {}
-                missing => ui.info(
-                    "Not measured in some",
-                    vec![("runs", count(missing, "run"))],
-                ),
+                missing => ui.info("Not measured in some", vec![("runs", missing.to_string())]),
             }
         }
         Ok(Code::Done)

@@ -118,6 +118,10 @@ fn a_shift_warns_once_and_its_level_is_the_new_normal() {
         (Outcome::NoData, Some("moved"))
     );
     assert!(after.sentence.contains("at run r30"), "{}", after.sentence);
+    assert_eq!(
+        after.next_step.as_deref(),
+        Some("see what changed in run r30; the new level is learned from the runs that follow")
+    );
 }
 
 #[test]

@@ -198,3 +198,36 @@ fn what_moves_together_is_named_and_what_does_not_is_not() {
         "{together:?}"
     );
 }
+
+#[test]
+fn who_does_not_say_what_the_run_is_like_is_told_that_others_are_known() {
+    let learned = rules("[[rule]]\nid = \"a\"\nmetric = \"x\"\nkind = \"adaptive\"\n");
+    let mut known = history(&steady(20));
+    for run in &mut known.runs {
+        run.branch = "main".to_owned();
+        run.host_class = "ci".to_owned();
+    }
+    let mut present = run(&[("x", 100.0)]);
+    present.branch = "main".to_owned();
+    let unnamed = only(learned.judge(&known, &present, "2026-11-28"));
+    assert_eq!(unnamed.guard.as_deref(), Some("min.runs"));
+    let next = unnamed.next_step.unwrap();
+    assert!(next.contains("20 runs are of another branch"), "{next}");
+    assert!(next.contains("--host-class"), "{next}");
+
+    present.host_class = "laptop".to_owned();
+    let named = only(learned.judge(&known, &present, "2026-11-28"));
+    assert_eq!(
+        named.next_step.as_deref(),
+        Some("record 10 more runs with `deespec gate record`")
+    );
+    let unmeasured = Run {
+        values: Default::default(),
+        ..present
+    };
+    let never = only(learned.judge(&known, &unmeasured, "2026-11-28"));
+    assert_eq!(
+        never.sentence,
+        "x was not measured: no run of this branch and kind of machine has it."
+    );
+}
