@@ -108,16 +108,27 @@ impl<'a> Pass<'a> {
         for (series, metric) in self.series.iter_mut().zip(&self.metrics) {
             series.push(at.place, metric_value(metric, at.run));
         }
-        let rules = self.rules;
-        let mut found: Vec<Found> = rules
-            .rules
-            .iter()
-            .enumerate()
-            .map(|(index, rule)| match self.series_of[index] {
-                Some(series) => self.learned(rule, series, at.is_told),
-                None => Found::of(fixed(rule, at)),
+        let rules = &self.rules.rules;
+        let is_trend = |rule: &Rule| matches!(rule.kind, Kind::Trend(_));
+        let of = |pass: &Self, index: usize| match pass.series_of[index] {
+            Some(series) => pass.learned(&rules[index], series, at.is_told),
+            None => Found::of(fixed(&rules[index], at)),
+        };
+        let mut found: Vec<Found> = (0..rules.len())
+            .map(|index| match is_trend(&rules[index]) {
+                true => Found::of(Judged::new(Outcome::Pass, None)),
+                false => of(self, index),
             })
             .collect();
+        // Of a trend nothing is remembered. It takes long, and matters only to who asks, or to how surprising the others
+        // must be that alarm beside it.
+        if at.happened.is_some() || !found.iter().all(Found::is_quiet) {
+            for (index, found) in found.iter_mut().enumerate() {
+                if is_trend(&rules[index]) {
+                    *found = of(self, index);
+                }
+            }
+        }
         self.share_out_alpha(&mut found);
         for (index, found) in found.iter_mut().enumerate() {
             self.remember(index, found);
@@ -173,8 +184,7 @@ impl<'a> Pass<'a> {
             .filter_map(|index| p_of(&found[*index]))
             .collect();
         // Where nothing alarms, there is nothing to share out.
-        let is_quiet = |found: &Found| found.judged.candidate.is_none() && found.better.is_none();
-        if judged.iter().all(|index| is_quiet(&found[*index])) {
+        if judged.iter().all(|index| found[*index].is_quiet()) {
             return;
         }
         for (index, adjusted) in judged.into_iter().zip(holm(&p)) {
@@ -280,6 +290,11 @@ impl Found {
             is_beyond: false,
             incident: None,
         }
+    }
+
+    /// Whether nothing is to be told or remembered of it.
+    fn is_quiet(&self) -> bool {
+        self.judged.candidate.is_none() && self.better.is_none()
     }
 }
 

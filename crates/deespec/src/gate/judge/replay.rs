@@ -9,7 +9,7 @@ use super::pass::{Judging, Pass};
 use super::{accept, beginning, now, resumed};
 use crate::gate::history::{History, Run};
 use crate::gate::report::Outcome;
-use crate::gate::rules::{Likeness, Rule, Rules};
+use crate::gate::rules::{Kind, Likeness, Rule, Rules};
 
 /// What the rules would have said of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,11 +85,21 @@ impl Rules {
     /// assert_eq!(first.rules[0].change_index, Some(30));
     /// ```
     pub fn replay(&self, history: &History) -> Vec<Replayed> {
+        let scope = &self.policy.history;
         let mut groups: BTreeMap<(&str, &str), Vec<(usize, &Run)>> = BTreeMap::new();
         for (place, run) in history.runs.iter().enumerate() {
-            let same = &self.policy.history.same;
-            let of = |likeness, text| if same.contains(&likeness) { text } else { "" };
-            let branch = of(Likeness::Branch, run.branch.as_str());
+            let of = |likeness, text| {
+                if scope.same.contains(&likeness) {
+                    text
+                } else {
+                    ""
+                }
+            };
+            // Where all are compared with one branch, it does not matter which one they are of.
+            let branch = match scope.branch {
+                Some(_) => "",
+                None => of(Likeness::Branch, run.branch.as_str()),
+            };
             let host = of(Likeness::HostClass, run.host_class.as_str());
             groups.entry((branch, host)).or_default().push((place, run));
         }
@@ -111,45 +121,48 @@ impl Rules {
     ) {
         let scope = &self.policy.history;
         let mut known: Vec<(usize, &Run)> = Vec::new();
-        let mut happened: Vec<&Run> = Vec::new();
+        let mut happened: Vec<(f64, &Run)> = Vec::new();
+        let longest = self.longest_budget();
         let mut pass: Option<(usize, Pass<'_>)> = None;
         for (place, run) in group {
-            let is_base = scope
-                .branch
-                .as_ref()
-                .is_none_or(|branch| run.branch == *branch);
-            if !is_base {
-                // Of another branch: judged by the runs of that one so far, as `judge` does.
-                let base: Vec<(usize, &Run)> = history.runs[..*place]
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, one)| scope.holds(one, run) && scope.counts(one))
-                    .collect();
-                let mut pass = resumed(self, &base, &history.accepted);
-                let happened: Vec<&Run> = base.iter().map(|(_, run)| *run).chain([*run]).collect();
-                let one = self.step(&mut pass, history, &base, (*place, run), &happened);
-                found.push((*place, one));
-                continue;
-            }
             let beginning = beginning(known.len(), self);
             let mut current = match pass.take() {
                 Some((begun, pass)) if begun == beginning => pass,
                 _ => resumed(self, &known, &history.accepted),
             };
-            happened.push(run);
-            if scope.counts(run) {
-                let one = self.step(&mut current, history, &known, (*place, run), &happened);
+            // Error budgets know nothing of what is longer ago than all their windows.
+            let now = now(run, &known);
+            let is_recent = |at: f64| at <= now && at > now - longest;
+            let recent = happened.iter().filter(|(at, _)| is_recent(*at));
+            let recent: Vec<&Run> = recent.map(|(_, run)| *run).chain([*run]).collect();
+            let is_base = scope
+                .branch
+                .as_ref()
+                .is_none_or(|branch| run.branch == *branch);
+            let judging = (*place, *run, now);
+            if is_base && scope.counts(run) {
+                let one = self.step(&mut current, history, &known, judging, &recent);
                 found.push((*place, one));
                 known.push((*place, run));
+                happened.extend(run.at.map(|at| (at, *run)));
             } else {
                 // Judged, and then forgotten.
                 let mut aside = current.clone();
-                let one = self.step(&mut aside, history, &known, (*place, run), &happened);
+                let one = self.step(&mut aside, history, &known, judging, &recent);
                 found.push((*place, one));
-                happened.pop();
             }
             pass = Some((beginning, current));
         }
+    }
+
+    /// The longest window of all error budgets, in seconds; 0 where there is none.
+    fn longest_budget(&self) -> f64 {
+        let windows = self.rules.iter().flat_map(|rule| match &rule.kind {
+            Kind::Burn(burn) => burn.windows.as_slice(),
+            _ => &[],
+        });
+        let seconds = windows.flat_map(|window| [window.long, window.short]);
+        seconds.max().unwrap_or_default().as_secs_f64()
     }
 
     fn step(
@@ -157,7 +170,7 @@ impl Rules {
         pass: &mut Pass<'_>,
         history: &History,
         known: &[(usize, &Run)],
-        (place, run): (usize, &Run),
+        (place, run, now): (usize, &Run, f64),
         happened: &[&Run],
     ) -> Replayed {
         accept(pass, &history.accepted, known, run.at);
@@ -166,7 +179,7 @@ impl Rules {
             run,
             happened: Some(happened),
             is_told: false,
-            now: now(run, known),
+            now,
         });
         let rules: Vec<ReplayedRule> = self
             .rules
