@@ -217,6 +217,21 @@ mod tests {
         assert_eq!(found.upper_tail(0.0), 1.0);
     }
 
+    /// `scipy.stats.nbinom.sf(k - 1, mean * n + 0.5, n / (n + 1))` and `.ppf(0.99, …)`, SciPy 1.16.
+    #[test]
+    fn large_counts_are_predicted_as_small_ones_are() {
+        for (k, mean, n, tail, quantile) in [
+            (100_000.0, 99_000.0, 50, 0.0008434099704644966, 99_740.0),
+            (1e6, 1e6, 50, 0.500132987280226, 1_002_350.0),
+            (30_000.0, 29_000.0, 10_000, 2.6621688857711313e-09, 29_397.0),
+        ] {
+            let found = Prediction::of(Model::Poisson, &vec![mean; n], 0.0).unwrap();
+            let off = (found.upper_tail(k) / tail - 1.0).abs();
+            assert!(off < 1e-5, "{k}: {} {off}", found.upper_tail(k));
+            assert_eq!(found.quantile(0.99), quantile);
+        }
+    }
+
     #[test]
     fn a_history_without_spread_has_the_floor() {
         let found = Prediction::from(&[100.5; 20], 0.02).unwrap();

@@ -94,6 +94,45 @@ mod tests {
         assert!(clopper_pearson_bounds(58, 58, 0.95).0 < 0.95);
     }
 
+    /// `scipy.stats.beta.ppf(0.05, k, n - k + 1)` and `scipy.stats.beta.ppf(0.95, k + 1, n - k)`, SciPy 1.16.
+    #[test]
+    fn bounds_of_many_millions_are_those_of_scipy() {
+        for (k, n, lower, upper) in [
+            (500, 1000, 0.473517731235691, 0.5264822687643089),
+            (95_000, 100_000, 0.9488516780529903, 0.9511289816273363),
+            (950_000, 1_000_000, 0.9496400486378239, 0.9503580246432568),
+            (
+                500_000_000,
+                1_000_000_000,
+                0.4999739920802305,
+                0.5000260079197695,
+            ),
+            (
+                999_999_000,
+                1_000_000_000,
+                0.9999989463969061,
+                0.9999990514401267,
+            ),
+            (
+                3,
+                1_000_000_000_000,
+                8.176914471644368e-13,
+                7.75365652791421e-12,
+            ),
+            (
+                500_000_000_000,
+                1_000_000_000_000,
+                0.4999991775747906,
+                0.5000008224252094,
+            ),
+        ] {
+            let found = clopper_pearson_bounds(k, n, 0.95);
+            let width = upper - lower;
+            let off = (found.0 - lower).abs().max((found.1 - upper).abs());
+            assert!(off < 2e-4 * width, "{k}/{n}: {found:?} {off}");
+        }
+    }
+
     #[test]
     fn nothing_says_nothing() {
         assert_eq!(clopper_pearson(0, 0, 0.95), (0.0, 1.0));
