@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::gate::history::Accepted;
 use crate::gate::rules::Status;
 
 /// Values as files may have them: usual, equal, huge, tiny, of either sign, missing.
@@ -68,22 +69,48 @@ prop_compose! {
     }
 }
 
-/// Those of them that the file may have.
+/// Those of them that the file may have; at times all runs are compared with those of one branch, and at times nothing
+/// is surprising enough.
 fn any_rules() -> impl Strategy<Value = Rules> {
-    some_rules().prop_filter_map("out of range", |text| {
-        let text = format!("schema = \"deespec.gate/1\"\n{text}");
-        Rules::parse(&text, Path::new("gate.toml")).ok()
-    })
+    (some_rules(), any::<bool>(), 0u8..8).prop_filter_map(
+        "out of range",
+        |(text, has_base, rare)| {
+            let text = match has_base {
+                true => text.replace("history = {", "history = { branch = \"other\","),
+                false => text,
+            };
+            let text = match rare {
+                0 => text.replace("warn = { alpha = ", "warn = { alpha = 5e-324, by = 0 } # "),
+                _ => text,
+            };
+            let text = format!("schema = \"deespec.gate/1\"\n{text}");
+            Rules::parse(&text, Path::new("gate.toml")).ok()
+        },
+    )
+}
+
+prop_compose! {
+    /// Levels that somebody accepted: of any rule, at a run that may not be there, at any time.
+    fn acceptances()(all in prop::collection::vec((0usize..7, 0usize..140, 0u32..140), 0..4)) -> Vec<Accepted> {
+        let one = |(rule, run, at): (usize, usize, u32)| Accepted {
+            rule: ["a", "s", "t", "l", "r", "b", "none"][rule].to_owned(),
+            run: format!("r{run}"),
+            reason: String::new(),
+            at: format!("1970-01-02T{:02}:{:02}:00Z", at % 24, at % 60),
+        };
+        all.into_iter().map(one).collect()
+    }
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(120))]
     #[test]
-    fn anything_is_judged_without_a_panic_and_alike_alone_and_in_a_replay(rules in any_rules(), runs in runs()) {
-        let history = History { runs: runs.clone(), ..History::default() };
+    fn anything_is_judged_without_a_panic_and_alike_alone_and_in_a_replay(rules in any_rules(), runs in runs(), accepted in acceptances()) {
+        let history = History { runs: runs.clone(), accepted: accepted.clone(), ..History::default() };
         let replayed = rules.replay(&history);
         prop_assert_eq!(replayed.len(), runs.len());
-        for place in (0..runs.len()).step_by(7) {
-            let known = History { runs: runs[..place].to_vec(), ..History::default() };
+        for place in (0..runs.len()).step_by(5) {
+            let known = History { runs: runs[..place].to_vec(), accepted: accepted.clone(), ..History::default() };
             // What comes later changes nothing.
             prop_assert_eq!(&rules.replay(&known)[..], &replayed[..place]);
             let report = rules.judge(&known, &runs[place], "2026-11-28");
