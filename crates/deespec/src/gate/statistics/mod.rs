@@ -11,6 +11,8 @@ pub mod changes;
 pub mod correlation;
 pub mod multiplicity;
 pub mod prediction;
+#[cfg(test)]
+mod properties;
 pub mod proportion;
 pub mod ranks;
 pub mod shift;
@@ -81,4 +83,24 @@ pub(crate) fn t_quantile(p: f64, freedom: f64) -> f64 {
     let x = statrs::function::beta::inv_beta_reg(freedom / 2.0, 0.5, 2.0 * tail);
     let size = (freedom * (1.0 - x) / x).sqrt();
     if p < 0.5 { -size } else { size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `scipy.stats.t.ppf(p, freedom)`, SciPy 1.16.
+    #[test]
+    fn quantiles_of_t_are_those_of_scipy() {
+        for (p, freedom, expected) in [
+            (0.975, 10.0, 2.2281388519649385),
+            (0.99, 9.0, 2.821437925025808),
+            (0.001, 30.0, -3.3851848668182165),
+            (0.9995, 3.0, 12.923978636637424),
+            (0.5, 7.0, 0.0),
+        ] {
+            let found = t_quantile(p, freedom);
+            assert!((found - expected).abs() < 1e-7, "{p} {freedom}: {found}");
+        }
+    }
 }
