@@ -28,6 +28,8 @@ pub(super) struct Pass<'a> {
     /// The series of each rule; `None` for rules that do not learn.
     series_of: Vec<Option<usize>>,
     incidents: Vec<Option<Incident>>,
+    /// The newest level of each rule that somebody has accepted.
+    accepted: Vec<Option<usize>>,
 }
 
 /// A rule that has alarmed and is not yet clean again.
@@ -81,6 +83,7 @@ impl<'a> Pass<'a> {
             metrics,
             series_of,
             incidents: vec![None; rules.rules.len()],
+            accepted: vec![None; rules.rules.len()],
         }
     }
 
@@ -88,9 +91,14 @@ impl<'a> Pass<'a> {
     pub(super) fn accept(&mut self, rule: &str, place: usize) {
         let found = self.rules.rules.iter().position(|one| one.id == rule);
         let Some(rule) = found else { return };
-        if let Some(series) = self.series_of[rule] {
-            self.series[series].accept(place);
-            self.moved[series] = None;
+        // Told at each run, and new only once: what happens after it is remembered again.
+        let is_known = self.accepted[rule].is_some_and(|known| known >= place);
+        if let (Some(series), false) = (self.series_of[rule], is_known) {
+            self.accepted[rule] = Some(place);
+            self.series[series].begin_at(place);
+            if self.moved[series].is_some_and(|moved| moved.place <= place) {
+                self.moved[series] = None;
+            }
             self.incidents[rule] = None;
         }
     }
@@ -135,9 +143,8 @@ impl<'a> Pass<'a> {
                 }
             }
             Kind::Shift(kind) => {
-                let (judged, index, better) = shift::judge(kind, rule.bad, &since, window);
+                let (judged, better) = shift::judge(kind, rule.bad, &since, window);
                 Found {
-                    index,
                     better,
                     ..Found::of(judged)
                 }
@@ -159,21 +166,26 @@ impl<'a> Pass<'a> {
         let judged: Vec<usize> = (0..found.len())
             .filter(|index| self.series_of[*index].is_some() && found[*index].judged.p.is_some())
             .collect();
+        // A move for the better is no alarm, but by chance it would make a rule forget as well.
+        let p_of = |found: &Found| found.better.map(|better| better.p).or(found.judged.p);
         let p: Vec<f64> = judged
             .iter()
-            .filter_map(|index| found[*index].judged.p)
+            .filter_map(|index| p_of(&found[*index]))
             .collect();
         // Where nothing alarms, there is nothing to share out.
-        if judged
-            .iter()
-            .all(|index| found[*index].judged.candidate.is_none())
-        {
+        let is_quiet = |found: &Found| found.judged.candidate.is_none() && found.better.is_none();
+        if judged.iter().all(|index| is_quiet(&found[*index])) {
             return;
         }
         for (index, adjusted) in judged.into_iter().zip(holm(&p)) {
+            let alpha = self.rules.policy.alpha;
+            if found[index].better.is_some() {
+                found[index].better.take_if(|_| adjusted > alpha);
+                continue;
+            }
             let judged = &mut found[index].judged;
             judged.p_adjusted = Some(adjusted);
-            if adjusted > self.rules.policy.alpha && judged.candidate.take().is_some() {
+            if adjusted > alpha && judged.candidate.take().is_some() {
                 judged.guard = Some(Guard::Alpha);
             }
         }
@@ -215,7 +227,8 @@ impl<'a> Pass<'a> {
                 Alarm::Warn => Outcome::Warn,
                 Alarm::Fail => Outcome::Fail,
             };
-            judged.guard = Some(Guard::Clearing(CLEAN - incident.clean));
+            // One that is beyond again, but not confirmed again, is told as what it is.
+            judged.guard = (!found.is_beyond).then_some(Guard::Clearing(CLEAN - incident.clean));
         }
         found.incident = next.map(|incident| incident.place);
         judged.began = found.incident;
@@ -228,13 +241,14 @@ impl<'a> Pass<'a> {
             let Some(series) = self.series_of[index] else {
                 continue;
             };
-            let confirmed = found.index.filter(|_| found.judged.candidate.is_some());
-            let moved = confirmed.zip(found.judged.change).or(found.better);
-            if let Some((index, changed)) = moved
+            let is_confirmed = found.judged.candidate.is_some();
+            let worse = found.judged.change.filter(|_| is_confirmed);
+            let moved = worse.or(found.better.map(|better| better.changed));
+            if let Some(changed) = moved
                 // Another rule of the same metric may have seen the same.
                 && self.moved[series].is_none_or(|known| known.place < changed.place)
             {
-                self.series[series].moved(index);
+                self.series[series].begin_at(changed.place);
                 self.moved[series] = Some(changed);
                 for (rule, of) in self.series_of.iter().enumerate() {
                     if *of == Some(series) {
@@ -250,9 +264,7 @@ impl<'a> Pass<'a> {
 #[derive(Debug)]
 struct Found {
     judged: Judged,
-    /// For a shift: where the level moved, as an index into what is known since the last move.
-    index: Option<usize>,
-    better: Option<shift::Move>,
+    better: Option<shift::Better>,
     /// For an adaptive rule: the place of the first run beyond, and whether the newest is.
     place: Option<usize>,
     is_beyond: bool,
@@ -263,7 +275,6 @@ impl Found {
     fn of(judged: Judged) -> Self {
         Self {
             judged,
-            index: None,
             better: None,
             place: None,
             is_beyond: false,

@@ -69,11 +69,12 @@ impl Explaining<'_> {
                 )
             }
             Guard::Moved(change, have) => format!(
-                "{metric} moved from {} to {} at run {}; {} since then are too few to judge.",
+                "{metric} moved from {} to {} at run {}; {} since then {} too few to judge.",
                 amount(change.before.mean, unit),
                 amount(change.after.mean, unit),
                 self.name(change.place),
                 count(have as u64, "run"),
+                if have == 1 { "is" } else { "are" },
             ),
             Guard::Clearing(more) => format!(
                 "{metric} is {}, as expected again; {} more and the incident is over.",
@@ -110,12 +111,16 @@ impl Explaining<'_> {
                 None => format!("{metric} is {shown}; {normal} is normal ({n})."),
             },
             _ => {
-                let seen = found.confirm.map(|confirm| {
-                    format!(
-                        "{} of the last {} runs were like that, ",
-                        confirm.seen, confirm.of
-                    )
-                });
+                let seen = found
+                    .confirm
+                    .filter(|confirm| confirm.of > 1)
+                    .map(|confirm| {
+                        let verb = if confirm.seen == 1 { "was" } else { "were" };
+                        format!(
+                            "{} of the last {} runs {verb} like that, ",
+                            confirm.seen, confirm.of
+                        )
+                    });
                 format!(
                     "{metric} is {shown}, {effect}the {normal} of {n} before; {}by chance {}{}.",
                     seen.unwrap_or_default(),

@@ -62,13 +62,8 @@ impl Series {
         }
     }
 
-    /// From here on the level is another: an index into the values since the last move.
-    pub(super) fn moved(&mut self, index: usize) {
-        self.anchor = (self.anchor + index).min(self.values.len());
-    }
-
     /// From the run at this place on the level is another.
-    pub(super) fn accept(&mut self, place: usize) {
+    pub(super) fn begin_at(&mut self, place: usize) {
         let index = self.places.partition_point(|one| *one < place);
         self.anchor = self.anchor.max(index);
     }

@@ -7,8 +7,12 @@ use crate::gate::rules::Shift;
 use crate::gate::statistics::shift::{self, Bad, Limits};
 use crate::gate::statistics::{median, relative_spread};
 
-/// A level that has moved: the index of its first run among those since the last move, and what it was.
-pub(super) type Move = (usize, Changed);
+/// A level that has moved for the better, and the probability of that by chance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Better {
+    pub(super) changed: Changed,
+    pub(super) p: f64,
+}
 
 /// What is found in the values since the level last moved: the judgement, with the move for the worse that it tells
 /// of, or with a move for the better. That one is no alarm, but what comes is compared with it.
@@ -17,13 +21,13 @@ pub(super) fn judge(
     bad: Bad,
     since: &Since<'_>,
     window: usize,
-) -> (Judged, Option<usize>, Option<Move>) {
+) -> (Judged, Option<Better>) {
     let values = since.values;
     let value = values.last().copied();
     let need = rule.before + rule.after;
     if values.len() < need {
         let guard = Guard::TooFew("min.before", values.len() as u64, need as u64);
-        return (Judged::kept(Outcome::NoData, value, guard), None, None);
+        return (Judged::kept(Outcome::NoData, value, guard), None);
     }
     let limits = limits(rule, bad, window);
     let (found, better) = shift::newest_either(values, &limits);
@@ -42,8 +46,11 @@ pub(super) fn judge(
         ..Judged::new(Outcome::Pass, value)
     };
     let Some(found) = found else {
-        let better = better.map(|found| (found.index, changed(&found, since)));
-        return (judged, None, better);
+        let better = better.map(|found| Better {
+            changed: changed(&found, since),
+            p: found.p,
+        });
+        return (judged, better);
     };
     let effect = (found.after - found.before) / found.before.abs();
     let size = bad.sign() * (median(&values[found.index..]) - centre) / centre.abs();
@@ -58,7 +65,7 @@ pub(super) fn judge(
     judged.effect = Some(effect).filter(|effect| effect.is_finite());
     judged.lag_one = Some(found.lag_one);
     judged.change = Some(changed(&found, since));
-    (judged, Some(found.index), None)
+    (judged, None)
 }
 
 fn limits(rule: &Shift, bad: Bad, window: usize) -> Limits {

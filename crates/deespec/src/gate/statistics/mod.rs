@@ -7,6 +7,7 @@
 //! ([`autocorrelation`]).
 
 pub mod autocorrelation;
+mod beta;
 pub mod changes;
 pub mod correlation;
 pub mod multiplicity;
@@ -73,7 +74,7 @@ pub(crate) fn t_upper(t: f64, freedom: f64) -> f64 {
         return if t > 0.0 { 0.0 } else { 1.0 };
     }
     let x = freedom / (freedom + t * t);
-    let tail = 0.5 * statrs::function::beta::beta_reg(freedom / 2.0, 0.5, x);
+    let tail = 0.5 * beta::beta_reg(freedom / 2.0, 0.5, x);
     if t > 0.0 { tail } else { 1.0 - tail }
 }
 

@@ -6,7 +6,7 @@
 //! gamma-Poisson prediction (Gelman et al., *Bayesian Data Analysis*, section 2.6) with Jeffreys' prior: the next
 //! count is negative binomial.
 
-use statrs::function::beta::beta_reg;
+use super::beta::beta_reg;
 
 use super::autocorrelation::{inflation, lag_one};
 use super::{mean, median, t_quantile, t_upper, variance};

@@ -4,7 +4,7 @@
 //! promises more than it keeps and is used to fail; Wilson, *Probable inference*, J. Am. Stat. Assoc. 22 (1927),
 //! which is shorter and is shown.
 
-use statrs::function::beta::beta_reg;
+use super::beta::beta_reg;
 
 use super::normal_quantile_upper;
 

@@ -22,7 +22,9 @@ pub fn doubled_ranks(values: &[f64]) -> Vec<usize> {
     let mut first = 0;
     while first < order.len() {
         let same = |&&next: &&usize| values[next] == values[order[first]];
-        let last = first + order[first..].iter().take_while(same).count() - 1;
+        // NaN equals nothing, not even itself.
+        let equal = order[first..].iter().take_while(same).count().max(1);
+        let last = first + equal - 1;
         for &place in &order[first..=last] {
             ranks[place] = first + last + 2;
         }

@@ -33,11 +33,7 @@ pub fn mann_kendall(values: &[f64]) -> f64 {
     for (index, value) in values.iter().enumerate() {
         let later = values[index + 1..]
             .iter()
-            .map(|later| match later.total_cmp(value) {
-                std::cmp::Ordering::Less => -1.0,
-                std::cmp::Ordering::Equal => 0.0,
-                std::cmp::Ordering::Greater => 1.0,
-            });
+            .map(|later| f64::from(i8::from(later > value) - i8::from(later < value)));
         s += later.sum::<f64>();
     }
     let spread = |n: f64| n * (n - 1.0) * (2.0 * n + 5.0);

@@ -1,5 +1,6 @@
 //! What the rules say, each kind and each awkward case with the verdict that is promised for it.
 
+mod edges;
 mod fixed;
 mod foreign;
 mod learned;
