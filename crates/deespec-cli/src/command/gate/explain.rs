@@ -9,7 +9,7 @@ use crate::args::{Cli, Json};
 use crate::command::doctor::Examination;
 use crate::exit::{Code, Failure};
 use crate::location;
-use crate::ui::{Ui, columns, printable};
+use crate::ui::{Ui, indented, printable};
 use crate::values;
 
 const AFTER_HELP: &str = "\
@@ -71,13 +71,13 @@ impl Explain {
             ui.json(found)?;
             return Ok(Code::Done);
         }
-        ui.print(&to_text(found));
+        ui.print(&to_text(found, ui.width()));
         Ok(Code::Done)
     }
 }
 
-/// The sentence first; then what it was judged from, a line each.
-fn to_text(found: &Explanation) -> String {
+/// The sentence first; then what it was judged from, a line each, and within the width of a terminal.
+fn to_text(found: &Explanation, width: Option<usize>) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     let evidence = &found.evidence;
     let mut verdict = found.verdict.to_string();
@@ -201,8 +201,8 @@ fn to_text(found: &Explanation) -> String {
     let rows = rows
         .into_iter()
         .map(|(name, value)| vec![name.to_owned(), printable(&value)]);
-    let table = columns(&[], &[], rows.collect());
-    format!("{}\n\n{table}", printable(&found.sentence))
+    let sentence = indented("", vec![vec![printable(&found.sentence)]], width);
+    format!("{sentence}\n{}", indented("", rows.collect(), width))
 }
 
 /// Six digits that matter: what is compared by eye needs no more.

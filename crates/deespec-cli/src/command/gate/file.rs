@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use deespec::gate::{History, Run, Term};
+use deespec::gate::{History, HistoryError, Run, Term};
 
 use crate::args::Cli;
 use crate::exit::Failure;
@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path, ui: &Ui) -> Result<History, Failure> {
 
 /// Reads a history. What was passed over stands in it.
 pub(super) fn parsed(path: &Path) -> Result<History, Failure> {
-    History::parse(&text(path)?, path).map_err(|error| Failure::new(error.to_string()))
+    History::parse(&text(path)?, path).map_err(unreadable)
 }
 
 /// As [`parsed`], of a history that may not be there yet.
@@ -63,14 +63,18 @@ pub(super) fn read_or_empty(path: &Path, ui: &Ui) -> Result<History, Failure> {
     }
 }
 
-/// Whether a history can be read, where there is one. Another process may be writing a line just now, so one that
-/// ends too early is no matter.
-pub(super) fn check(path: &Path) -> Result<(), Failure> {
-    parsed_or_empty(path).map(drop)
+fn unreadable(error: HistoryError) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match error {
+        HistoryError::Line { .. } => failure.hint(
+            "a history has one JSON object a line; `deespec gate history import` makes one of CSV and other forms",
+        ),
+        _ => failure,
+    }
 }
 
 pub(super) fn parse(text: &str, path: &Path, ui: &Ui) -> Result<History, Failure> {
-    let history = History::parse(text, path).map_err(|error| Failure::new(error.to_string()))?;
+    let history = History::parse(text, path).map_err(unreadable)?;
     for skipped in &history.skipped {
         ui.warn(skipped, Vec::new());
     }

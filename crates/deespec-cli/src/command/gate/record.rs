@@ -105,7 +105,7 @@ impl Record {
         };
         let path = file::history_path(self.history.as_deref(), cli)?;
         // A history that cannot be read must not grow.
-        file::check(&path)?;
+        let known = file::parsed_or_empty(&path)?;
         let mut run = Run {
             id,
             at: Some(seconds(self.at.unwrap_or_else(Timestamp::now))),
@@ -116,6 +116,12 @@ impl Record {
         let terms = terms(rules.as_ref());
         self.measure(&terms, &mut run, cli, ui)?;
         run.values.extend(set);
+        let is_same = |one: &&Run| !one.epoch.is_empty() && one.epoch == run.epoch;
+        let before = known.runs.iter().rev().find(is_same);
+        if let Some(before) = before.filter(|before| before.id != run.id) {
+            let message = "The store counts on since another run; `deespec rotate` after each run lets the next one begin anew";
+            ui.warn(message, vec![("run", before.id.clone())]);
+        }
         // Only a file of rules asks for what may not be there.
         let asked = if rules.is_some() { &*terms } else { &[] };
         let not_measured: Vec<String> = asked

@@ -28,7 +28,8 @@ they ask for is the noise of the runs so far, and more where that would have cri
 wolf. How often, is found by replaying each rule over the history: alarms which a
 shift of the whole series does not explain are false.
 
-The result is a gate.toml. Rules that learn only warn, unless can_fail = true.";
+The result is a gate.toml. Rules that learn only warn, unless can_fail = true; and
+until they have runs enough, also after a level has moved, they pass (no_data).";
 
 /// Propose rules by what the runs so far were
 #[derive(Debug, Args)]

@@ -136,6 +136,25 @@ impl Explaining<'_> {
         self.history.runs.iter().filter(is_elsewhere).count()
     }
 
+    /// How many other runs were recorded from what is judged now.
+    fn of_this_epoch(&self) -> usize {
+        let present = self.present;
+        let is_of_it = |run: &&Run| {
+            !run.epoch.is_empty() && run.epoch == present.epoch && run.id != present.id
+        };
+        match present.id.is_empty() {
+            // It may be one of them.
+            true => self
+                .history
+                .runs
+                .iter()
+                .filter(is_of_it)
+                .count()
+                .saturating_sub(1),
+            false => self.history.runs.iter().filter(is_of_it).count(),
+        }
+    }
+
     /// Whether nobody said what this run is like, though runs are compared by it.
     fn is_unnamed(&self) -> bool {
         let scope = &self.rules.policy.history;
@@ -152,6 +171,15 @@ impl Explaining<'_> {
             .map(|runbook| format!("read {runbook}"));
         match (found.outcome, found.guard) {
             (Outcome::Pass, _) => None,
+            (Outcome::NoData, Some(Guard::TooFew(..) | Guard::NeverSeen | Guard::Moved(..)))
+                if rule.kind.is_learned() && self.of_this_epoch() > 0 =>
+            {
+                Some(format!(
+                    "{} of the present epoch of the store, so not of the past: `deespec rotate` after each run lets \
+                     the next one begin anew",
+                    are(self.of_this_epoch()),
+                ))
+            }
             (Outcome::NoData, Some(Guard::TooFew(..) | Guard::NeverSeen))
                 if rule.kind.is_learned() && self.is_unnamed() && self.elsewhere(rule) > 0 =>
             {

@@ -226,7 +226,7 @@ impl<'a> Series<'a> {
             "up"
         };
         let mut toml = format!(
-            "[[rule]]\nid = {}\nmetric = {metric}\nkind = \"{kind}\"\nbad = \"{bad}\"\n",
+            "[[rule]]\nid = {}\nmetric = {metric}\nkind = \"{kind}\"\nbad = \"{bad}\"\nno_data = \"pass\"\n",
             quoted(id)
         );
         if kind == "adaptive" && self.is_counted() {

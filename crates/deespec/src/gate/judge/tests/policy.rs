@@ -140,6 +140,27 @@ fn a_record_of_the_present_run_is_not_its_own_measure() {
 }
 
 #[test]
+fn who_records_run_after_run_in_one_epoch_is_told_to_rotate() {
+    let mut known = history(&steady(30));
+    for run in &mut known.runs {
+        run.epoch = "store/1".to_owned();
+    }
+    let present = Run {
+        id: "r30".to_owned(),
+        epoch: "store/1".to_owned(),
+        ..run(&[("x", 100.0)])
+    };
+    let found = only(rules(SHIFT).judge(&known, &present, "2026-11-28"));
+    assert_eq!(found.verdict, Outcome::NoData);
+    let next = found.next_step.unwrap();
+    assert!(
+        next.starts_with("30 runs are of the present epoch"),
+        "{next}"
+    );
+    assert!(next.contains("`deespec rotate`"), "{next}");
+}
+
+#[test]
 fn many_rules_that_learn_share_one_budget_of_false_alarms() {
     // A shift that is found once in some thousand runs by chance: news for one rule, none for a thousand.
     let values = [steady(30), vec![107.0, 106.5, 107.5]].concat();
