@@ -65,13 +65,15 @@ fn found(values: &[f64], p: f64) -> Vec<usize> {
         .collect()
 }
 
+/// The rules that learn of a fresh `gate.toml`.
+pub(crate) fn fresh_rules() -> Result<Rules> {
+    Ok(Rules::parse(FRESH, Path::new("gate.toml"))?.concerning(None))
+}
+
 /// An alarm at each run that rules of these kinds, as a fresh `gate.toml` has them, warn of: as `deespec gate replay`
 /// says.
 fn fresh(values: &[f64], kinds: &[&str]) -> Vec<bool> {
-    let rules = Rules::parse(FRESH, Path::new("gate.toml"));
-    let mut rules = rules
-        .map(|rules| rules.concerning(None))
-        .unwrap_or_default();
+    let mut rules = fresh_rules().unwrap_or_default();
     rules.rules.retain(|rule| kinds.contains(&rule.kind.name()));
     let run = |value: &f64| Run {
         value: Some(*value),

@@ -34,6 +34,8 @@ fn run() -> Result<()> {
         .next()
         .ok_or("give the folder with ci-series/ and tcpd/")?;
     let python = arguments.next();
+    // Rules that cannot be read would never raise an alarm, and look good.
+    detectors::fresh_rules()?;
     let labelled = series::labelled(&folder.join("ci-series"))?;
     let mut table = table(&[
         "run by run, ci-series",
@@ -88,7 +90,7 @@ fn run() -> Result<()> {
         };
     }
     say(&table.to_string());
-    say(&speed::told());
+    say(&speed::told()?);
     Ok(())
 }
 

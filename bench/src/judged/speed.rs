@@ -1,10 +1,13 @@
 //! How long the gate takes for many rules and a long history.
 
 use std::fmt::Write as _;
+use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
 use deespec::gate::{History, Rules, Run};
+
+use crate::Result;
 
 const RULES: usize = 200;
 const RUNS: usize = 10_000;
@@ -12,26 +15,24 @@ const LIMIT_MS: f64 = 100.0;
 const REPEATS: usize = 5;
 
 /// The judgement of the newest run by 200 rules that learn, each of a metric of its own, over 10,000 runs.
-pub(crate) fn told() -> String {
+pub(crate) fn told() -> Result<String> {
     let mut told = String::from("200 rules, 10,000 runs, the newest judged (limit 100 ms):");
     for kind in ["shift", "adaptive", "trend", "mixed"] {
-        let rules = rules(kind);
+        let rules = rules(kind)?;
         let (history, present) = runs();
         let mut best = f64::INFINITY;
         for _ in 0..REPEATS {
             let begin = Instant::now();
-            let report = rules.judge(&history, &present, "2026-11-28");
+            black_box(rules.judge(&history, &present, "2026-11-28"));
             best = best.min(begin.elapsed().as_secs_f64() * 1e3);
-            // The judgement is looked at, so that it cannot be left out.
-            best += 0.0 * report.rules.len() as f64;
         }
         let verdict = if best <= LIMIT_MS { "met" } else { "MISSED" };
         let _ = write!(told, " {kind} {best:.1} ms ({verdict});");
     }
-    told
+    Ok(told)
 }
 
-fn rules(kind: &str) -> Rules {
+fn rules(kind: &str) -> Result<Rules> {
     let mut text = String::from("schema = \"deespec.gate/1\"\n");
     for rule in 0..RULES {
         let kind = match kind {
@@ -43,7 +44,7 @@ fn rules(kind: &str) -> Rules {
             "[[rule]]\nid = \"r{rule}\"\nmetric = \"metric_{rule}\"\nkind = \"{kind}\"\n"
         );
     }
-    Rules::parse(&text, Path::new("gate.toml")).unwrap_or_default()
+    Ok(Rules::parse(&text, Path::new("gate.toml"))?)
 }
 
 /// Noise of some kinds, the same each time.

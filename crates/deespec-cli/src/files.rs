@@ -74,10 +74,8 @@ pub(crate) fn append(path: &Path, lines: &[u8], mode: u32) -> io::Result<()> {
         file.set_permissions(Permissions::from_mode(mode))?;
     }
     file.sync_all()?;
-    match path.parent() {
-        Some(folder) if is_new => sync_folder(folder),
-        _ => Ok(()),
-    }
+    // Not by who made the file alone: that one may have been killed before its name was durable.
+    path.parent().map_or(Ok(()), sync_folder)
 }
 
 /// Keeps those who append to this file waiting; `None` where there is no such file.

@@ -22,6 +22,7 @@ mod text;
 mod words;
 
 pub(crate) use delivery::{Reports, text};
+pub(crate) use words::loud;
 
 use deespec::gate::Report;
 
@@ -55,9 +56,6 @@ pub(crate) struct Look {
 
 /// A report in a form.
 pub(crate) fn render(report: &Report, format: Format, look: &Look) -> Result<String, Failure> {
-    if format == Format::Json {
-        return json::render(report);
-    }
     Ok(match format {
         Format::Text => text::render(report, look),
         Format::Json => json::render(report)?,

@@ -49,7 +49,7 @@ pub(super) fn word(rule: &Explanation) -> &'static str {
 }
 
 /// The verdict on the whole, where it stands first.
-pub(super) fn loud(verdict: Verdict) -> &'static str {
+pub(crate) fn loud(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "PASS",
         Verdict::Warn => "WARN",

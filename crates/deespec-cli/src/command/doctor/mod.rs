@@ -61,7 +61,7 @@ pub(crate) struct Doctor {
     reports: Reports,
 
     /// The exit code of a warning, 2 or 0: for runners that take 2 for a failure
-    #[arg(long, value_name = "CODE", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2))]
+    #[arg(long, value_name = "CODE", default_value_t = 2, value_parser = warn_exit)]
     warn_exit: u8,
 
     #[command(flatten)]
@@ -86,7 +86,7 @@ impl Doctor {
             Code::Warned if self.warn_exit == 0 => Code::Done,
             code => code,
         };
-        if let Some(judged) = &judged {
+        if let Some(judged) = judged.as_ref().filter(|_| self.reports.is_wanted()) {
             self.reports.deliver(&judged.report(), ui)?;
             // The form has it all, and whoever reads it may take a log line for a part of it.
             if self.reports.format.is_some() {
@@ -175,6 +175,14 @@ pub(crate) fn published(examined: &Examination) -> &'static str {
         Published::Ours if examined.is_stale => "stale",
         Published::Ours => "current",
         _ => "foreign",
+    }
+}
+
+fn warn_exit(text: &str) -> Result<u8, String> {
+    match text {
+        "0" => Ok(0),
+        "2" => Ok(2),
+        _ => Err("it must be 0 or 2".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The doctor's report, as one JSON object or as text.
 
 use deespec::Health;
-use deespec::gate::{self, DetailVerdict, Judgement, Verdict};
+use deespec::gate::{self, DetailVerdict, Judgement};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -230,11 +230,7 @@ fn access(health: &Health) -> Option<String> {
 }
 
 fn verdict(judgement: &Judgement) -> String {
-    let word = match judgement.verdict() {
-        Verdict::Pass => "PASS",
-        Verdict::Warn => "WARN",
-        Verdict::Fail => "FAIL",
-    };
+    let word = report::loud(judgement.verdict());
     let source = judgement.config().source();
     let source = source.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
     let mut text = format!("GATE {word}  (thresholds: {})\n", printable(&source));

@@ -1,5 +1,7 @@
 //! The verdict of the gate on what the doctor looked at: by the rules of a `gate.toml`, or by thresholds.
 
+use std::borrow::Cow;
+
 use deespec::Store;
 use deespec::gate::{Explanation, Judgement, Level, LogLine, Outcome, Report, Rules, Verdict};
 use serde::Serialize;
@@ -115,10 +117,10 @@ impl Judged {
     }
 
     /// As each format tells it.
-    pub(crate) fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Cow<'_, Report> {
         match self {
-            Self::Thresholds(judgement) => Report::from(judgement),
-            Self::Rules { report, .. } => report.clone(),
+            Self::Thresholds(judgement) => Cow::Owned(Report::from(judgement)),
+            Self::Rules { report, .. } => Cow::Borrowed(report),
         }
     }
 

@@ -1,13 +1,11 @@
 //! `deespec gate accept`: a new level is as it should be.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use deespec::gate::Accepted;
 use jiff::Timestamp;
 
 use super::configuration::{Given, InForce};
-use super::file;
+use super::file::{self, Kept};
 use crate::args::Cli;
 use crate::exit::{Code, Failure};
 use crate::ui::Ui;
@@ -35,9 +33,8 @@ pub(super) struct Accept {
     #[arg(long, value_name = "TEXT")]
     reason: String,
 
-    /// The history [default: gate-history.jsonl beside gate.toml]
-    #[arg(long, value_name = "FILE")]
-    history: Option<PathBuf>,
+    #[command(flatten)]
+    history: Kept,
 
     #[command(flatten)]
     given: Given,
@@ -80,7 +77,7 @@ impl Accept {
             );
             return Err(Failure::new(message).hint(format!("change it in {source}")));
         }
-        let path = file::history_path(self.history.as_deref(), cli)?;
+        let path = self.history.path(cli)?;
         let history = file::read(&path, ui)?;
         if !history.runs.iter().any(|run| run.id == self.at) {
             let newest: Vec<&str> = history

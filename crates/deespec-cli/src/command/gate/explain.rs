@@ -1,12 +1,12 @@
 //! `deespec gate explain`: everything that is known of one rule now.
 
 use clap::Args;
-use deespec::gate::{Explanation, Report};
+use deespec::gate::Explanation;
 
-use super::configuration::{Given, InForce};
-use super::judging::{self, Present};
+use super::configuration::Given;
+use super::judging::Present;
 use crate::args::{Cli, Json};
-use crate::command::doctor::Examination;
+use crate::command::doctor::{self, Examination};
 use crate::exit::{Code, Failure};
 use crate::location;
 use crate::ui::{Ui, indented, printable};
@@ -47,18 +47,8 @@ impl Explain {
         let in_force = self.given.in_force(cli)?;
         let store = location::open(cli, ui, "gate explain")?;
         let examined = Examination::of(&store)?;
-        let report = match &in_force {
-            InForce::Rules(rules) => judging::judge(
-                rules,
-                &store,
-                &examined.view,
-                &self.present,
-                &examined.problems,
-            )?,
-            InForce::Thresholds(thresholds) => {
-                Report::from(&thresholds.judge(&examined.view.transactions, &examined.problems))
-            }
-        };
+        let judged = doctor::judge(&in_force, &store, &examined, &self.present)?;
+        let report = judged.report();
         let Some(found) = report.rules.iter().find(|rule| rule.rule == self.rule) else {
             let ids: Vec<&str> = report.rules.iter().map(|rule| rule.rule.as_str()).collect();
             let hint = match ids.is_empty() {

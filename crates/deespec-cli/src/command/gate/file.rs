@@ -16,20 +16,36 @@ use crate::ui::Ui;
 pub(super) const BYTES: u64 = 256 << 20;
 
 /// What the file of the history is called.
-pub(super) const NAME: &str = "gate-history.jsonl";
+const NAME: &str = "gate-history.jsonl";
 
 /// Everybody may read what was measured.
 pub(super) const MODE: u32 = 0o644;
 
-/// The file of the history: `--history`, else beside the rules.
-pub(super) fn history_path(given: Option<&Path>, cli: &Cli) -> Result<PathBuf, Failure> {
-    match given {
-        Some(path) => Ok(path.to_owned()),
-        None => {
-            let store = location::store_path(cli)?;
-            Ok(configuration_folder(&store).join(NAME))
+/// Where the history is kept, as an argument.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Kept {
+    /// The history [default: gate-history.jsonl beside gate.toml]
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+}
+
+impl Kept {
+    /// The file that was given, else the one beside the rules.
+    pub(super) fn path(&self, cli: &Cli) -> Result<PathBuf, Failure> {
+        match &self.history {
+            Some(path) => Ok(path.clone()),
+            None => Ok(beside(&location::store_path(cli)?)),
         }
     }
+
+    pub(super) fn is_given(&self) -> bool {
+        self.history.is_some()
+    }
+}
+
+/// The file of the history where nobody says another.
+pub(super) fn beside(store: &Path) -> PathBuf {
+    configuration_folder(store).join(NAME)
 }
 
 /// Reads a history. What was passed over is warned of.
@@ -81,6 +97,19 @@ pub(super) fn parse(text: &str, path: &Path, ui: &Ui) -> Result<History, Failure
     Ok(history)
 }
 
+/// Refuses what was read up to one byte more than the limit.
+pub(super) fn not_too_long(bytes: usize, path: &Path) -> Result<(), Failure> {
+    match bytes as u64 > BYTES {
+        false => Ok(()),
+        true => Err(Failure::new(format!(
+            "{}: more than {} MiB are no history",
+            path.display(),
+            BYTES >> 20
+        ))
+        .hint("keep the newest runs: `tail -n 10000 FILE > NEWER`, and name that one")),
+    }
+}
+
 /// The text of a history.
 pub(super) fn text(path: &Path) -> Result<String, Failure> {
     let bytes = files::bytes(path, BYTES).map_err(|error| {
@@ -95,13 +124,7 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
             _ => "--history must name a file with a line of JSON for each run",
         })
     })?;
-    if bytes.len() as u64 > BYTES {
-        return Err(Failure::new(format!(
-            "{}: more than {} MiB are no history",
-            path.display(),
-            BYTES >> 20
-        )));
-    }
+    not_too_long(bytes.len(), path)?;
     String::from_utf8(bytes).or_else(|error| {
         // A writer may have been killed within a character.
         let is_wrong =

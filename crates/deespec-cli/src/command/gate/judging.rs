@@ -4,14 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use deespec::gate::{History, Kind, Report, Rules, Run};
+use deespec::gate::{History, Report, Rules, Run};
 use deespec::{Store, View};
 use jiff::Timestamp;
 
 use super::file::{self, Named};
+use super::record::seconds;
 use super::snapshots;
 use crate::exit::Failure;
-use crate::location::configuration_folder;
 
 /// What a command says of the run that is judged.
 #[derive(Debug, Clone, Default, Args)]
@@ -46,7 +46,7 @@ pub(crate) fn judge(
     let history = past(rules, store, present.history.as_deref(), &run)?;
     // Behind all that was read: what is later than now is left out.
     let now = Timestamp::now();
-    run.at = Some(now.as_duration().as_secs_f64());
+    run.at = Some(seconds(now));
     let today = now.strftime("%Y-%m-%d").to_string();
     let mut report = rules.judge(&history, &run, &today);
     report.checked_at = Some(format!("{now:.0}"));
@@ -63,13 +63,11 @@ fn past(
     given: Option<&Path>,
     present: &Run,
 ) -> Result<History, Failure> {
-    let is_budget = |rule: &deespec::gate::Rule| matches!(rule.kind, Kind::Burn(_));
-    let has_budget = rules.rules.iter().any(is_budget);
+    let has_budget = rules.longest_budget().is_some();
     let learns = rules.rules.iter().any(|rule| rule.kind.is_learned());
-    let beside = configuration_folder(store.path()).join(file::NAME);
     let mut history = match given {
         Some(path) => file::parsed(path)?,
-        None => file::parsed_or_empty(&beside)?,
+        None => file::parsed_or_empty(&file::beside(store.path()))?,
     };
     // Without a recorded run, the epochs of the store itself are what there is.
     let is_recorded = given.is_some() || !history.runs.is_empty();

@@ -1,7 +1,6 @@
 //! `deespec gate lint`: what is surely not meant in the rules.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use clap::Args;
 use deespec::gate::{LintFinding, Term};
@@ -9,7 +8,7 @@ use deespec::{TRANSACTIONS, View};
 use serde::Serialize;
 
 use super::configuration::{Given, InForce};
-use super::file;
+use super::file::{self, Kept};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::location;
@@ -34,10 +33,8 @@ pub(super) struct Lint {
     #[command(flatten)]
     given: Given,
 
-    /// A history of runs, for the names of what is measured [default:
-    /// gate-history.jsonl beside gate.toml]
-    #[arg(long, value_name = "FILE")]
-    history: Option<PathBuf>,
+    #[command(flatten)]
+    history: Kept,
 
     #[command(flatten)]
     json: Json,
@@ -111,16 +108,17 @@ impl Lint {
             let store = location::open_as(&store, ui, &location::options("gate lint"))?;
             known = Some(names(&store.view()?));
         }
-        let path = file::history_path(self.history.as_deref(), cli)?;
-        let history = match self.history {
-            Some(_) => file::read(&path, ui)?,
-            None => file::read_or_empty(&path, ui)?,
+        let path = self.history.path(cli)?;
+        let is_given = self.history.is_given();
+        let history = match is_given {
+            true => file::read(&path, ui)?,
+            false => file::read_or_empty(&path, ui)?,
         };
         // A value without a name may be of any metric, so it tells nothing of names.
         if history.runs.iter().any(|run| run.value.is_some()) {
             return Ok(None);
         }
-        if self.history.is_some() || !history.runs.is_empty() {
+        if is_given || !history.runs.is_empty() {
             let known = known.get_or_insert_with(BTreeSet::new);
             for run in history.runs {
                 let terms = run.values.keys().filter_map(|text| Term::parse(text).ok());

@@ -1,16 +1,14 @@
 //! `deespec gate record`: put what a run has measured into the history.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use deespec::TRANSACTIONS;
-use deespec::gate::{Metric, Rules, Run, Status, Term};
+use deespec::gate::{Rules, Run, Status, Term, Thresholds};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::configuration::{Given, InForce};
-use super::file::{self, Named};
+use super::file::{self, Kept, Named};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::location;
@@ -50,9 +48,8 @@ pub(super) struct Record {
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
 
-    /// The history [default: gate-history.jsonl beside gate.toml]
-    #[arg(long, value_name = "FILE")]
-    history: Option<PathBuf>,
+    #[command(flatten)]
+    history: Kept,
 
     #[command(flatten)]
     given: Given,
@@ -87,7 +84,7 @@ struct Recorded<'a> {
     status: Status,
     epoch: &'a str,
     values: &'a BTreeMap<String, f64>,
-    not_measured: &'a [String],
+    not_measured: &'a [&'a str],
 }
 
 impl Record {
@@ -98,12 +95,12 @@ impl Record {
         })?;
         let set = once_each(&self.set)?;
         // Before anything is written: rules that cannot be read measure nothing.
-        let rules = match self.given.in_force(cli)? {
-            InForce::Rules(rules) => Some(rules),
-            // They are about the built-in counters alone.
-            InForce::Thresholds(_) => None,
+        let (rules, is_file) = match self.given.in_force(cli)? {
+            InForce::Rules(rules) => (rules, true),
+            // Whatever they say, and switched off too: these are about the built-in counters.
+            InForce::Thresholds(_) => (Rules::of_thresholds(&Thresholds::default()), false),
         };
-        let path = file::history_path(self.history.as_deref(), cli)?;
+        let path = self.history.path(cli)?;
         // A history that cannot be read must not grow.
         let known = file::parsed_or_empty(&path)?;
         let mut run = Run {
@@ -113,8 +110,7 @@ impl Record {
             ..Run::default()
         };
         self.named.complete(&mut run);
-        let terms = terms(rules.as_ref());
-        self.measure(&terms, &mut run, cli, ui)?;
+        self.measure(&rules, &mut run, cli, ui)?;
         run.values.extend(set);
         let is_same = |one: &&Run| !one.epoch.is_empty() && one.epoch == run.epoch;
         let before = known.runs.iter().rev().find(is_same);
@@ -122,12 +118,12 @@ impl Record {
             let message = "The store counts on since another run; `deespec rotate` after each run lets the next one begin anew";
             ui.warn(message, vec![("run", before.id.clone())]);
         }
-        // Only a file of rules asks for what may not be there.
-        let asked = if rules.is_some() { &*terms } else { &[] };
-        let not_measured: Vec<String> = asked
-            .iter()
-            .map(|term| term.text().to_owned())
-            .filter(|name| !run.values.contains_key(name))
+        let terms = rules.rules.iter().flat_map(|rule| rule.metric.terms());
+        let asked: BTreeSet<&str> = terms.map(Term::text).collect();
+        let not_measured: Vec<&str> = asked
+            .into_iter()
+            // Only a file of rules asks for what may not be there.
+            .filter(|name| is_file && !run.values.contains_key(*name))
             .collect();
         file::append(&path, &run.to_line())?;
         if self.json.json {
@@ -164,7 +160,7 @@ impl Record {
     }
 
     /// What the store says, where there is one.
-    fn measure(&self, terms: &[Term], run: &mut Run, cli: &Cli, ui: &Ui) -> Result<(), Failure> {
+    fn measure(&self, rules: &Rules, run: &mut Run, cli: &Cli, ui: &Ui) -> Result<(), Failure> {
         let path = location::store_path(cli)?;
         if !location::exists(&path) {
             if self.set.is_empty() || location::named(cli)?.is_some() {
@@ -188,33 +184,9 @@ impl Record {
             );
         }
         run.epoch = format!("{}/{}", view.store_id, view.epoch);
-        let measured = |term: &Term| Some((term.text().to_owned(), term.measure(&view)?));
-        run.values = terms.iter().filter_map(measured).collect();
+        run.values = rules.measure(&view);
         Ok(())
     }
-}
-
-/// What is measured: the terms of the rules, or the built-in counters.
-fn terms(rules: Option<&Rules>) -> Vec<Term> {
-    let metrics: Vec<&Metric> = rules
-        .iter()
-        .flat_map(|rules| &rules.rules)
-        .map(|rule| &rule.metric)
-        .collect();
-    let mut terms: Vec<Term> = match rules {
-        Some(_) => metrics
-            .iter()
-            .flat_map(|metric| metric.terms())
-            .cloned()
-            .collect(),
-        None => TRANSACTIONS
-            .iter()
-            .filter_map(|name| Term::parse(name).ok())
-            .collect(),
-    };
-    terms.sort_by(|one, other| one.text().cmp(other.text()));
-    terms.dedup();
-    terms
 }
 
 /// A time in seconds since 1970.

@@ -1,13 +1,12 @@
 //! `deespec gate replay`: what the rules would have said of the runs of a history.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use clap::Args;
 use deespec::gate::{History, Outcome, Replayed, Rules, Term};
 
 use super::configuration::{Given, InForce};
-use super::file;
+use super::file::{self, Kept};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::ui::{Ui, columns, count};
@@ -34,9 +33,8 @@ pub(super) struct Replay {
     #[command(flatten)]
     given: Given,
 
-    /// The file with the runs [default: gate-history.jsonl beside gate.toml]
-    #[arg(long, value_name = "FILE")]
-    history: Option<PathBuf>,
+    #[command(flatten)]
+    history: Kept,
 
     /// Only the rules for this metric
     #[arg(long, value_name = "NAME")]
@@ -56,7 +54,7 @@ impl Replay {
             InForce::Rules(rules) => rules,
             InForce::Thresholds(thresholds) => Rules::of_thresholds(&thresholds),
         };
-        let path = file::history_path(self.history.as_deref(), cli)?;
+        let path = self.history.path(cli)?;
         let history = file::read(&path, ui)?;
         let metric = match &self.metric {
             Some(metric) => Some(Term::parse(metric).map_err(|error| {

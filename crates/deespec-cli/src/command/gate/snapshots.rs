@@ -37,7 +37,9 @@ pub(crate) fn of_store(store: &Store, rules: &Rules) -> Result<History, Failure>
         .collect();
     let closing = newest(&closing, 2 * rules.policy.history.window);
     let mut history = History::default();
-    let since = longest_window(rules).map(|window| view.last_update - window);
+    let since = rules
+        .longest_budget()
+        .map(|window| view.last_update - window);
     let between: Vec<SnapshotName> = match since {
         None => Vec::new(),
         Some(since) => {
@@ -123,15 +125,6 @@ fn run(measured: &Measured, store: &Store) -> Run {
 fn seconds(at: SystemTime) -> f64 {
     let since = at.duration_since(SystemTime::UNIX_EPOCH);
     since.unwrap_or_default().as_secs_f64()
-}
-
-/// The longest window of all error budgets; `None` where there is none.
-fn longest_window(rules: &Rules) -> Option<Duration> {
-    let windows = rules.rules.iter().flat_map(|rule| match &rule.kind {
-        Kind::Burn(burn) => burn.windows.as_slice(),
-        _ => &[],
-    });
-    windows.map(|window| window.long).max()
 }
 
 /// The counters of all error budgets, by their text.

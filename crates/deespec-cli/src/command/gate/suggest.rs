@@ -4,14 +4,13 @@ mod proposal;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::Args;
 use deespec::gate::Rules;
 use serde::Serialize;
 
 use self::proposal::{Proposal, RUNS, Series};
-use super::file;
+use super::file::{self, Kept};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::ui::{Ui, count, printable};
@@ -35,9 +34,8 @@ until they have runs enough, also after a level has moved, they pass (no_data)."
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Suggest {
-    /// The history [default: gate-history.jsonl beside gate.toml]
-    #[arg(long, value_name = "FILE")]
-    history: Option<PathBuf>,
+    #[command(flatten)]
+    history: Kept,
 
     /// Only for this metric
     #[arg(long, value_name = "NAME")]
@@ -69,7 +67,7 @@ struct Suggested<'a> {
 
 impl Suggest {
     pub(super) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let path = file::history_path(self.history.as_deref(), cli)?;
+        let path = self.history.path(cli)?;
         let history = file::read(&path, ui)?;
         let has_value = history.runs.iter().any(|run| run.value.is_some());
         let given = match &self.metric {

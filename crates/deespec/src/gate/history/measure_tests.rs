@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::rules::{Kind, Limit, Metric, Rule, Rules, Term};
-use super::super::statistics::shift::Bad;
 use crate::{Document, Store, View};
 
 fn term(text: &str) -> Term {
@@ -138,20 +137,12 @@ fn histograms_of_other_buckets_have_a_count_and_a_sum_and_no_quantile() {
 
 #[test]
 fn all_terms_of_all_rules_are_measured() {
-    let rule = |metric| Rule {
-        id: String::new(),
-        line: 0,
-        metric,
-        kind: Kind::Limit(Limit {
+    let rule = |metric| {
+        let limit = Limit {
             warn: None,
             fail: Some(1.0),
-        }),
-        bad: Bad::Up,
-        no_data: None,
-        inconclusive: None,
-        unit: String::new(),
-        why: None,
-        runbook: None,
+        };
+        Rule::new("", metric, Kind::Limit(limit))
     };
     let share = Metric::Share {
         good: term("builds"),

@@ -7,10 +7,12 @@ use siphasher::sip::SipHasher13;
 use super::judged::{Changed, Guard, Judged, Normal};
 use super::values::metric_value;
 use super::words::count;
-use super::{RECENT, effect, name};
+use super::{effect, name};
 use crate::gate::Verdict;
 use crate::gate::history::{History, Run};
-use crate::gate::report::{Baseline, ChangeFound, Evidence, Explanation, MutedFor, Outcome};
+use crate::gate::report::{
+    Baseline, ChangeFound, Evidence, Explanation, MutedFor, Outcome, RECENT,
+};
 use crate::gate::rules::{Kind, Labels, Likeness, Metric, Part, Rule, Rules};
 
 /// What explanations need besides the numbers.
@@ -77,7 +79,9 @@ impl Explaining<'_> {
                 burn: found.burn.clone(),
             },
             confirm: found.confirm,
-            guard: found.guard.map(|guard| guard_key(guard).to_owned()),
+            guard: found
+                .guard
+                .map(|guard| self.guard_key(rule, guard).to_owned()),
             hidden_by: None,
             moved_together: Vec::new(),
             eta: found.eta.filter(|eta| eta.runs.is_finite()),
@@ -127,6 +131,34 @@ impl Explaining<'_> {
         values
     }
 
+    /// The key of the file that a guard is set by, or a word for it.
+    fn guard_key(&self, rule: &Rule, guard: Guard) -> &'static str {
+        match guard {
+            Guard::Missing if self.was_seen(rule) => "not_measured",
+            Guard::Missing => "never_measured",
+            Guard::NotACount => "not_a_count",
+            Guard::TooFew(key, ..) => key,
+            Guard::Alpha => "gate.alpha",
+            Guard::Clearing(_) => "clearing",
+            Guard::Moved(..) => "moved",
+        }
+    }
+
+    /// Whether any run that this one is compared with, or any snapshot, has the metric.
+    pub(super) fn was_seen(&self, rule: &Rule) -> bool {
+        let has = |run: &Run| {
+            rule.metric
+                .terms()
+                .any(|term| run.value(term.text()).is_some())
+        };
+        let mut known = self
+            .known
+            .iter()
+            .map(|(_, run)| *run)
+            .chain(&self.history.increments);
+        known.any(has)
+    }
+
     /// How many runs have the metric and are not compared with this one.
     pub(super) fn elsewhere(&self, rule: &Rule) -> usize {
         let scope = &self.rules.policy.history;
@@ -169,10 +201,14 @@ impl Explaining<'_> {
             .runbook
             .as_ref()
             .map(|runbook| format!("read {runbook}"));
+        let was_never_seen = found.guard == Some(Guard::Missing) && !self.was_seen(rule);
+        let lacks_runs = was_never_seen || matches!(found.guard, Some(Guard::TooFew(..)));
         match (found.outcome, found.guard) {
             (Outcome::Pass, _) => None,
-            (Outcome::NoData, Some(Guard::TooFew(..) | Guard::NeverSeen | Guard::Moved(..)))
-                if rule.kind.is_learned() && self.of_this_epoch() > 0 =>
+            (Outcome::NoData, guard)
+                if (lacks_runs || matches!(guard, Some(Guard::Moved(..))))
+                    && rule.kind.is_learned()
+                    && self.of_this_epoch() > 0 =>
             {
                 Some(format!(
                     "{} of the present epoch of the store, so not of the past: `deespec rotate` after each run lets \
@@ -180,8 +216,11 @@ impl Explaining<'_> {
                     are(self.of_this_epoch()),
                 ))
             }
-            (Outcome::NoData, Some(Guard::TooFew(..) | Guard::NeverSeen))
-                if rule.kind.is_learned() && self.is_unnamed() && self.elsewhere(rule) > 0 =>
+            (Outcome::NoData, _)
+                if lacks_runs
+                    && rule.kind.is_learned()
+                    && self.is_unnamed()
+                    && self.elsewhere(rule) > 0 =>
             {
                 Some(format!(
                     "{} of another branch or kind of machine: say with --branch and --host-class what this one is, as \
@@ -189,7 +228,7 @@ impl Explaining<'_> {
                     are(self.elsewhere(rule)),
                 ))
             }
-            (_, Some(Guard::NeverSeen)) => Some(
+            _ if was_never_seen => Some(
                 "check the name with `deespec show`, or give the value with `deespec gate record --set`"
                     .to_owned(),
             ),
@@ -270,18 +309,5 @@ fn labels(metric: &Metric) -> Labels {
     match metric {
         Metric::One(term) => term.labels.clone(),
         Metric::Share { good, .. } => good.labels.clone(),
-    }
-}
-
-/// The key of the file that a guard is set by, or a word for it.
-fn guard_key(guard: Guard) -> &'static str {
-    match guard {
-        Guard::NotMeasured => "not_measured",
-        Guard::NeverSeen => "never_measured",
-        Guard::NotACount => "not_a_count",
-        Guard::TooFew(key, ..) => key,
-        Guard::Alpha => "gate.alpha",
-        Guard::Clearing(_) => "clearing",
-        Guard::Moved(..) => "moved",
     }
 }

@@ -39,10 +39,8 @@ pub(super) enum Alarm {
 /// What kept a rule from judging, or from alarming.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Guard {
-    /// The metric was measured in earlier runs, but not in this one.
-    NotMeasured,
-    /// The metric is in no run.
-    NeverSeen,
+    /// The metric was not measured in this run; whether in another, is looked up where it is told.
+    Missing,
     /// The value is no number that the rule can judge.
     NotACount,
     /// Too few: the key of the file, how many there are, how many are needed.
@@ -106,12 +104,7 @@ impl Judged {
     }
 
     /// Nothing to judge: there is no value.
-    pub(super) fn missing(was_ever_seen: bool) -> Self {
-        let guard = if was_ever_seen {
-            Guard::NotMeasured
-        } else {
-            Guard::NeverSeen
-        };
-        Self::kept(Outcome::NoData, None, guard)
+    pub(super) fn missing() -> Self {
+        Self::kept(Outcome::NoData, None, Guard::Missing)
     }
 }

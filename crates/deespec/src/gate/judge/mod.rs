@@ -26,10 +26,10 @@ pub use replay::{Replayed, ReplayedRule, RunName};
 
 use self::explain::Explaining;
 use self::pass::{Judging, Pass};
+use super::Verdict;
 use super::history::{Accepted, History, Run};
 use super::report::{Explanation, Outcome, REPORT_SCHEMA, Report};
 use super::rules::{FailOn, Likeness, Rules, Scope};
-use super::{Verdict, report};
 
 impl Rules {
     /// What the rules say of a run.
@@ -75,10 +75,12 @@ impl Rules {
             true => known.iter().map(|(_, run)| *run).chain([present]).collect(),
             false => history.increments.iter().collect(),
         };
-        let mut pass = resumed(self, &known, &history.accepted);
-        accept(&mut pass, &history.accepted, &known, present.at);
+        let accepted = acceptances(&history.accepted, &known);
+        let place = history.runs.len();
+        let mut pass = resumed(self, &known, &accepted);
+        accept(&mut pass, &accepted, place, present.at);
         let found = pass.step(&Judging {
-            place: history.runs.len(),
+            place,
             run: present,
             happened: Some(&increments),
             is_told: true,
@@ -142,11 +144,16 @@ impl Scope {
     /// Whether a run may be compared with the present one.
     fn holds(&self, run: &Run, present: &Run) -> bool {
         let branch = self.branch.as_deref().unwrap_or(&present.branch);
-        self.same.iter().all(|likeness| match likeness {
-            Likeness::Branch => run.branch == branch,
-            Likeness::HostClass => run.host_class == present.host_class,
-        }) && self
-            .branch
+        self.is_base(run)
+            && self.same.iter().all(|likeness| match likeness {
+                Likeness::Branch => run.branch == branch,
+                Likeness::HostClass => run.host_class == present.host_class,
+            })
+    }
+
+    /// Whether a run is of the branch that all are compared with, where there is one.
+    fn is_base(&self, run: &Run) -> bool {
+        self.branch
             .as_ref()
             .is_none_or(|branch| run.branch == *branch)
     }
@@ -165,12 +172,11 @@ fn beginning(known: usize, rules: &Rules) -> usize {
 }
 
 /// A pass that has seen all of these runs.
-fn resumed<'a>(rules: &'a Rules, known: &[(usize, &Run)], accepted: &[Accepted]) -> Pass<'a> {
-    let beginning = beginning(known.len(), rules);
-    let (before, seen) = known.split_at(beginning);
+fn resumed<'a>(rules: &'a Rules, known: &[(usize, &Run)], accepted: &[Acceptance<'_>]) -> Pass<'a> {
+    let (before, seen) = known.split_at(beginning(known.len(), rules));
     let mut pass = Pass::after(rules, before);
-    for (index, (place, run)) in seen.iter().enumerate() {
-        accept(&mut pass, accepted, &known[..beginning + index], run.at);
+    for (place, run) in seen {
+        accept(&mut pass, accepted, *place, run.at);
         pass.step(&Judging {
             place: *place,
             run,
@@ -182,16 +188,36 @@ fn resumed<'a>(rules: &'a Rules, known: &[(usize, &Run)], accepted: &[Accepted])
     pass
 }
 
-/// Levels that somebody had accepted when a run was judged; without times, as soon as its run is known.
-fn accept(pass: &mut Pass<'_>, accepted: &[Accepted], known: &[(usize, &Run)], now: Option<f64>) {
-    for one in accepted {
+/// A level that somebody has accepted, looked up once.
+struct Acceptance<'a> {
+    rule: &'a str,
+    at: Option<f64>,
+    /// Where runs of that name are, among those that others are compared with.
+    places: Vec<usize>,
+}
+
+fn acceptances<'a>(accepted: &'a [Accepted], known: &[(usize, &Run)]) -> Vec<Acceptance<'a>> {
+    let acceptance = |one: &'a Accepted| {
         let at = one.at.parse::<jiff::Timestamp>().ok();
-        let at = at.map(|at| at.as_duration().as_secs_f64());
-        let is_early = at.zip(now).is_some_and(|(at, now)| at > now);
+        let named = known.iter().filter(|(_, run)| run.id == one.run);
+        Acceptance {
+            rule: &one.rule,
+            at: at.map(|at| at.as_duration().as_secs_f64()),
+            places: named.map(|(place, _)| *place).collect(),
+        }
+    };
+    accepted.iter().map(acceptance).collect()
+}
+
+/// Levels that somebody had accepted when the run at this place was judged; without times, as soon as their run is
+/// known.
+fn accept(pass: &mut Pass<'_>, accepted: &[Acceptance<'_>], place: usize, now: Option<f64>) {
+    for one in accepted {
+        let is_early = one.at.zip(now).is_some_and(|(at, now)| at > now);
         // The newest of that name.
-        let found = known.iter().rev().find(|(_, run)| run.id == one.run);
-        if let (false, Some((place, _))) = (is_early, found) {
-            pass.accept(&one.rule, *place);
+        let known = one.places.partition_point(|known| *known < place);
+        if let (false, Some(newest)) = (is_early, one.places[..known].last()) {
+            pass.accept(one.rule, *newest);
         }
     }
 }
@@ -238,6 +264,3 @@ fn effect(rules: &Rules, rule: &super::rules::Rule, outcome: Outcome) -> Verdict
         Outcome::Inconclusive => rule.inconclusive.unwrap_or(policy.inconclusive),
     })
 }
-
-/// So many values are shown.
-const RECENT: usize = report::RECENT;

@@ -140,7 +140,7 @@ impl<'a> Pass<'a> {
     fn learned(&self, rule: &Rule, index: usize, is_told: bool) -> Found {
         let (series, moved) = (&self.series[index], self.moved[index]);
         if !series.is_newest() {
-            return Found::of(Judged::missing(!series.is_empty()));
+            return Found::of(Judged::missing());
         }
         let since = series.since();
         let window = self.rules.policy.history.window;
@@ -161,7 +161,7 @@ impl<'a> Pass<'a> {
                 }
             }
             Kind::Trend(kind) => Found::of(trend::judge(kind, rule.bad, since.values)),
-            _ => return Found::of(Judged::missing(true)),
+            _ => return Found::of(Judged::missing()),
         };
         if let (Some(Guard::TooFew(..)), Some(changed)) = (found.judged.guard, moved)
             && found.judged.outcome == Outcome::NoData
@@ -240,8 +240,7 @@ impl<'a> Pass<'a> {
             // One that is beyond again, but not confirmed again, is told as what it is.
             judged.guard = (!found.is_beyond).then_some(Guard::Clearing(CLEAN - incident.clean));
         }
-        found.incident = next.map(|incident| incident.place);
-        judged.began = found.incident;
+        judged.began = next.map(|incident| incident.place);
         self.incidents[index] = next;
     }
 
@@ -278,7 +277,6 @@ struct Found {
     /// For an adaptive rule: the place of the first run beyond, and whether the newest is.
     place: Option<usize>,
     is_beyond: bool,
-    incident: Option<usize>,
 }
 
 impl Found {
@@ -288,7 +286,6 @@ impl Found {
             better: None,
             place: None,
             is_beyond: false,
-            incident: None,
         }
     }
 
@@ -306,11 +303,11 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
     match (&rule.kind, &rule.metric) {
         (Kind::Limit(kind), metric) => match metric_value(metric, at.run) {
             Some(value) => limit::judge(kind, rule.bad, value),
-            None => Judged::missing(was_seen(metric, happened)),
+            None => Judged::missing(),
         },
         (Kind::Ratio(kind), Metric::Share { good, bad }) => {
             match (counted(at.run, good), counted(at.run, bad)) {
-                (None, None) => Judged::missing(was_seen(&rule.metric, happened)),
+                (None, None) => Judged::missing(),
                 // A counter that was never counted has no series: it is 0.
                 (good, bad) => ratio::judge(
                     kind,
@@ -339,7 +336,7 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
             };
             let happened: Vec<burn::Happened> = happened.iter().filter_map(counts).collect();
             match happened.is_empty() {
-                true => Judged::missing(false),
+                true => Judged::missing(),
                 false => burn::judge(kind, &happened, at.now),
             }
         }
@@ -351,9 +348,4 @@ fn fixed(rule: &Rule, at: &Judging<'_>) -> Judged {
 /// A count by its own name: a value without a name is never one of two.
 fn counted(run: &Run, term: &Term) -> Option<f64> {
     run.values.get(term.text()).copied()
-}
-
-fn was_seen(metric: &Metric, runs: &[&Run]) -> bool {
-    let is_in = |run: &&Run| metric.terms().any(|term| run.value(term.text()).is_some());
-    runs.iter().any(is_in)
 }

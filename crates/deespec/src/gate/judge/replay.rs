@@ -5,11 +5,12 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::judged::Judged;
 use super::pass::{Judging, Pass};
-use super::{accept, beginning, now, resumed};
+use super::{accept, acceptances, beginning, now, resumed};
 use crate::gate::history::{History, Run};
 use crate::gate::report::Outcome;
-use crate::gate::rules::{Kind, Likeness, Rule, Rules};
+use crate::gate::rules::{Likeness, Rule, Rules};
 
 /// What the rules would have said of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -120,67 +121,55 @@ impl Rules {
         found: &mut Vec<(usize, Replayed)>,
     ) {
         let scope = &self.policy.history;
-        let mut known: Vec<(usize, &Run)> = Vec::new();
-        let mut happened: Vec<(f64, &Run)> = Vec::new();
-        let longest = self.longest_budget();
+        let is_kept = |run: &Run| scope.is_base(run) && scope.counts(run);
+        let kept: Vec<(usize, &Run)> = group
+            .iter()
+            .filter(|(_, run)| is_kept(run))
+            .copied()
+            .collect();
+        let accepted = acceptances(&history.accepted, &kept);
+        let longest = self.longest_budget().map(|longest| longest.as_secs_f64());
         let mut pass: Option<(usize, Pass<'_>)> = None;
         for (place, run) in group {
+            let known = &kept[..kept.partition_point(|(known, _)| known < place)];
             let beginning = beginning(known.len(), self);
             let mut current = match pass.take() {
                 Some((begun, pass)) if begun == beginning => pass,
-                _ => resumed(self, &known, &history.accepted),
+                _ => resumed(self, known, &accepted),
             };
             // Error budgets know nothing of what is longer ago than all their windows.
-            let now = now(run, &known);
-            let is_recent = |at: f64| at <= now && at > now - longest;
-            let recent = happened.iter().filter(|(at, _)| is_recent(*at));
-            let recent: Vec<&Run> = recent.map(|(_, run)| *run).chain([*run]).collect();
-            let is_base = scope
-                .branch
-                .as_ref()
-                .is_none_or(|branch| run.branch == *branch);
-            let judging = (*place, *run, now);
-            if is_base && scope.counts(run) {
-                let one = self.step(&mut current, history, &known, judging, &recent);
-                found.push((*place, one));
-                known.push((*place, run));
-                happened.extend(run.at.map(|at| (at, *run)));
-            } else {
-                // Judged, and then forgotten.
-                let mut aside = current.clone();
-                let one = self.step(&mut aside, history, &known, judging, &recent);
-                found.push((*place, one));
+            let now = longest.map_or(0.0, |_| now(run, known));
+            let mut happened: Vec<&Run> = Vec::new();
+            if let Some(longest) = longest {
+                let is_recent = |at: f64| at <= now && at > now - longest;
+                let recent = known
+                    .iter()
+                    .filter(|(_, run)| run.at.is_some_and(is_recent));
+                happened.extend(recent.map(|(_, run)| *run));
             }
+            happened.push(run);
+            let judging = Judging {
+                place: *place,
+                run,
+                happened: Some(&happened),
+                is_told: false,
+                now,
+            };
+            let judge = |pass: &mut Pass<'_>| {
+                accept(pass, &accepted, *place, run.at);
+                pass.step(&judging)
+            };
+            let judged = match is_kept(run) {
+                true => judge(&mut current),
+                // Judged, and then forgotten, with what was accepted by then.
+                false => judge(&mut current.clone()),
+            };
+            found.push((*place, self.told(run, judged)));
             pass = Some((beginning, current));
         }
     }
 
-    /// The longest window of all error budgets, in seconds; 0 where there is none.
-    fn longest_budget(&self) -> f64 {
-        let windows = self.rules.iter().flat_map(|rule| match &rule.kind {
-            Kind::Burn(burn) => burn.windows.as_slice(),
-            _ => &[],
-        });
-        let seconds = windows.flat_map(|window| [window.long, window.short]);
-        seconds.max().unwrap_or_default().as_secs_f64()
-    }
-
-    fn step(
-        &self,
-        pass: &mut Pass<'_>,
-        history: &History,
-        known: &[(usize, &Run)],
-        (place, run, now): (usize, &Run, f64),
-        happened: &[&Run],
-    ) -> Replayed {
-        accept(pass, &history.accepted, known, run.at);
-        let judged = pass.step(&Judging {
-            place,
-            run,
-            happened: Some(happened),
-            is_told: false,
-            now,
-        });
+    fn told(&self, run: &Run, judged: Vec<Judged>) -> Replayed {
         let rules: Vec<ReplayedRule> = self
             .rules
             .iter()

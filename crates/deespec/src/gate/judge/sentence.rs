@@ -45,13 +45,15 @@ impl Explaining<'_> {
     fn guarded(&self, rule: &Rule, found: &Judged, guard: Guard, unit: &str) -> Option<String> {
         let metric = &rule.metric;
         Some(match guard {
-            Guard::NotMeasured => format!("{metric} was not measured in this run."),
-            Guard::NeverSeen if rule.kind.is_learned() && self.elsewhere(rule) > 0 => {
+            Guard::Missing if self.was_seen(rule) => {
+                format!("{metric} was not measured in this run.")
+            }
+            Guard::Missing if rule.kind.is_learned() && self.elsewhere(rule) > 0 => {
                 format!(
                     "{metric} was not measured: no run of this branch and kind of machine has it."
                 )
             }
-            Guard::NeverSeen => format!("{metric} has never been measured: no run has it."),
+            Guard::Missing => format!("{metric} has never been measured: no run has it."),
             Guard::NotACount => format!("{metric} is nothing that a rule of this kind can judge."),
             Guard::TooFew("min.total", have, need) => {
                 format!("{metric}: {have} in all, {need} are needed to judge.")

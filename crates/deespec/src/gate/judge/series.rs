@@ -51,10 +51,6 @@ impl Series {
         self.is_newest
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
     pub(super) fn since(&self) -> Since<'_> {
         Since {
             values: &self.values[self.anchor..],

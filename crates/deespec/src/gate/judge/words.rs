@@ -1,4 +1,4 @@
-//! Numbers in sentences: as many digits as matter, with their unit.
+//! Numbers in sentences: as many digits as matter, with the units that reports have, too.
 
 /// Four digits that matter, with the unit.
 pub(super) fn amount(value: f64, unit: &str) -> String {
@@ -6,14 +6,15 @@ pub(super) fn amount(value: f64, unit: &str) -> String {
         "ratio" => (value * 100.0, "%"),
         "seconds" => scaled(
             value,
-            &[(1.0, " s"), (1e-3, " ms"), (1e-6, " µs"), (1e-9, " ns")],
+            &[(1.0, " s"), (1e-3, " ms"), (1e-6, " us"), (1e-9, " ns")],
         ),
         "bytes" => scaled(
             value,
             &[
-                (1073741824.0, " GiB"),
-                (1048576.0, " MiB"),
-                (1024.0, " KiB"),
+                (1e12, " TB"),
+                (1e9, " GB"),
+                (1e6, " MB"),
+                (1e3, " kB"),
                 (1.0, " B"),
             ],
         ),
@@ -97,7 +98,7 @@ mod tests {
         assert_eq!(amount(0.0, "seconds"), "0 s");
         assert_eq!(amount(-2.5e-9, "seconds"), "-2.5 ns");
         assert_eq!(amount(0.953, "ratio"), "95.3%");
-        assert_eq!(amount(3.0 * 1048576.0, "bytes"), "3 MiB");
+        assert_eq!(amount(1_572_864.0, "bytes"), "1.573 MB");
         assert_eq!(amount(7.0, "jobs"), "7 jobs");
     }
 

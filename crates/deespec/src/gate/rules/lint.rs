@@ -243,14 +243,7 @@ fn of_adaptive(id: &str, adaptive: &Adaptive, window: usize) -> Vec<Finding> {
 
 fn of_shift(id: &str, rule: &Shift, window: usize) -> Vec<Finding> {
     let mut found: Vec<Finding> = beyond_window(id, "before", rule.before, window).collect();
-    let most = *shift::LENGTHS.end();
-    if rule.after > most {
-        let sentence = format!(
-            "{id} never fires: min.after = {}, but a shift is found in its first {most} runs or not at all",
-            rule.after
-        );
-        found.push((LintCheck::NeverFires, sentence));
-    } else if found.is_empty() {
+    if found.is_empty() {
         found.extend(too_improbable(id, rule, window));
     }
     let fail = rule.fail;
@@ -283,7 +276,9 @@ fn too_improbable(id: &str, rule: &Shift, window: usize) -> Option<Finding> {
 fn shows(rule: &Shift, before: usize) -> bool {
     // Runs that differ a little, and a level far above that is as steady.
     let value = |run: usize| (if run < before { 1e3 } else { 1e9 }) + (run * 7 % 11) as f64;
-    let runs: Vec<f64> = (0..before + shift::LENGTHS.end()).map(value).collect();
+    let runs: Vec<f64> = (0..before + rule.after.max(*shift::LENGTHS.end()))
+        .map(value)
+        .collect();
     let limits = shift::Limits {
         bad: Bad::Up,
         p: rule.warn.p,

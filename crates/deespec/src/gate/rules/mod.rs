@@ -42,6 +42,18 @@ pub struct Rules {
     pub mutes: Vec<Mute>,
 }
 
+impl Rules {
+    /// The longest window of all error budgets: further back, nothing that happened matters to them. `None` where there
+    /// is no budget.
+    pub fn longest_budget(&self) -> Option<Duration> {
+        let windows = self.rules.iter().flat_map(|rule| match &rule.kind {
+            Kind::Burn(burn) => burn.windows.as_slice(),
+            _ => &[],
+        });
+        windows.map(|window| window.long.max(window.short)).max()
+    }
+}
+
 /// What holds for all rules: the table `[gate]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
@@ -154,6 +166,24 @@ pub struct Rule {
     pub why: Option<String>,
     /// Where to read what to do.
     pub runbook: Option<String>,
+}
+
+impl Rule {
+    /// A rule that says nothing but what it must: more is worse, and the policy holds.
+    pub fn new(id: &str, metric: Metric, kind: Kind) -> Self {
+        Self {
+            id: id.to_owned(),
+            line: 0,
+            metric,
+            kind,
+            bad: Bad::Up,
+            no_data: None,
+            inconclusive: None,
+            unit: String::new(),
+            why: None,
+            runbook: None,
+        }
+    }
 }
 
 /// The six kinds of rule.

@@ -1,6 +1,6 @@
 //! The rules that a `thresholds.json` means, for whoever moves on to a `gate.toml`.
 
-use super::{Kind, Limit, Metric, Policy, Ratio, Rule, Rules, Term};
+use super::{Kind, Limit, Metric, Ratio, Rule, Rules, Term};
 use crate::gate::Thresholds;
 use crate::gate::statistics::shift::Bad;
 use crate::metric::TRANSACTIONS;
@@ -22,10 +22,7 @@ impl Rules {
     /// assert_eq!((rate.warn, rate.fail, rate.total), (Some(0.97), Some(0.95), 5));
     /// ```
     pub fn of_thresholds(thresholds: &Thresholds) -> Self {
-        let mut rules = Self {
-            policy: Policy::default(),
-            ..Self::default()
-        };
+        let mut rules = Self::default();
         if !thresholds.enabled() {
             return rules;
         }
@@ -33,7 +30,7 @@ impl Rules {
         let [success, failed, conflicts, recoveries] = TRANSACTIONS.map(Term::counter);
         let rate = Rule {
             bad: Bad::Down,
-            ..rule(
+            ..Rule::new(
                 "success-rate",
                 Metric::Share {
                     good: success,
@@ -55,7 +52,7 @@ impl Rules {
                 warn: Some(most * 4.0 / 5.0),
                 fail: Some(most),
             };
-            rule(id, Metric::One(metric), Kind::Limit(limit))
+            Rule::new(id, Metric::One(metric), Kind::Limit(limit))
         };
         rules.rules = vec![
             rate,
@@ -67,21 +64,6 @@ impl Rules {
             ),
         ];
         rules
-    }
-}
-
-fn rule(id: &str, metric: Metric, kind: Kind) -> Rule {
-    Rule {
-        id: id.to_owned(),
-        line: 0,
-        metric,
-        kind,
-        bad: Bad::Up,
-        no_data: None,
-        inconclusive: None,
-        unit: String::new(),
-        why: None,
-        runbook: None,
     }
 }
 

@@ -34,14 +34,7 @@ pub(crate) fn variance(values: &[f64]) -> f64 {
 
 /// The median; NaN of nothing.
 pub fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => f64::NAN,
-        odd if odd % 2 == 1 => sorted[middle],
-        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
-    }
+    sorted::Sorted::of(values).median()
 }
 
 /// The spread around the median as a share of it: the median distance, scaled to the standard deviation of normal

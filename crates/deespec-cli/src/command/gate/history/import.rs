@@ -7,7 +7,7 @@ use clap::Args;
 use deespec::gate::{Run, Term};
 use serde::Serialize;
 
-use super::super::file::{self, Named};
+use super::super::file::{self, Kept, Named};
 use super::formats::{self, Format, Found};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
@@ -47,10 +47,8 @@ pub(super) struct Import {
     #[command(flatten)]
     named: Named,
 
-    /// The history that they are added to [default: gate-history.jsonl beside
-    /// gate.toml]
-    #[arg(long, value_name = "FILE")]
-    history: Option<PathBuf>,
+    #[command(flatten)]
+    history: Kept,
 
     #[command(flatten)]
     json: Json,
@@ -75,7 +73,7 @@ impl Import {
             passed_over,
         } = found;
         let runs = self.chosen(self.complete(format, runs)?)?;
-        let path = file::history_path(self.history.as_deref(), cli)?;
+        let path = self.history.path(cli)?;
         let before = file::read_or_empty(&path, ui)?;
         let mut known: HashMap<[&str; 3], &Run> = HashMap::new();
         for run in &before.runs {

@@ -71,10 +71,12 @@ impl Merge {
 
 fn stdin() -> Result<String, Failure> {
     let mut text = String::new();
+    // One byte more, so that what is too long is seen and not cut.
     let read = io::stdin()
         .lock()
-        .take(file::BYTES)
+        .take(file::BYTES + 1)
         .read_to_string(&mut text);
     read.map_err(|error| Failure::new(format!("cannot read the history from stdin: {error}")))?;
+    file::not_too_long(text.len(), Path::new("stdin"))?;
     Ok(text)
 }

@@ -1,14 +1,13 @@
 //! `deespec gate history show`: the runs of a history.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use clap::Args;
 use deespec::gate::{Run, Status};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::file;
+use super::super::file::{self, Kept};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::ui::{Ui, columns};
@@ -18,9 +17,8 @@ use crate::values;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  deespec gate history show --metric commit_seconds.p99")]
 pub(super) struct Show {
-    /// The history [default: gate-history.jsonl beside gate.toml]
-    #[arg(long, value_name = "FILE")]
-    history: Option<PathBuf>,
+    #[command(flatten)]
+    history: Kept,
 
     /// Show the values of this metric alone
     #[arg(long, value_name = "NAME")]
@@ -59,7 +57,7 @@ struct Acceptance<'a> {
 
 impl Show {
     pub(super) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let path = file::history_path(self.history.as_deref(), cli)?;
+        let path = self.history.path(cli)?;
         let history = file::read(&path, ui)?;
         let given = self.metric.as_deref();
         let metric = given.map(|given| file::metric(&history, Some(given), &path));

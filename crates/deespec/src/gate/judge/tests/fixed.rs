@@ -85,6 +85,18 @@ fn a_metric_that_never_appeared_is_told_from_one_that_was_not_measured() {
 }
 
 #[test]
+fn what_snapshots_say_of_budgets_does_not_hide_what_runs_say_of_the_rest() {
+    let both = rules(&format!(
+        "[[rule]]\nid = \"a\"\nmetric = \"y\"\nkind = \"limit\"\nfail = 100\n{BURN}"
+    ));
+    let mut known = history(&[1.0]);
+    known.runs[0].values.insert("y".to_owned(), 1.0);
+    known.increments = vec![run(&[("good", 30.0)])];
+    let report = both.judge(&known, &run(&[("x", 1.0)]), "2026-11-28");
+    assert_eq!(report.rules[0].guard.as_deref(), Some("not_measured"));
+}
+
+#[test]
 fn a_share_fails_only_when_it_is_surely_below_the_limit() {
     for (good, bad, verdict) in [
         // Nothing of nothing.

@@ -70,16 +70,8 @@ fn every_line_of_the_specification_means_what_it_says() {
     };
     assert_eq!(rules.mutes, [mute]);
     let common = |id: &str, metric: &str, kind| Rule {
-        id: id.to_owned(),
         line: line(&format!("id = \"{id}\"")) - 1,
-        metric: Metric::One(Term::parse(metric).unwrap()),
-        kind,
-        bad: Bad::Up,
-        no_data: None,
-        inconclusive: None,
-        unit: String::new(),
-        why: None,
-        runbook: None,
+        ..Rule::new(id, Metric::One(Term::parse(metric).unwrap()), kind)
     };
     let share = Metric::Share {
         good: Term::parse("commit_success").unwrap(),
