@@ -160,27 +160,42 @@ fn who_records_run_after_run_in_one_epoch_is_told_to_rotate() {
     assert!(next.contains("`deespec rotate`"), "{next}");
 }
 
+/// `x` as it was, and `y` steady, judged by the shift of `x` among 400 rules of `y`.
+fn among_many(values: &[f64]) -> Explanation {
+    let others: String = (0..400)
+        .map(|n| format!("[[rule]]\nid = \"o{n}\"\nmetric = \"y\"\nkind = \"shift\"\n"))
+        .collect();
+    let last = values.len() - 1;
+    let mut known = history(&values[..last]);
+    for (place, run) in known.runs.iter_mut().enumerate() {
+        run.values.insert("y".to_owned(), steady(40)[place]);
+    }
+    let present = run(&[("x", values[last]), ("y", steady(40)[last])]);
+    let report = rules(&format!("{SHIFT}{others}")).judge(&known, &present, "2026-11-28");
+    report.rules.into_iter().next().unwrap()
+}
+
 #[test]
 fn many_rules_that_learn_share_one_budget_of_false_alarms() {
     // A shift that is found once in some thousand runs by chance: news for one rule, none for a thousand.
     let values = [steady(30), vec![107.0, 106.5, 107.5]].concat();
     let alone = last(&rules(SHIFT), &values);
     assert_eq!(alone.rules[0].verdict, Outcome::Warn);
-    let others: String = (0..400)
-        .map(|n| format!("[[rule]]\nid = \"o{n}\"\nmetric = \"y\"\nkind = \"shift\"\n"))
-        .collect();
-    let mut known = history(&values[..32]);
-    for (place, run) in known.runs.iter_mut().enumerate() {
-        run.values.insert("y".to_owned(), steady(40)[place]);
-    }
-    let present = run(&[("x", values[32]), ("y", steady(40)[32])]);
-    let among_many = rules(&format!("{SHIFT}{others}")).judge(&known, &present, "2026-11-28");
-    let found = &among_many.rules[0];
+    let found = among_many(&values);
     assert_eq!(
         (found.verdict, found.guard.as_deref()),
         (Outcome::Pass, Some("gate.alpha"))
     );
     assert!(found.evidence.p_adjusted.unwrap() > 0.01);
+}
+
+#[test]
+fn many_rules_do_not_forget_their_past_by_a_chance_for_the_better() {
+    // One run more than makes it an improvement for a rule alone: then it knows too few runs.
+    let values = [steady(30), vec![93.0, 93.5, 92.5, 93.0]].concat();
+    let alone = last(&rules(SHIFT), &values);
+    assert_eq!(alone.rules[0].guard.as_deref(), Some("moved"));
+    assert_eq!(among_many(&values).verdict, Outcome::Pass);
 }
 
 #[test]
