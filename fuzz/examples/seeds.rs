@@ -1,8 +1,12 @@
-//! Writes the inputs with which the fuzzer begins, into `corpus/TARGET/seed-*`: what a real store has
-//! of everything, and the texts that tests found telling. `cargo xtask fuzz` needs them only where the
-//! format has changed; `cargo fuzz cmin` then makes them few again.
+//! Writes the inputs with which the fuzzer begins, into `FOLDER/TARGET/seed-*`: what a real store has
+//! of everything, and the texts that tests found telling. Only where the format has changed:
 //!
-//! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`
+//! ```sh
+//! cd fuzz && tar -xzf corpus.tar.gz                          # what there is, as corpus/
+//! cargo run --example seeds -- corpus
+//! cargo fuzz cmin --sanitizer none TARGET                    # makes those of a target few again
+//! tar --sort=name --mtime=@0 --owner=0 --group=0 -czf corpus.tar.gz corpus && rm -r corpus
+//! ```
 #![allow(
     clippy::print_stdout,
     missing_docs,
@@ -29,9 +33,15 @@ const BLOCK: usize = 64;
 const RECORD: std::ops::Range<usize> = 5_632..6_656;
 
 fn main() -> Result<()> {
+    let wanted = std::env::args_os()
+        .nth(1)
+        .ok_or("name a folder for the seeds")?;
+    let mut seeds = Seeds {
+        folder: std::path::absolute(wanted)?,
+        numbers: std::collections::BTreeMap::new(),
+    };
     let folder = tempfile::tempdir()?;
     let root = folder.path().join("var");
-    let mut seeds = Seeds::default();
     let store = Options::new()
         .background_sync(None)
         .stripes(1)
@@ -108,17 +118,17 @@ fn fill(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// How many seeds each target has got.
-#[derive(Default)]
-struct Seeds(std::collections::BTreeMap<String, usize>);
+/// Where the seeds are written, and how many each target has got.
+struct Seeds {
+    folder: PathBuf,
+    numbers: std::collections::BTreeMap<String, usize>,
+}
 
 impl Seeds {
     fn add(&mut self, target: &str, bytes: &[u8]) -> Result<()> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("corpus")
-            .join(target);
+        let folder = self.folder.join(target);
         fs::create_dir_all(&folder)?;
-        let number = self.0.entry(target.to_owned()).or_default();
+        let number = self.numbers.entry(target.to_owned()).or_default();
         *number += 1;
         Ok(fs::write(folder.join(format!("seed-{number:02}")), bytes)?)
     }
@@ -272,11 +282,10 @@ impl Seeds {
             .flat_map(|n| n.to_le_bytes())
             .collect();
         self.add("thresholds", &[&counts, judged.as_bytes()].concat())?;
-        let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
         println!(
             "{} seeds below {}",
-            self.0.values().sum::<usize>(),
-            folder.display()
+            self.numbers.values().sum::<usize>(),
+            self.folder.display()
         );
         Ok(())
     }

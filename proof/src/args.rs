@@ -8,11 +8,12 @@ pub(crate) fn usage() -> String {
     let mut text = "\
 Races, kills and fails processes that share a store, and counts everything again.
 
-Usage: cargo xtask torture [--quick|--full] [--seed N] [--count N] [--dir DIR] [NAME…]
+Usage: cargo xtask torture [--sample|--quick|--full] [--seed N] [--count N] [--dir DIR] [NAME…]
 
-  --quick    what each change has to pass: 20,000 random kills, all in ten minutes
+  --sample   what each run of the tests does: 2,000 random kills, one of some steps, all in a minute or two
+  --quick    what a change of the store has to pass: 20,000 random kills, all in ten minutes
   --full     what a release has to pass: 1,000,000 random kills, all in some hours
-             (without either: 100,000 random kills, all in an hour or so)
+             (without any of these: 100,000 random kills, all in an hour or so)
   --count N  do what is random N times, whatever the size
   --seed N   choose what is random as another run did, which printed N
   --dir DIR  make the stores in DIR instead of the folder for temporary files
@@ -44,7 +45,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Option<Plan>, String> {
         match argument.as_str() {
             "--help" | "-h" => return Ok(None),
             "--list" => plan.only_list = true,
-            "--suite" => plan.size = Size::Suite,
+            "--sample" => plan.size = Size::Sample,
             "--quick" => plan.size = Size::Quick,
             "--full" => plan.size = Size::Full,
             "--count" => plan.count = Some(number(argument, value()?)?),

@@ -44,7 +44,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let mut violations = Vec::new();
     let mut noticed = Vec::new();
     let rare = match bench.size {
-        Size::Suite | Size::Quick => &[],
+        Size::Sample | Size::Quick => &[],
         Size::Long | Size::Full => RARE,
     };
     let controls = || CONTROLS.iter().chain(rare);
@@ -74,7 +74,7 @@ fn control(
     folder: &std::path::Path,
 ) -> Result<std::result::Result<usize, String>> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["--suite", "--dir"]).arg(folder).args(by);
+    command.args(["--sample", "--dir"]).arg(folder).args(by);
     command.env("DEESPEC_WITHOUT", without);
     let child = command
         .stdin(Stdio::null())

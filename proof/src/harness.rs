@@ -17,9 +17,9 @@ const SHOWN: usize = 100;
 /// How much is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Size {
-    /// What a test suite can afford: a few seconds each.
-    Suite,
-    /// What each change has to pass: less than ten minutes for all of them.
+    /// What each run of the tests can afford: some seconds each, a part of what could be done.
+    Sample,
+    /// What a change of the store has to pass: ten minutes for all of them.
     Quick,
     /// What nothing was asked for: an hour.
     Long,
@@ -49,6 +49,15 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
+    /// Where to begin and how far to go on, where all of many numbers are tried: from 0 by 1, but a sample
+    /// takes one of `every`, others each time.
+    pub(crate) fn stride(&mut self, every: u64) -> (u64, usize) {
+        match self.size {
+            Size::Sample => (self.random.below(every), every as usize),
+            Size::Quick | Size::Long | Size::Full => (0, 1),
+        }
+    }
+
     /// How often something is to be done, by the sizes from the smallest to the largest.
     pub(crate) fn count(&self, sizes: [u64; 4]) -> u64 {
         self.count.unwrap_or(sizes[self.size as usize])

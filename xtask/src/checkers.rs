@@ -46,6 +46,11 @@ const EVERYTHING: [&str; 14] = [
     "server::",
 ];
 
+/// What each checker does where only a part is asked for.
+const SAMPLE: &str = "--sample";
+/// The models of which all executions are tried within a second.
+const FEW_MODELS: &str = "store::models::registration";
+
 /// How many orders of the threads `miri` tries of the races.
 const SEEDS: u32 = 4;
 /// How many sequences `model` tries.
@@ -57,8 +62,6 @@ fn modelled<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     command.args(["--locked", "-p", "deespec", "--lib"]);
     command.env("RUSTFLAGS", "--cfg loom");
     command.env("CARGO_TARGET_DIR", workspace::target().join("loom"));
-    // Millions of executions: here the optimiser pays.
-    command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3");
     command
 }
 
@@ -73,7 +76,13 @@ pub(crate) fn models() -> Command {
 pub(crate) fn loom(args: &[String]) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut command = modelled(["test"]);
-    command.arg(args.first().map_or("store::models", String::as_str));
+    match args.first().map(String::as_str) {
+        Some(SAMPLE) => command.arg(FEW_MODELS),
+        // Millions of executions: here the optimiser pays.
+        name => command
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "3")
+            .arg(name.unwrap_or("store::models")),
+    };
     command.args(["--", "--nocapture"]);
     command.env("RUST_BACKTRACE", "0");
     let told = tell(&mut command)?;
@@ -84,7 +93,11 @@ pub(crate) fn loom(args: &[String]) -> Result<(), Failure> {
 /// The store's unit tests in an interpreter that knows what a Rust program may not do.
 pub(crate) fn miri(args: &[String]) -> Result<(), Failure> {
     let begun = Instant::now();
-    let seeds = count(args, "--seeds", u64::from(SEEDS))?;
+    let is_sample = args.first().is_some_and(|arg| arg == SAMPLE);
+    let seeds = match is_sample {
+        true => 0,
+        false => count(args, "--seeds", u64::from(SEEDS))?,
+    };
     if !nightly("miri", &["miri", "rust-src"])? {
         return Ok(());
     }
@@ -99,7 +112,8 @@ pub(crate) fn miri(args: &[String]) -> Result<(), Failure> {
     };
     // Some tests read the kernel's list of file systems.
     let flags = "-Zmiri-disable-isolation".to_owned();
-    let mut told = interpret(flags.clone(), &["store::"])?;
+    let tests: &[&str] = if is_sample { &RACES } else { &["store::"] };
+    let mut told = interpret(flags.clone(), tests)?;
     if told.is_fine() && seeds > 0 {
         let flags = format!("{flags} -Zmiri-many-seeds=0..{seeds}");
         told.add(&interpret(flags, &RACES)?);
@@ -128,13 +142,17 @@ pub(crate) fn tsan(args: &[String]) -> Result<(), Failure> {
         command.env("CARGO_TARGET_DIR", workspace::target().join("tsan"));
         tell(&mut command)
     };
+    let is_sample = args.first().is_some_and(|arg| arg == SAMPLE);
     let names: &[&str] = match args {
         [] => &THREADS,
+        [_] if is_sample => &[],
         [all] if all == "--all" => &EVERYTHING,
         [other, ..] => return Err(Failure::usage(format!("unexpected argument `{other}`"))),
     };
     let mut told = watch(&["--lib"], &["store::"])?;
-    told.add(&watch(&["--test", "it"], names)?);
+    if !is_sample {
+        told.add(&watch(&["--test", "it"], names)?);
+    }
     let done = format!("{} tests", told.passed);
     conclude("tsan", &done, &told, begun)
 }

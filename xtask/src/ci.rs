@@ -1,65 +1,69 @@
-//! `cargo xtask ci`: everything a change must pass, cheapest first, up to the first failure.
+//! `cargo xtask ci`: everything a change must pass, cheapest first, up to the first failure. The deep lane
+//! does all of it, leaves nothing out of the tests, and runs the proofs at length.
 
 use crate::step::{Failure, Steps};
-use crate::{checkers, docs, test, torture, workspace};
+use crate::{checkers, docs, test, tools, torture, workspace};
 
-/// Installed when missing; pinned, so that a new release cannot fail an old commit.
-const CARGO_DENY: &str = "0.20.2";
-
-pub(crate) fn run() -> Result<(), Failure> {
+pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
+    let deep = match args {
+        [] => false,
+        [deep] if deep == "--deep" => true,
+        [other, ..] => return Err(Failure::usage(format!("unexpected argument `{other}`"))),
+    };
     let mut steps = Steps::default();
-    let outcome = all(&mut steps);
+    let outcome = all(&mut steps, deep);
     steps.print_table();
     outcome
 }
 
-fn all(steps: &mut Steps) -> Result<(), Failure> {
+fn all(steps: &mut Steps, deep: bool) -> Result<(), Failure> {
     steps.run("format", &mut workspace::cargo(["fmt", "--all", "--check"]))?;
-    // A feature only adds: with none of them the library must build as well.
-    for (name, features) in [
-        ("lints", "--all-features"),
-        ("lints, no features", "--no-default-features"),
-    ] {
-        steps.run(
-            name,
-            &mut workspace::cargo([
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                features,
-                "--locked",
-                "--",
-                "-D",
-                "warnings",
-            ]),
-        )?;
-    }
-    // What only the model checker compiles.
-    steps.run("lints of the models", &mut checkers::models())?;
-    steps.run("docs", &mut docs::command())?;
-    // Whatever version a contributor has installed will do.
-    let deny = workspace::cargo(["deny", "--version"]).output();
-    if !deny.is_ok_and(|output| output.status.success()) {
-        println!(
-            "\ncargo-deny is not installed; installing {CARGO_DENY}, which takes some minutes"
-        );
-        steps.run(
-            "install cargo-deny",
-            &mut workspace::cargo(["install", "--locked", "cargo-deny", "--version", CARGO_DENY]),
-        )?;
-    }
     steps.run(
-        "licences, bans, sources",
-        &mut workspace::cargo([
-            "deny",
-            "--workspace",
-            "check",
-            "licenses",
-            "bans",
-            "sources",
-        ]),
+        "lints",
+        &mut clippy(["--workspace", "--all-targets", "--all-features"]),
     )?;
-    // The proofs follow, and do more than they do among the tests.
-    steps.time("tests", || test::run(&["--skip-proofs".to_owned()]))?;
-    steps.time("proofs", || torture::run(&["--quick".to_owned()]))
+    // By name: beside the others, the library has the features that they ask for.
+    steps.run(
+        "lints, the library by default",
+        &mut clippy(["--package", "deespec", "--all-targets"]),
+    )?;
+    steps.run(
+        "lints, the program for the demo",
+        &mut clippy(["--package", "deespec-cli", "--no-default-features"]),
+    )?;
+    steps.run("docs", &mut docs::command())?;
+    tools::require(&["deny", "nextest"])?;
+    let deny = [
+        "deny",
+        "--workspace",
+        "check",
+        "licenses",
+        "bans",
+        "sources",
+    ];
+    steps.run("licences, bans, sources", &mut workspace::cargo(deny))?;
+    if deep {
+        // What only the model checker compiles.
+        steps.run("lints of the models", &mut checkers::models())?;
+    }
+    test::all(
+        steps,
+        test::Extent {
+            deep,
+            ..test::Extent::default()
+        },
+    )?;
+    match deep {
+        true => steps.time("proofs", || torture::run(&["--quick".to_owned()])),
+        false => {
+            steps.time("a sample of the proofs", torture::sample)?;
+            steps.time("a sample of the checkers", torture::sample_of_checkers)
+        }
+    }
+}
+
+fn clippy<'a>(what: impl IntoIterator<Item = &'a str>) -> std::process::Command {
+    let mut command = workspace::cargo(["clippy", "--locked"]);
+    command.args(what).args(["--", "-D", "warnings"]);
+    command
 }

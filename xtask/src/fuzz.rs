@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: throws inputs at every decoder. Each target begins with its committed inputs and
+//! `cargo xtask fuzz`: throws inputs at every decoder. Each target begins with the inputs of `fuzz/corpus.tar.gz` and
 //! runs until it has seen so many; what it finds new is forgotten, unless it is a crash.
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::step::{self, Failure};
-use crate::workspace;
+use crate::{tools, workspace};
 
 /// Installed when missing; pinned, so that a new release cannot fail an old commit.
 const CARGO_FUZZ: &str = "0.13.2";
@@ -45,16 +45,7 @@ struct Outcome {
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let plan = parse(args)?;
-    if !is_installed() {
-        println!("cargo-fuzz is not installed; installing {CARGO_FUZZ}, which takes a minute");
-        step::run(&mut workspace::cargo([
-            "install",
-            "--locked",
-            "cargo-fuzz",
-            "--version",
-            CARGO_FUZZ,
-        ]))?;
-    }
+    tools::install("fuzz", CARGO_FUZZ)?;
     let folder = workspace::target().join("fuzz");
     // Without a sanitizer the stable compiler will do, and it is many times faster; what those find
     // is unsafe code, of which the decoders have none.
@@ -65,6 +56,11 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         names => names.to_vec(),
     };
     let scratch = Scratch::make(&folder)?;
+    let mut unpack = Command::new("tar");
+    unpack
+        .arg("-xzf")
+        .arg(workspace::root().join("fuzz/corpus.tar.gz"));
+    step::run(unpack.arg("-C").arg(&scratch.0))?;
     let begun = Instant::now();
     let jobs = names.iter().map(|name| (name.clone(), ())).collect();
     let failed = step::side_by_side(jobs, |name, ()| {
@@ -118,11 +114,6 @@ fn parse(args: &[String]) -> Result<Plan, Failure> {
         ))),
         None => Ok(plan),
     }
-}
-
-fn is_installed() -> bool {
-    let output = workspace::cargo(["fuzz", "--version"]).output();
-    output.is_ok_and(|output| output.status.success())
 }
 
 /// The targets, which have a file each.
@@ -194,7 +185,7 @@ fn one(name: &str, runs: u64, folder: &Path, scratch: &Path) -> Outcome {
         let words = fuzz.join("dictionaries").join(format!("{words}.dict"));
         command.arg(format!("-dict={}", words.display()));
     }
-    command.arg(&found).arg(fuzz.join("corpus").join(name));
+    command.arg(&found).arg(scratch.join("corpus").join(name));
     let begun = Instant::now();
     let output = match command.output() {
         Ok(output) => output,

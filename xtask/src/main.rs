@@ -22,6 +22,7 @@ mod packages;
 mod screens;
 mod step;
 mod test;
+mod tools;
 mod torture;
 mod venv;
 mod workspace;
@@ -34,25 +35,29 @@ The chores of this repository.
 Usage: cargo xtask COMMAND [ARGS]
 
 Commands:
-  ci                     everything a change must pass: format, lints, docs, licences, tests
-  test [ARGS]            the whole test suite; installs what it needs where it may: the Debian
-                         packages of packages.rs, Python packages under target/
-                         --skip-missing  go on without system packages that are not installed
-                                         (ignored where CI=true)
-                         --skip-proofs   without those of `torture`, which do little here
+  ci                     everything a change must pass: format, lints, docs, licences, tests, and a
+                         sample of the proofs; 20 minutes
+                         --deep  leave nothing out, and run the proofs at length: before a release,
+                                 and when the store was touched
+  test [ARGS]            the whole test suite and a sample of the proofs; installs what it needs where
+                         it may: the Debian packages of packages.rs, Python packages under target/
+                         --skip-missing  go on without what is not installed, and name the tests that
+                                         are left out (ignored where CI=true)
+                         --skip-proofs   without the sample of the proofs
   bench [ARGS]           speed and size against the promised limits and against peers
                          --quick  --no-peers  --json FILE  --only TEXT
   gate-bench [FOLDER]    how well shifts are found in labelled series, beside others
   torture [ARGS]         all proofs, or those that are named; every count is checked
-                         --quick  --full  --help
+                         --sample  --quick  --full  --help
   controls               the proofs without what they prove: each must fail
   coverage [ARGS]        lines and branches that the library's tests run (cargo llvm-cov)
   mutants [ARGS]         whether the tests notice changed code (cargo mutants); takes hours
   fuzz [--runs N] [TARGET…]
                          random inputs for every decoder, 1,000,000 each unless said otherwise
-  loom [NAME]            every interleaving of a few threads, with the store's own algorithms
-  miri [--seeds N]       the store's unit tests, interpreted; its races with so many orders (4)
-  tsan [--all]           tests with threads, with each access of memory watched
+  loom [--sample|NAME]   every interleaving of a few threads, with the store's own algorithms
+  miri [--sample|--seeds N]
+                         the store's unit tests, interpreted; its races with so many orders (4)
+  tsan [--sample|--all]  tests with threads, with each access of memory watched
   model [--sequences N]  random sequences of everything a store does, beside a model (10,000)
   docs                   the library's documentation, warnings denied
   screens                pictures of the page, wide and on a phone, light and dark
@@ -86,11 +91,11 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "gate-bench" => gate_bench::run(rest),
         "torture" => torture::run(rest),
-        "controls" => torture::controls(rest),
+        "controls" => torture::controls_only(rest),
         "coverage" => measure::coverage(rest),
         "mutants" => measure::mutants(rest),
         "fuzz" => fuzz::run(rest),
-        "ci" => no_arguments(rest).and_then(|()| ci::run()),
+        "ci" => ci::run(rest),
         "test" => test::run(rest),
         "loom" => checkers::loom(rest),
         "miri" => checkers::miri(rest),

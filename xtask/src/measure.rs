@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::step::{self, Failure};
-use crate::workspace::{self, which};
+use crate::{tools, workspace};
 
 /// Installed when missing; pinned, so that figures can be compared.
 const CARGO_LLVM_COV: &str = "0.9.1";
@@ -12,7 +12,7 @@ const CARGO_MUTANTS: &str = "27.1.0";
 
 /// Lines and branches of the library that its tests run; branches are counted by nightly compilers.
 pub(crate) fn coverage(args: &[String]) -> Result<(), Failure> {
-    install("cargo-llvm-cov", CARGO_LLVM_COV)?;
+    tools::install("llvm-cov", CARGO_LLVM_COV)?;
     // The one that was started by a toolchain's cargo would use that toolchain.
     let mut command = Command::new("cargo");
     command.args(["+nightly", "llvm-cov", "--branch", "-p", "deespec"]);
@@ -33,21 +33,7 @@ pub(crate) fn coverage(args: &[String]) -> Result<(), Failure> {
 
 /// Changes the code in one place at a time; each change must make a test fail (`.cargo/mutants.toml`).
 pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
-    install("cargo-mutants", CARGO_MUTANTS)?;
+    tools::install("mutants", CARGO_MUTANTS)?;
     // Without its name only the default member would be changed, of which nothing is asked.
     step::pass_through(workspace::cargo(["mutants", "-p", "deespec"]).args(args))
-}
-
-fn install(name: &str, version: &str) -> Result<(), Failure> {
-    if which(name).is_some() {
-        return Ok(());
-    }
-    println!("{name} is not installed; installing {version}, which takes some minutes");
-    step::run(&mut workspace::cargo([
-        "install",
-        "--locked",
-        name,
-        "--version",
-        version,
-    ]))
 }

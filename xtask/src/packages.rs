@@ -2,7 +2,9 @@
 
 use std::env;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
+use std::path::Path;
 use std::process::Command;
 
 use crate::step::{self, Failure};
@@ -16,7 +18,18 @@ struct Package {
     /// the program exists is enough.
     check: &'static [&'static str],
     why: &'static str,
+    /// The tests that cannot run without it, as nextest selects them.
+    tests: &'static str,
 }
+
+/// The tests that a Prometheus, or its tool, has a say in.
+const PROMETHEUS: &str = "(package(deespec) & test(/^(oracles|native|readers|scrape|server)::/)) \
+    | test(/^(assets|serve::prometheus|formats|report::tests)::/)";
+/// The tests of the page.
+const BROWSER: &str = "test(/^browser::/)";
+/// The tests that ask packages of Python's.
+const PYTHON: &str =
+    "(package(deespec) & test(/^(oracles|native|readers)::/)) | test(/^(formats|report::tests)::/)";
 
 /// Add a line here and nowhere else.
 const PACKAGES: &[Package] = &[
@@ -25,60 +38,70 @@ const PACKAGES: &[Package] = &[
         program: "git",
         check: &[],
         why: "`deespec demo` and its tests race commits onto a branch",
+        tests: "test(/^demo::/)",
     },
     Package {
         name: "prometheus",
         program: "promtool",
         check: &[],
         why: "what Prometheus scrapes is checked by its own tool",
+        tests: PROMETHEUS,
     },
     Package {
         name: "prometheus",
         program: "prometheus",
         check: &[],
         why: "a real server scrapes a store that is counting",
+        tests: PROMETHEUS,
     },
     Package {
         name: "e2fsprogs",
         program: "mkfs.ext4",
         check: &[],
         why: "stores lie on real disks that fail, fill up and lose power",
+        tests: "none()",
     },
     Package {
         name: "xfsprogs",
         program: "mkfs.xfs",
         check: &[],
         why: "as ext4, on a second file system",
+        tests: "none()",
     },
     Package {
         name: "xfsprogs",
         program: "xfs_io",
         check: &[],
         why: "file systems are shut down under a store",
+        tests: "none()",
     },
     Package {
         name: "util-linux",
         program: "losetup",
         check: &[],
         why: "those disks are files",
+        tests: "none()",
     },
     Package {
         name: "util-linux",
         program: "setpriv",
         check: &[],
         why: "what another user may do is tried as another user",
+        tests: "test(/^access::/)",
     },
     Package {
         name: "mount",
         program: "mount",
         check: &[],
         why: "those file systems are mounted, in a name space of their own",
+        tests: "none()",
     },
     Package {
         name: "g++",
         program: "c++",
         check: &[],
         why: "the fuzzer is built from C++",
+        tests: "none()",
     },
     Package {
         name: "libbenchmark-dev",
@@ -92,50 +115,58 @@ const PACKAGES: &[Package] = &[
             "/dev/null",
         ],
         why: "what Google Benchmark really writes is imported",
+        tests: "test(/what_google_benchmark/)",
     },
     Package {
         name: "hyperfine",
         program: "hyperfine",
         check: &[],
         why: "and what hyperfine writes",
+        tests: "test(/what_hyperfine/)",
     },
     Package {
         name: "chromium",
         program: "chromium",
         check: &[],
         why: "the page is used as somebody uses it: read, typed into, looked at",
+        tests: BROWSER,
     },
     Package {
         name: "chromium-driver",
         program: "chromedriver",
         check: &[],
         why: "tests tell that browser what to do",
+        tests: BROWSER,
     },
     Package {
         name: "fontconfig",
         program: "fc-list",
         check: &[],
         why: "says whether there is a font, without which a page has no widths",
+        tests: BROWSER,
     },
     Package {
         name: "fonts-dejavu-core",
         program: "fc-list",
         check: &["-q", "DejaVu Sans"],
         why: "that font, the same one everywhere",
+        tests: BROWSER,
     },
     Package {
         name: "python3-venv",
         program: "python3",
         check: &["-c", "import ensurepip, venv"],
         why: "Python's parsers read what is scraped and what the gate reports; axe-core comes as a Python package",
+        tests: PYTHON,
     },
 ];
 
-/// Makes sure that all packages are there, or says what to type.
-pub(crate) fn require(skip_missing: bool) -> Result<(), Failure> {
+/// Makes sure that all packages are there, or says what to type. Where going on without them was asked for, the
+/// tests that cannot run then.
+pub(crate) fn require(skip_missing: bool) -> Result<Vec<String>, Failure> {
     let missing = missing();
     if missing.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     for package in &missing {
         println!(
@@ -144,12 +175,15 @@ pub(crate) fn require(skip_missing: bool) -> Result<(), Failure> {
         );
     }
     let why_not = match install(&missing) {
-        Ok(()) => return Ok(()),
+        Ok(()) => return Ok(Vec::new()),
         Err(failure) => failure.message,
     };
     if skip_missing && !in_ci() {
         println!("going on without, as --skip-missing asks: {why_not}");
-        return Ok(());
+        return Ok(missing
+            .iter()
+            .map(|package| package.tests.to_owned())
+            .collect());
     }
     Err(Failure::missing(why_not))
 }
@@ -197,13 +231,54 @@ fn install(wanted: &[&Package]) -> Result<(), Failure> {
         )));
     }
     step::run(Command::new("apt-get").arg("update"))?;
+    let quiet = NoServices::ask(wanted.iter().any(|package| package.name == "prometheus"));
     step::run(command.env("DEBIAN_FRONTEND", "noninteractive"))?;
+    drop(quiet);
     match self::missing().first() {
         None => Ok(()),
         Some(package) => Err(Failure::missing(format!(
             "package {} is installed, yet there is no program {} on the PATH that works",
             package.name, package.program
         ))),
+    }
+}
+
+/// Asks Debian's packages to start no service of theirs, as long as this is held: no test uses one.
+/// The means is Debian's own (`invoke-rc.d`), and whoever has one in place keeps it.
+struct NoServices {
+    policy: bool,
+    /// Whether Prometheus comes with it, which has a service that is enabled.
+    prometheus: bool,
+}
+
+impl NoServices {
+    const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+    fn ask(prometheus: bool) -> Self {
+        let made = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(Self::POLICY)
+            .and_then(|mut file| file.write_all(b"#!/bin/sh\nexit 101\n"));
+        Self {
+            policy: made.is_ok(),
+            prometheus,
+        }
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.policy {
+            let _ = fs::remove_file(Self::POLICY);
+            // Not at the next start either.
+            if self.prometheus && Path::new("/run/systemd/system").is_dir() {
+                let _ = Command::new("systemctl")
+                    .args(["disable", "--quiet", "prometheus"])
+                    .status();
+            }
+        }
     }
 }
 

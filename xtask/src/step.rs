@@ -158,7 +158,8 @@ fn start(command: &mut Command) -> Result<ExitStatus, Failure> {
 
 /// The command as one would type it: variables we set, program without its folder, arguments.
 pub(crate) fn shown(command: &Command) -> String {
-    let variables = command.get_envs().filter_map(|(name, value)| {
+    let told = command.get_envs().filter(|(name, _)| *name != "PATH");
+    let variables = told.filter_map(|(name, value)| {
         Some(format!(
             "{}='{}'",
             name.to_string_lossy(),

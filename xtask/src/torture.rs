@@ -15,7 +15,9 @@ use crate::{packages, workspace};
 struct Tool {
     name: &'static str,
     about: &'static str,
-    /// The command with its arguments: for a change, where nothing was asked for, and for a release.
+    /// The command with its arguments: for each run of the tests, for a change of the store, where nothing
+    /// was asked for, and for a release. There is no sample where the tests themselves have one.
+    sample: Option<&'static [&'static str]>,
     quick: &'static [&'static str],
     long: &'static [&'static str],
     full: &'static [&'static str],
@@ -25,6 +27,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "controls",
         about: "each protection left out in turn, which a harness must notice",
+        sample: Some(&["controls", "--sample"]),
         quick: &["controls", "--quick"],
         long: &["controls"],
         full: &["controls", "--full"],
@@ -32,6 +35,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "model",
         about: "sequences of operations against a plain model in memory",
+        sample: None,
         quick: &["model"],
         long: &["model"],
         full: &["model", "--sequences", "10_000_000"],
@@ -39,6 +43,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "loom",
         about: "every interleaving of the store's algorithms",
+        sample: Some(&["loom", "--sample"]),
         quick: &["loom"],
         long: &["loom"],
         full: &["loom"],
@@ -46,6 +51,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "miri",
         about: "the rules of memory, for everything above the mapping",
+        sample: Some(&["miri", "--sample"]),
         quick: &["miri"],
         long: &["miri"],
         full: &["miri", "--seeds", "64"],
@@ -53,6 +59,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "tsan",
         about: "data races between threads, in mapped memory",
+        sample: Some(&["tsan", "--sample"]),
         quick: &["tsan"],
         long: &["tsan"],
         full: &["tsan", "--all"],
@@ -60,6 +67,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "fuzz",
         about: "inputs of all kinds for every decoder",
+        sample: None,
         quick: &["fuzz", "--runs", "50_000"],
         long: &["fuzz"],
         full: &["fuzz", "--runs", "1_000_000_000"],
@@ -76,9 +84,9 @@ struct Job {
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if args.iter().any(|arg| arg == "--help" || arg == "-h") {
-        build()?;
-        step::pass_through(proof().args(args))?;
-        println!("\nTools, which take none of the options but --quick and --full:");
+        step::run(&mut Program::Plain.build())?;
+        step::pass_through(Program::Plain.command().args(args))?;
+        println!("\nTools, which take none of the options but --sample, --quick and --full:");
         for tool in TOOLS {
             println!("  {:<13}{}", tool.name, tool.about);
         }
@@ -93,21 +101,29 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let mut jobs = Vec::new();
     for tool in TOOLS {
         if all || tools.iter().any(|name| *name == tool.name) {
-            jobs.push(tool.job(&asked)?);
+            jobs.extend(tool.job(&asked)?);
         }
     }
     if all || !asked.names.is_empty() {
-        build()?;
-        for name in harnesses(&rest)? {
-            let mut command = proof();
-            command.args(&asked.options).arg(&name);
-            jobs.push(Job {
-                name,
-                command,
-                is_tool: false,
-            });
-        }
+        jobs.extend(Program::Plain.harnesses(&rest, &asked)?);
     }
+    side_by_side(jobs)
+}
+
+/// A part of it, for each run of the tests: the harnesses, and some protections left out. All of them by one
+/// build, in which nothing is left out unless a control asks for it.
+pub(crate) fn sample() -> Result<(), Failure> {
+    let sample = "--sample".to_owned();
+    let asked = Asked::of(&[&sample]);
+    side_by_side(Program::Controlled.harnesses(&[&sample], &asked)?)
+}
+
+/// A part of what each checker does, for each run of the build server.
+pub(crate) fn sample_of_checkers() -> Result<(), Failure> {
+    run(&["--sample", "loom", "miri", "tsan"].map(str::to_owned))
+}
+
+fn side_by_side(jobs: Vec<Job>) -> Result<(), Failure> {
     let jobs = jobs
         .into_iter()
         .map(|job| (job.name.clone(), job))
@@ -148,54 +164,100 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Builds the proof program, and the program that some harnesses call, which lies beside theirs.
-fn build() -> Result<(), Failure> {
-    let programs = ["-p", "deespec-cli", "-p", "deespec-proof"];
-    let build = ["build", "--release", "--locked"]
-        .into_iter()
-        .chain(programs);
-    step::run(&mut workspace::cargo(build))
+/// The builds of the proof program, each with the `deespec` that some harnesses call beside it.
+#[derive(Clone, Copy)]
+enum Program {
+    /// As users build it.
+    Plain,
+    /// Built fast, and able to leave out a protection.
+    Controlled,
 }
 
-fn proof() -> Command {
-    let mut command = Command::new(workspace::target().join("release/deespec-proof"));
-    command.current_dir(workspace::root());
-    command
-}
+impl Program {
+    fn build(self) -> Command {
+        let programs = [
+            "-p",
+            "deespec-proof",
+            "-p",
+            "deespec-cli",
+            "--no-default-features",
+        ];
+        let mut command = workspace::cargo(["build", "--locked"]);
+        command.args(programs);
+        match self {
+            Self::Plain => command.arg("--release"),
+            Self::Controlled => command
+                .args(["--profile", "proof"])
+                .env("RUSTFLAGS", "--cfg deespec_controls")
+                .env("CARGO_TARGET_DIR", controls()),
+        };
+        command
+    }
 
-/// The harnesses that the arguments stand for; arguments that are not understood are a failure.
-fn harnesses(args: &[&String]) -> Result<Vec<String>, Failure> {
-    let mut list = proof();
-    list.arg("--list").args(args).stderr(Stdio::inherit());
-    let output = list
-        .output()
-        .map_err(|error| Failure::missing(format!("cannot start the proof program: {error}")))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout)
+    fn command(self) -> Command {
+        let program = match self {
+            Self::Plain => workspace::target().join("release/deespec-proof"),
+            Self::Controlled => controls().join("proof/deespec-proof"),
+        };
+        let mut command = Command::new(program);
+        command.current_dir(workspace::root());
+        command
+    }
+
+    /// Builds it; a job for each harness that the arguments stand for. What is not understood is a failure.
+    fn harnesses(self, args: &[&String], asked: &Asked<'_>) -> Result<Vec<Job>, Failure> {
+        step::run(&mut self.build())?;
+        let mut list = self.command();
+        list.arg("--list").args(args).stderr(Stdio::inherit());
+        let output = list.output().map_err(|error| {
+            Failure::missing(format!("cannot start the proof program: {error}"))
+        })?;
+        if !output.status.success() {
+            return Err(Failure::missing("no harness was run"));
+        }
+        let job = |name: &str| {
+            let mut command = self.command();
+            command.args(&asked.options).arg(name);
+            Job {
+                name: name.to_owned(),
+                command,
+                is_tool: false,
+            }
+        };
+        Ok(String::from_utf8_lossy(&output.stdout)
             .lines()
-            .map(str::to_owned)
-            .collect()),
-        false => Err(Failure::missing("no harness was run")),
+            .map(job)
+            .collect())
     }
 }
 
+/// The folder of what is built with the seams of the controls.
+fn controls() -> PathBuf {
+    workspace::target().join("controls")
+}
+
 impl Tool {
-    fn job(&self, asked: &Asked<'_>) -> Result<Job, Failure> {
+    /// None where a sample is asked for, and the tests have one already.
+    fn job(&self, asked: &Asked<'_>) -> Result<Option<Job>, Failure> {
         let this = env::current_exe();
         let this =
             this.map_err(|error| Failure::missing(format!("where is this program? {error}")))?;
-        let mut command = Command::new(this);
-        command.args(match () {
+        let args = match () {
             () if asked.asks_for("--full") => self.full,
             () if asked.asks_for("--quick") => self.quick,
+            () if asked.asks_for("--sample") => match self.sample {
+                Some(args) => args,
+                None => return Ok(None),
+            },
             () => self.long,
-        });
-        command.current_dir(workspace::root());
-        Ok(Job {
+        };
+        let mut command = Command::new(this);
+        command.args(args).current_dir(workspace::root());
+        Ok(Some(Job {
             name: self.name.to_owned(),
             command,
             is_tool: true,
-        })
+        }))
     }
 }
 
@@ -243,15 +305,7 @@ impl Job {
 }
 
 /// `cargo xtask controls`: the proof program in a build that can leave out a protection.
-pub(crate) fn controls(args: &[String]) -> Result<(), Failure> {
-    let controlled = |cargo: &[&'static str]| {
-        let mut command = workspace::cargo(cargo.iter().copied());
-        command
-            .env("RUSTFLAGS", "--cfg deespec_controls")
-            .env("CARGO_TARGET_DIR", workspace::target().join("controls"));
-        command
-    };
-    step::run(&mut controlled(&["build", "--locked", "-p", "deespec-cli"]))?;
-    let run = ["run", "--locked", "-p", "deespec-proof", "--", "controls"];
-    step::pass_through(controlled(&run).args(args))
+pub(crate) fn controls_only(args: &[String]) -> Result<(), Failure> {
+    step::run(&mut Program::Controlled.build())?;
+    step::pass_through(Program::Controlled.command().arg("controls").args(args))
 }

@@ -4,6 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::tools;
+
 /// The top folder of the checkout that `cargo xtask` was called in.
 pub(crate) fn root() -> PathBuf {
     // The run-time value is right even when several checkouts share one target folder.
@@ -23,10 +25,16 @@ pub(crate) fn target() -> PathBuf {
         .unwrap_or_else(|| root().join("target"))
 }
 
-/// The same cargo that runs us, in the workspace's root.
+/// The same cargo that runs us, in the workspace's root; it finds the tools that we have brought.
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root());
+    let path = env::var_os("PATH").unwrap_or_default();
+    let ours = target().join(tools::FOLDER).join("bin");
+    // Behind the others: what somebody has installed goes first.
+    if let Ok(path) = env::join_paths(env::split_paths(&path).chain([ours])) {
+        command.env("PATH", path);
+    }
     command
 }
 

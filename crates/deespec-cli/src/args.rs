@@ -183,7 +183,11 @@ pub(crate) enum Command {
     Export(command::export::Export),
     Gate(command::gate::Gate),
     Watch(command::watch::Watch),
+    #[cfg(feature = "serve")]
     Serve(command::serve::Serve),
+    #[cfg(not(feature = "serve"))]
+    #[command(hide = true)]
+    Serve(command::absent::Absent),
     Grafana(command::assets::grafana::Grafana),
     PrometheusRules(command::assets::rules::PrometheusRules),
     PrometheusConfig(command::assets::config::PrometheusConfig),

@@ -29,6 +29,7 @@ pub(crate) fn store_path(cli: &Cli) -> Result<PathBuf, Failure> {
 }
 
 /// The folders of the stores of a command that takes several: each `--store`, else as [`store_path`].
+#[cfg(feature = "serve")]
 pub(crate) fn store_paths(cli: &Cli) -> Result<Vec<PathBuf>, Failure> {
     match cli.store.as_slice() {
         [] => Ok(vec![store_path(cli)?]),

@@ -259,38 +259,75 @@ fn gate_history(input: &[u8]) {
 mod tests {
     use super::*;
 
-    /// The inputs that the fuzzer keeps for a target.
-    fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-        let files = fs::read_dir(folder.join(name)).unwrap();
-        let files = files.map(|file| file.unwrap().path());
-        let input = |path: std::path::PathBuf| {
-            let bytes = fs::read(&path).unwrap();
-            (path.display().to_string(), bytes)
-        };
-        files.map(input).collect()
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+
+    /// The inputs that the fuzzer keeps, unpacked: a folder for each target.
+    fn corpus() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus.tar.gz");
+        let mut unpack = Command::new("tar");
+        unpack
+            .arg("-xzf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(folder.path());
+        assert!(unpack.status().unwrap().success(), "{}", archive.display());
+        folder
     }
 
-    /// Says which input it was, should one break its word.
-    fn try_all(name: &str, target: impl Fn(&[u8])) {
-        let inputs = corpus(name);
-        assert!(!inputs.is_empty(), "{name} has no inputs");
-        for (path, input) in inputs {
-            let run = std::panic::AssertUnwindSafe(|| target(&input));
-            assert!(std::panic::catch_unwind(run).is_ok(), "{path}");
+    /// Says which input it was, should one break its word; gives each input to `more` as well.
+    fn try_all(name: &str, target: impl Fn(&[u8]), more: impl Fn(&[u8]) -> Vec<Vec<u8>>) {
+        let corpus = corpus();
+        let files = fs::read_dir(corpus.path().join("corpus").join(name)).unwrap();
+        let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+        files.sort();
+        assert!(!files.is_empty(), "{name} has no inputs");
+        for path in files {
+            let input = fs::read(&path).unwrap();
+            for input in more(&input).iter().chain([&input]) {
+                let run = std::panic::AssertUnwindSafe(|| target(input));
+                let lawful = std::panic::catch_unwind(run).is_ok();
+                assert!(lawful, "{}: {}", path.display(), input.escape_ascii());
+            }
         }
     }
 
+    /// Some inputs that are nearly this one: a byte is another, is missing or is there twice.
+    fn nearly(input: &[u8]) -> Vec<Vec<u8>> {
+        let mut runner = TestRunner::deterministic();
+        let change = (0..input.len().max(1), 0..3, proptest::num::u8::ANY);
+        let changed = |_| {
+            let (place, how, byte) = change.new_tree(&mut runner).unwrap().current();
+            let mut bytes = input.to_vec();
+            match how {
+                _ if input.is_empty() => bytes.push(byte),
+                0 => bytes[place] = byte,
+                1 => drop(bytes.remove(place)),
+                _ => bytes.insert(place, bytes[place]),
+            }
+            bytes
+        };
+        (0..4).map(changed).collect()
+    }
+
     #[test]
-    fn every_input_that_the_fuzzer_has_kept_is_lawful_still() {
+    fn every_input_that_the_fuzzer_has_kept_is_lawful_still_and_what_is_nearly_one() {
         for (name, target) in TARGETS {
-            try_all(name, target);
+            try_all(name, target, nearly);
         }
     }
 
     #[test]
     fn every_segment_that_the_fuzzer_has_kept_is_refused_or_counts() {
         let folder = tempfile::tempdir().unwrap();
-        try_all("store", |input| store_in(folder.path(), input));
+        try_all(
+            "store",
+            |input| store_in(folder.path(), input),
+            |_| Vec::new(),
+        );
     }
 }

@@ -42,7 +42,8 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
         scenario.prepare(&template)?;
         for (name, code) in CODES {
             for all_after in [false, true] {
-                for n in 1.. {
+                let (first, by) = bench.stride(4);
+                for n in (first + 1..).step_by(by) {
                     let folder = bench.folder.join("case");
                     if folder.exists() {
                         fs::remove_dir_all(&folder)?;

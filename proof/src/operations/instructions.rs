@@ -54,7 +54,8 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
         violations: Vec::new(),
     };
     for what in COUNTED {
-        steps.counting(what)?;
+        let stride = bench.stride(3);
+        steps.counting(what, stride)?;
     }
     // A change has to pass those that come most often. The two that write a new segment take hours, since
     // each word of it that is written makes another state.
@@ -62,7 +63,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let large = [Scenario::Grow, Scenario::TakeOverLarge];
     let all = IN_MEMORY.into_iter().chain(ALL);
     let wanted = all.filter(|scenario| match bench.size {
-        Size::Suite => *scenario == Scenario::Register,
+        Size::Sample => *scenario == Scenario::Register,
         Size::Quick => IN_MEMORY.contains(scenario) || few.contains(scenario),
         Size::Long => !large.contains(scenario),
         Size::Full => true,
@@ -93,10 +94,10 @@ struct Steps {
 }
 
 impl Steps {
-    /// Kills the process after each of its instructions.
-    fn counting(&mut self, (what, after): (&str, f64)) -> Result<()> {
+    /// Kills the process after each of its instructions, or after some of them.
+    fn counting(&mut self, (what, after): (&str, f64), (first, by): (u64, usize)) -> Result<()> {
         let mut counted = false;
-        for n in 0.. {
+        for n in (first..).step_by(by) {
             let folder = self.empty("counted")?;
             let mut traced = Traced::start(&["counting", what], &folder)?;
             let mut survived = false;

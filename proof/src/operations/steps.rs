@@ -43,7 +43,8 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
         violations: Vec::new(),
     };
     for scenario in ALL {
-        steps.all(scenario)?;
+        let stride = bench.stride(6);
+        steps.all(scenario, stride)?;
         if !steps.violations.is_empty() {
             break;
         }
@@ -76,11 +77,11 @@ enum End {
 }
 
 impl Steps {
-    fn all(&mut self, scenario: Scenario) -> Result<()> {
+    fn all(&mut self, scenario: Scenario, (first, by): (u64, usize)) -> Result<()> {
         let template = self.folder.join(scenario.name());
         fs::create_dir_all(&template)?;
         scenario.prepare(&template)?;
-        for n in 1.. {
+        for n in (first + 1..).step_by(by) {
             let first = self.fresh(&template, "first")?;
             let story = format!("{}, kill {n}", scenario.name());
             match self.end(&scenario.name(), &first, n)? {

@@ -23,7 +23,7 @@ use super::writer::{WORK, WRITERS};
 use crate::Result;
 use crate::audit::{History, audit, labelled, observed};
 use crate::child::{self, argument, output};
-use crate::harness::{Bench, Outcome};
+use crate::harness::{Bench, Outcome, Size};
 use crate::opening::options;
 
 const PROCESSES: u64 = 8;
@@ -34,13 +34,19 @@ const NAMES: u64 = 600;
 const AT_ONCE: u64 = 3;
 /// How often each thread counts for each name: often enough to be at it together with others.
 const COUNTS: u64 = 4000;
+/// The same in a sample.
+const FEW_COUNTS: u64 = 1000;
 /// What is observed in turns.
 const VALUES: [f64; 3] = [0.25, 0.5, 4.0];
 const BYSTANDERS: [&str; 4] = ["rotate", "snapshot", "read", "read"];
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let rounds = bench.count([1, 2, 50, 500]);
-    let counts = NAMES * COUNTS;
+    let counts = NAMES
+        * match bench.size {
+            Size::Sample => FEW_COUNTS,
+            Size::Quick | Size::Long | Size::Full => COUNTS,
+        };
     let mut violations = Vec::new();
     for number in 0..rounds {
         let root = bench.folder.join(format!("store-{number}"));

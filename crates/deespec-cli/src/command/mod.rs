@@ -1,5 +1,7 @@
 //! One file per command: what it takes, what it does with the library, what it prints.
 
+#[cfg(not(feature = "serve"))]
+pub(crate) mod absent;
 pub(crate) mod assets;
 pub(crate) mod compact;
 pub(crate) mod completions;
@@ -17,6 +19,7 @@ pub(crate) mod remove;
 pub(crate) mod restore;
 pub(crate) mod rotate;
 pub(crate) mod run;
+#[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod set;
 pub(crate) mod show;

@@ -4,10 +4,12 @@ use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_deespec");
@@ -30,6 +32,7 @@ impl Sandbox {
 
     /// A command in this folder, which sees nothing of the environment that matters to it.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        ignore_no_signal();
         let mut command = Command::new(program);
         command
             .current_dir(self.folder.path())
@@ -66,6 +69,25 @@ impl Sandbox {
     pub(crate) fn value(&self, name: &str, labels: &Value) -> u64 {
         value(&self.json(&["show", "--json"]), name, labels)
     }
+}
+
+/// Gives to all that is started from now on the signals that a terminal would give it.
+///
+/// Whoever starts the tests with `nohup` or `&` has some of them ignored, which children inherit for good:
+/// a shell may not even trap them. What is caught is inherited as the default, so this process catches
+/// what it ignored, and goes on as if it still did.
+fn ignore_no_signal() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = u64::from_str_radix(mask.unwrap().trim(), 16).unwrap();
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2] {
+            if ignored & (1 << (signal - 1)) != 0 {
+                signal_hook::flag::register(signal, Arc::default()).unwrap();
+            }
+        }
+    });
 }
 
 /// The value of a counter in a document.

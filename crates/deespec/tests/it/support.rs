@@ -34,6 +34,11 @@ pub(crate) fn quiet() -> Options {
         .program("test")
 }
 
+/// Whether nothing is to be left out, however long that takes (`cargo xtask ci --deep`).
+pub(crate) fn is_deep() -> bool {
+    std::env::var_os("DEESPEC_DEEP").is_some()
+}
+
 /// The time `seconds` after [`MOMENT_NS`].
 pub(crate) fn moment(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_nanos(MOMENT_NS) + Duration::from_secs(seconds)

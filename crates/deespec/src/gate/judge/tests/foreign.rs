@@ -102,8 +102,16 @@ prop_compose! {
     }
 }
 
+/// How many histories are judged; the deep lane has the time for more.
+fn cases() -> u32 {
+    match std::env::var_os("DEESPEC_DEEP") {
+        Some(_) => 500,
+        None => 25,
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
     #[test]
     fn anything_is_judged_without_a_panic_and_alike_alone_and_in_a_replay(rules in any_rules(), runs in runs(), accepted in acceptances()) {
         let history = History { runs: runs.clone(), accepted: accepted.clone(), ..History::default() };
