@@ -1,16 +1,19 @@
-//! The command line, read by hand: five options do not need a library.
+//! The command line, read by hand: a few options do not need a library.
 
 use std::path::PathBuf;
+
+use crate::measure::Level;
 
 pub(crate) const USAGE: &str = "\
 Measures DeeSpec against its limits and its peers.
 
-Usage: cargo xtask bench [--quick] [--json FILE] [--no-peers] [--only TEXT]
+Usage: cargo xtask bench [--quick] [--json FILE] [--no-peers] [--only TEXT] [--profile NAME]
 
-  --quick      fewer and shorter rounds: a look, not a verdict
-  --json FILE  write all figures to FILE as well
-  --no-peers   the first table only
-  --only TEXT  only the groups and the peers whose names contain TEXT
+  --quick         fewer and shorter rounds: a look, not a verdict; the rows are the same
+  --json FILE     write all figures to FILE as well
+  --no-peers      the first table only
+  --only TEXT     only the groups and the peers whose names contain TEXT
+  --profile NAME  how it is built: dist, as packages are (the default), or release, as people build it
 
 Exit codes: 0 measured (even where a limit was missed), 3 something could not be measured.";
 
@@ -26,7 +29,7 @@ pub(crate) enum Call {
 }
 
 pub(crate) struct Options {
-    pub(crate) quick: bool,
+    pub(crate) level: Level,
     pub(crate) peers: bool,
     pub(crate) json: Option<PathBuf>,
     pub(crate) only: String,
@@ -34,7 +37,7 @@ pub(crate) struct Options {
 
 pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Call, String> {
     let mut options = Options {
-        quick: false,
+        level: Level::Full,
         peers: true,
         json: None,
         only: String::new(),
@@ -42,7 +45,9 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Call, Stri
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--help" | "-h" => return Ok(Call::Help),
-            "--quick" => options.quick = true,
+            "--quick" => options.level = Level::Quick,
+            // For the tests, and so not told.
+            "--suite" => options.level = Level::Suite,
             "--no-peers" => options.peers = false,
             "--json" => options.json = Some(args.next().ok_or("--json needs a file")?.into()),
             "--only" => options.only = args.next().ok_or("--only needs a text")?,

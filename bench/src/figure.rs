@@ -47,6 +47,26 @@ impl Figure {
     }
 }
 
+/// How many of what a row is about, where a short run takes fewer: not a part of the row's name.
+#[derive(Clone, Copy)]
+pub(crate) struct HowMany(u64, &'static str);
+
+impl HowMany {
+    pub(crate) fn of(count: usize, what: &'static str) -> Self {
+        Self(count as u64, what)
+    }
+
+    pub(crate) fn document(self) -> Value {
+        json!({ "value": self.0, "unit": self.1 })
+    }
+}
+
+impl fmt::Display for HowMany {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, self.1)
+    }
+}
+
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MIB: f64 = 1024.0 * 1024.0;

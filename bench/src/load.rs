@@ -12,7 +12,7 @@ pub(crate) const WRK: &str = "wrk";
 /// Connections of which each always waits for an answer.
 pub(crate) const CONNECTIONS: u32 = 4;
 
-pub(crate) const NO_WRK: &str = "there is no wrk";
+pub(crate) const NO_WRK: &str = "there is no wrk; Debian's package wrk brings it";
 
 /// Whether this machine has `wrk`.
 pub(crate) fn has_wrk() -> bool {
@@ -26,10 +26,8 @@ pub(crate) fn has_wrk() -> bool {
 
 /// How long `wrk` asks in each round, and how many rounds there are.
 pub(crate) fn rounds(bench: &Bench) -> (usize, Duration) {
-    match bench.quick {
-        true => (1, Duration::from_secs(1)),
-        false => (5, Duration::from_secs(2)),
-    }
+    let (rounds, seconds) = bench.level.choose((5, 2), (1, 1), (1, 1));
+    (rounds, Duration::from_secs(seconds))
 }
 
 /// Scrapes a second, with these headers. Who has not answered once by then is asked for longer.

@@ -17,10 +17,8 @@ pub(crate) fn facts(bench: &Bench) -> Machine {
         ("kernel", one_line("/proc/sys/kernel/osrelease")),
         ("file system of the stores", file_system(&bench.target)),
         ("load before", one_line("/proc/loadavg")),
-        (
-            "effort",
-            if bench.quick { "quick" } else { "full" }.to_owned(),
-        ),
+        ("profile", bench.profile.clone()),
+        ("effort", bench.level.name().to_owned()),
     ])
 }
 

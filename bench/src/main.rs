@@ -1,15 +1,17 @@
 //! Measures DeeSpec against its own limits and against its peers, for readers who doubt it.
 //!
-//! Three rules make the tables worth reading:
+//! Four rules make the tables worth reading:
 //!
 //! 1. Every figure and the figure it is compared with come from this run, on this machine.
 //! 2. Two things that are compared take turns, round by round; the ratio is the median of the
 //!    rounds' ratios, so a busy machine disturbs both sides alike.
-//! 3. What cannot be measured is named with the reason; no row ever goes missing.
+//! 3. So every limit of a time is a ratio: no figure of another day or machine is in this program.
+//! 4. What cannot be measured is named with the reason; no row ever goes missing.
 //!
 //! `rows/` holds one file per group of limits, `peers/` one per peer, `samples.rs` what both of them
-//! count, `measure.rs` the clock, `worker.rs` the processes that race or die, `server.rs` those that
-//! answer over HTTP and `load.rs` what is asked of them, `table.rs` the printing. A missed limit is
+//! count, `measure.rs` the clock, `threads.rs` several threads at once, `worker.rs` the processes that
+//! race or die, `server.rs` those that answer over HTTP and `load.rs` what is asked of them, `line.rs`
+//! and `peer_line.rs` a row of each table, `table.rs` the printing. A missed limit is
 //! shown, not punished: the exit code is 0 when everything that could run was measured.
 
 use std::process::ExitCode;
@@ -17,15 +19,18 @@ use std::process::ExitCode;
 mod args;
 mod cell;
 mod figure;
+mod line;
 mod load;
 mod machine;
 mod measure;
+mod peer_line;
 mod peers;
 mod place;
 mod rows;
 mod samples;
 mod server;
 mod table;
+mod threads;
 mod worker;
 
 use args::Call;
@@ -56,7 +61,7 @@ fn main() -> ExitCode {
 
 /// False when a row that should have been measured could not be.
 fn measure_all(options: &args::Options) -> Result<bool> {
-    let bench = Bench::prepare(options.quick)?;
+    let bench = Bench::prepare(options.level)?;
     let machine = machine::facts(&bench);
     let limits = rows::all(&bench, &options.only);
     let peers = if options.peers {

@@ -4,6 +4,31 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 
+/// How thorough a run is. Its rows are the same; how many of a thing they measure is not.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Level {
+    Full,
+    /// A look, not a verdict.
+    Quick,
+    /// As little as still goes through every row: for the tests, which do not look at the figures.
+    Suite,
+}
+
+impl Level {
+    /// The choice for this level among three.
+    pub(crate) fn choose<T>(self, full: T, quick: T, suite: T) -> T {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+            Self::Suite => suite,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        self.choose("full", "quick", "suite")
+    }
+}
+
 /// How much time a measurement may take.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
@@ -14,17 +39,10 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    pub(crate) fn new(quick: bool) -> Self {
-        if quick {
-            Self {
-                rounds: 5,
-                batch: Duration::from_millis(2),
-            }
-        } else {
-            Self {
-                rounds: 21,
-                batch: Duration::from_millis(10),
-            }
+    pub(crate) fn new(level: Level) -> Self {
+        Self {
+            rounds: level.choose(21, 5, 1),
+            batch: Duration::from_micros(level.choose(10_000, 2_000, 20)),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The second table: what people use today, doing the same work as DeeSpec in the same run.
 //!
 //! Each peer runs as its own documentation advises, and in the way that flatters it where there is a
-//! choice. One that cannot run here is skipped by name.
+//! choice. One that cannot run here is skipped, row by row, with the package that brings it.
 
 use crate::Result;
 use crate::measure;
 use crate::place::{self, Bench};
 use crate::rows::increment;
-use crate::table::{self, Figure, PeerLine};
+use crate::table::{self, Figure, HowMany, PeerLine};
 use crate::worker::Crew;
 
 mod dead_processes;
@@ -23,50 +23,119 @@ mod sqlite;
 /// Racing processes, as in the scenario by which DeeSpec began.
 const PROCESSES: usize = 8;
 
-type Measure = fn(&Bench) -> Result<Outcome>;
+/// One that others use.
+struct Peer {
+    name: &'static str,
+    /// The names of its rows, which are there whether it is or not.
+    rows: fn() -> Vec<String>,
+    measure: fn(&Bench) -> Result<Outcome>,
+}
 
 /// What a peer's file hands back.
 pub(crate) enum Outcome {
     Measured(Vec<PeerLine>),
+    /// Why not, and what brings it.
     Skipped(String),
 }
 
-const PEERS: &[(&str, Measure)] = &[
-    (json_file::NAME, json_file::measure),
-    (prometheus_client::NAME, prometheus_client::measure),
-    (dead_processes::NAME, dead_processes::measure),
-    (
-        prometheus_client_served::NAME,
-        prometheus_client_served::measure,
-    ),
-    (pushgateway::NAME, pushgateway::measure),
-    (redis::NAME, redis::measure),
-    (sqlite::NAME, sqlite::measure),
-    (in_process::metrics::NAME, in_process::metrics::measure),
-    (
-        in_process::prometheus::NAME,
-        in_process::prometheus::measure,
-    ),
-    (in_process::measured::NAME, in_process::measured::measure),
+const PEERS: &[Peer] = &[
+    Peer {
+        name: json_file::NAME,
+        rows: json_file::rows,
+        measure: json_file::measure,
+    },
+    Peer {
+        name: prometheus_client::NAME,
+        rows: prometheus_client::rows,
+        measure: prometheus_client::measure,
+    },
+    Peer {
+        name: dead_processes::NAME,
+        rows: dead_processes::rows,
+        measure: dead_processes::measure,
+    },
+    Peer {
+        name: prometheus_client_served::NAME,
+        rows: prometheus_client_served::rows,
+        measure: prometheus_client_served::measure,
+    },
+    Peer {
+        name: pushgateway::NAME,
+        rows: pushgateway::rows,
+        measure: pushgateway::measure,
+    },
+    Peer {
+        name: redis::NAME,
+        rows: redis::rows,
+        measure: redis::measure,
+    },
+    Peer {
+        name: sqlite::NAME,
+        rows: sqlite::rows,
+        measure: sqlite::measure,
+    },
+    Peer {
+        name: in_process::metrics::NAME,
+        rows: in_process::metrics::rows,
+        measure: in_process::metrics::measure,
+    },
+    Peer {
+        name: in_process::prometheus::NAME,
+        rows: in_process::prometheus::rows,
+        measure: in_process::prometheus::measure,
+    },
+    Peer {
+        name: in_process::measured::NAME,
+        rows: in_process::measured::rows,
+        measure: in_process::measured::measure,
+    },
 ];
 
-/// Measures every peer whose name contains `only`; one that goes wrong becomes a row that says so.
+/// Measures every peer whose name contains `only`. One that is not there or goes wrong has its rows all the
+/// same, each of which says so.
 pub(crate) fn all(bench: &Bench, only: &str) -> Vec<PeerLine> {
-    let mut lines = Vec::new();
-    for (name, measure) in PEERS.iter().filter(|(name, _)| name.contains(only)) {
-        table::progress(&format!("measuring: {name}"));
-        match measure(bench) {
-            Ok(Outcome::Measured(measured)) => lines.extend(measured),
-            Ok(Outcome::Skipped(reason)) => lines.push(PeerLine::skipped(name, reason)),
-            Err(error) => lines.push(PeerLine::failed(name, error.to_string())),
+    let peers = PEERS.iter().filter(|peer| peer.name.contains(only));
+    let lines = |peer: &Peer| {
+        table::progress(&format!("measuring: {}", peer.name));
+        (peer.measure)(bench).map_or_else(
+            |error| without(peer, &error.to_string(), PeerLine::failed),
+            |outcome| peer.complete(outcome),
+        )
+    };
+    peers.flat_map(lines).collect()
+}
+
+/// All rows of a peer, with the reason why there is nothing in them.
+fn without(
+    peer: &Peer,
+    reason: &str,
+    line: fn(&'static str, String, &str) -> PeerLine,
+) -> Vec<PeerLine> {
+    let rows = (peer.rows)();
+    rows.into_iter()
+        .map(|what| line(peer.name, what, reason))
+        .collect()
+}
+
+impl Peer {
+    /// What was measured, if it is all that was promised.
+    fn complete(&self, outcome: Outcome) -> Vec<PeerLine> {
+        match outcome {
+            Outcome::Skipped(reason) => without(self, &reason, PeerLine::skipped),
+            Outcome::Measured(lines) => {
+                let differs = lines.iter().map(|line| &line.what).ne(&(self.rows)());
+                match differs {
+                    true => without(self, "it has other rows than it names", PeerLine::failed),
+                    false => lines,
+                }
+            }
         }
     }
-    lines
 }
 
 /// How many increments each racing process makes.
 fn increments(bench: &Bench) -> u64 {
-    if bench.quick { 100 } else { 500 }
+    bench.level.choose(500, 100, 5)
 }
 
 /// How a race ended: what is left of its increments, and how fast they went.
@@ -99,6 +168,12 @@ fn our_race(bench: &Bench, pauses: &str) -> Result<Race> {
     ))
 }
 
+/// The names of the two rows of a race.
+fn race_rows(how: &str) -> [String; 2] {
+    let what = format!("{PROCESSES} processes race{how}");
+    [format!("{what}: kept"), format!("{what}: increments")]
+}
+
 /// The two rows of a race: were they all kept, and how fast was it.
 fn race_lines(
     bench: &Bench,
@@ -107,13 +182,11 @@ fn race_lines(
     theirs: &Race,
 ) -> Result<[PeerLine; 2]> {
     let ours = our_race(bench, "")?;
-    let what = format!(
-        "{PROCESSES} processes x {} increments{how}",
-        increments(bench)
-    );
+    let [kept, rate] = race_rows(how);
+    let each = HowMany::of(increments(bench) as usize, "increments each");
     Ok([
-        PeerLine::new(peer, format!("{what}: kept"), ours.kept, theirs.kept),
-        PeerLine::new(peer, "the same race: increments", ours.rate, theirs.rate),
+        PeerLine::new(peer, kept, ours.kept, theirs.kept).of(each),
+        PeerLine::new(peer, rate, ours.rate, theirs.rate).of(each),
     ])
 }
 

@@ -9,34 +9,43 @@ use std::process::{Command, Stdio};
 use deespec::{Options, Store};
 use tempfile::TempDir;
 
-use crate::measure::Effort;
+use crate::measure::{Effort, Level};
 use crate::{Result, table};
 
 /// What every measurement gets.
 pub(crate) struct Bench {
-    pub(crate) quick: bool,
+    pub(crate) level: Level,
     pub(crate) effort: Effort,
     pub(crate) cores: usize,
+    /// How this program was built, and so the `deespec` program beside it.
+    pub(crate) profile: String,
     /// The target folder: scratch stores lie below it, on a real disk as a rule.
     pub(crate) target: PathBuf,
     program: std::result::Result<PathBuf, String>,
 }
 
 impl Bench {
-    pub(crate) fn prepare(quick: bool) -> Result<Self> {
+    pub(crate) fn prepare(level: Level) -> Result<Self> {
         let us = env::current_exe()?;
         let beside = us
             .parent()
             .ok_or("this program lies nowhere")?
             .to_path_buf();
         let target = beside.parent().unwrap_or(&beside).to_path_buf();
+        let profile = profile(&beside);
         Ok(Self {
-            quick,
-            effort: Effort::new(quick),
+            level,
+            effort: Effort::new(level),
             cores: std::thread::available_parallelism()?.get(),
-            program: program(&target, &beside.join("deespec")),
+            program: program(&target, &profile, &beside.join("deespec")),
+            profile,
             target,
         })
+    }
+
+    /// How many series a server holds that is measured.
+    pub(crate) fn served(&self) -> usize {
+        self.level.choose(10_000, 10_000, 500)
     }
 
     /// An empty folder on the disk, gone when dropped.
@@ -128,20 +137,25 @@ pub(crate) fn extent(folder: &Path) -> Result<Extent> {
     Ok(sum)
 }
 
-fn program(target: &Path, path: &Path) -> std::result::Result<PathBuf, String> {
-    // Cargo names itself to what it runs; started by hand, we take the program that is there.
-    if let Some(cargo) = env::var_os("CARGO") {
-        table::progress("building deespec");
+/// The profile whose programs Cargo puts into this folder.
+fn profile(folder: &Path) -> String {
+    match folder.file_name().and_then(|name| name.to_str()) {
+        // Older than profiles with names.
+        Some("debug") | None => "dev".to_owned(),
+        Some(name) => name.to_owned(),
+    }
+}
+
+fn program(target: &Path, profile: &str, path: &Path) -> std::result::Result<PathBuf, String> {
+    // Cargo names itself to what it runs; started by hand, we take the program that is there. So do the tests, which
+    // are built together with it.
+    if let Some(cargo) = env::var_os("CARGO").filter(|_| profile != "dev") {
+        table::progress(&format!("building deespec, profile {profile}"));
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--locked", "-p", "deespec-cli"]);
-        build.arg("--target-dir").arg(target);
         // As this program was built, since it is looked for beside it.
-        if path
-            .parent()
-            .is_some_and(|built| built.ends_with("release"))
-        {
-            build.arg("--release");
-        }
+        build.args(["--profile", profile]);
+        build.arg("--target-dir").arg(target);
         let built = build.status();
         if !built.is_ok_and(|status| status.success()) {
             return Err("the deespec program does not build".to_owned());
@@ -150,6 +164,22 @@ fn program(target: &Path, path: &Path) -> std::result::Result<PathBuf, String> {
     if path.is_file() {
         Ok(path.to_path_buf())
     } else {
-        Err("no deespec program beside this one; `cargo xtask bench` builds it".to_owned())
+        Err(format!(
+            "no deespec program at {}; `cargo build -p deespec-cli` builds it for the tests, `cargo xtask bench` for itself",
+            path.display()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_tells_the_profile() {
+        let of = |path: &str| profile(Path::new(path));
+        assert_eq!(of("target/debug"), "dev");
+        assert_eq!(of("target/release"), "release");
+        assert_eq!(of("elsewhere/dist"), "dist");
     }
 }

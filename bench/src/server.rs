@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::param::clock_ticks_per_second;
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 
 use crate::Result;
 use crate::place::Bench;
@@ -101,20 +102,10 @@ impl Server {
         Ok(kibibytes * 1024.0)
     }
 
-    /// Seconds of a core that it has taken so far.
-    fn cpu(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // The name in brackets may hold anything.
-        let (_, behind) = stat.rsplit_once(')').ok_or("the kernel tells no time")?;
-        let fields: Vec<&str> = behind.split_whitespace().collect();
-        let ticks = |index: usize| -> Result<f64> {
-            Ok(fields
-                .get(index)
-                .ok_or("the kernel tells no time")?
-                .parse()?)
-        };
-        // `utime` and `stime`, the 14th and 15th of all fields.
-        Ok((ticks(11)? + ticks(12)?) / clock_ticks_per_second() as f64)
+    /// Seconds of a core that it has taken so far, by a clock that sees less than a tick.
+    pub(crate) fn cpu(&self) -> Result<f64> {
+        let clock = clock_getcpuclockid(Pid::from_raw(self.process.id().try_into()?))?;
+        Ok(Duration::from(clock.now()?).as_secs_f64())
     }
 }
 

@@ -10,18 +10,26 @@ use std::process::Command;
 use super::{Outcome, python};
 use crate::Result;
 use crate::place::Bench;
-use crate::rows::dead::{Cemetery, deaths};
+use crate::rows::dead::{AFTER, Cemetery, deaths};
 use crate::samples::BOUNDS;
 use crate::table::Figure::{Bytes, Files, Nanoseconds};
-use crate::table::PeerLine;
+use crate::table::{HowMany, PeerLine};
 
 pub(crate) const NAME: &str = "prometheus_client, its dead processes";
 const SCRIPT: &str = include_str!("prometheus_client.py");
 const SECONDS: u32 = 600;
 
+/// What is measured each time.
+const WHATS: [&str; 4] = ["scrape", "disk", "length of all files", "files"];
+
+pub(crate) fn rows() -> Vec<String> {
+    let of = |when: &'static str| WHATS.map(|what| format!("{what} {when}"));
+    AFTER.into_iter().flat_map(of).collect()
+}
+
 pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
     let Some(interpreter) = python::of_venv(bench) else {
-        return Ok(Outcome::Skipped(python::NO_VENV.to_owned()));
+        return Ok(Outcome::Skipped(python::NO_CLIENT.to_owned()));
     };
     let deaths = deaths(bench);
     let folder = bench.on_disk()?;
@@ -33,21 +41,22 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
 
     let mut cemetery = Cemetery::new(bench)?;
     let mut lines = Vec::new();
-    for (index, dead) in deaths.into_iter().enumerate() {
+    for (index, (dead, when)) in deaths.into_iter().zip(AFTER).enumerate() {
         cemetery.fill(bench, dead)?;
         let ours = cemetery.extent()?;
         let theirs = |name: &str| python::number(&answer[index][name]);
         let scrape = Nanoseconds(cemetery.scrape_time(bench.effort)?);
         let [allocated, apparent] =
             [ours.allocated, ours.apparent].map(|bytes| Bytes(bytes as f64));
-        for (what, ours, theirs) in [
-            ("scrape", scrape, Nanoseconds(theirs("ns")?)),
-            ("disk", allocated, Bytes(theirs("allocated")?)),
-            ("length of all files", apparent, Bytes(theirs("apparent")?)),
-            ("files", Files(ours.files as f64), Files(theirs("files")?)),
-        ] {
-            let what = format!("{what} after {dead} dead processes");
-            lines.push(PeerLine::new(NAME, what, ours, theirs));
+        let figures = [
+            (scrape, Nanoseconds(theirs("ns")?)),
+            (allocated, Bytes(theirs("allocated")?)),
+            (apparent, Bytes(theirs("apparent")?)),
+            (Files(ours.files as f64), Files(theirs("files")?)),
+        ];
+        for (what, (ours, theirs)) in WHATS.into_iter().zip(figures) {
+            let line = PeerLine::new(NAME, format!("{what} {when}"), ours, theirs);
+            lines.push(line.of(HowMany::of(dead, "processes")));
         }
     }
     Ok(Outcome::Measured(lines))

@@ -6,17 +6,15 @@
 //! once on the same metrics. Of two threads the slower one counts.
 
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use deespec::{Buckets, Family};
 
 use crate::Result;
-use crate::measure::{self, Pair};
 use crate::place::{self, Bench};
 use crate::rows::lookup;
 use crate::samples::{BOUNDS, Values};
 use crate::table::PeerLine;
+use crate::threads;
 
 use super::Outcome;
 
@@ -59,96 +57,42 @@ struct Crate {
     note: &'static str,
 }
 
+/// What is measured of a crate, with its note on observations.
+fn whats(note: &str) -> [String; 3] {
+    [
+        "increment, handle held".to_owned(),
+        "increment through two labels".to_owned(),
+        format!("observation, 11 bounds, handle held{note}"),
+    ]
+}
+
+/// The names of the rows of a crate.
+fn row_names(note: &str) -> Vec<String> {
+    let of = |what: String| threads::HOWS.map(|(_, how)| format!("{what}, {how}"));
+    whats(note).into_iter().flat_map(of).collect()
+}
+
 /// The rows of a crate, each measured in turns with DeeSpec.
-fn rows(bench: &Bench, name: &'static str, theirs: &Crate) -> Result<Outcome> {
+fn rows_of(bench: &Bench, name: &'static str, theirs: &Crate) -> Result<Outcome> {
     let folder = bench.on_disk()?;
     let ours = deespec(&place::open(&folder.path().join("var"))?)?;
-    let observation = format!("observation, 11 bounds, handle held{}", theirs.note);
     let mut lines = Vec::new();
-    for (what, ours, theirs, digest) in [
-        (
-            "increment, handle held",
-            &ours.increment,
-            &theirs.increment,
-            &theirs.digest,
-        ),
-        (
-            "increment through two labels",
-            &ours.labels,
-            &theirs.labels,
-            &theirs.digest,
-        ),
-        (&observation, &ours.observe, &theirs.observe, &theirs.digest),
-    ] {
-        for threads in [1, 2] {
-            if threads > bench.cores {
-                continue;
-            }
-            let how = if threads == 1 {
-                "1 thread"
+    for (what, (ours, works)) in whats(theirs.note).into_iter().zip([
+        (&ours.increment, &theirs.increment),
+        (&ours.labels, &theirs.labels),
+        (&ours.observe, &theirs.observe),
+    ]) {
+        for (threads, how) in threads::HOWS {
+            let what = format!("{what}, {how}");
+            lines.push(if threads > bench.cores {
+                PeerLine::skipped(name, what, threads::ONE_CORE)
             } else {
-                "2 threads at once, each"
-            };
-            let pair = turns(bench, threads, ours, theirs, digest)?;
-            lines.push(PeerLine::pair(name, format!("{what}, {how}"), &pair));
+                let pair = threads::turns(bench.effort, threads, ours, works, &theirs.digest)?;
+                PeerLine::pair(name, what, &pair)
+            });
         }
-    }
-    if bench.cores < 2 {
-        let reason = "2 threads at once need two cores, this machine has one";
-        lines.push(PeerLine::skipped(name, reason));
     }
     Ok(Outcome::Measured(lines))
-}
-
-fn turns(
-    bench: &Bench,
-    threads: usize,
-    ours: &Work,
-    theirs: &Work,
-    digest: &(impl Fn() + ?Sized),
-) -> Result<Pair> {
-    // The start of a thread is not the same moment as the other's; such a batch makes it negligible.
-    let batch = bench.effort.batch * threads as u32 * 2;
-    let our_n = measure::calibrate(batch, &mut |n| ours(n))?;
-    let their_n = measure::calibrate(batch, &mut |n| {
-        theirs(n)?;
-        digest();
-        Ok(())
-    })?;
-    measure::turns(
-        bench.effort.rounds,
-        || at_once(threads, our_n, ours),
-        || {
-            let time = at_once(threads, their_n, theirs);
-            digest();
-            time
-        },
-    )
-}
-
-/// Nanoseconds per iteration of the slowest thread.
-fn at_once(threads: usize, n: u64, work: &Work) -> Result<f64> {
-    let ready = AtomicUsize::new(0);
-    let one = || -> std::result::Result<Duration, String> {
-        // Whoever slept until the other is there would come late: all of them run when it begins.
-        ready.fetch_add(1, Ordering::AcqRel);
-        while ready.load(Ordering::Acquire) < threads {
-            std::hint::spin_loop();
-        }
-        let begin = Instant::now();
-        work(n).map_err(|error| error.to_string())?;
-        Ok(begin.elapsed())
-    };
-    let mut slowest = Duration::ZERO;
-    std::thread::scope(|scope| -> Result<()> {
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
-        for thread in running {
-            let time = thread.join().map_err(|_| "a thread panicked")??;
-            slowest = slowest.max(time);
-        }
-        Ok(())
-    })?;
-    Ok(measure::nanoseconds(slowest) / n as f64)
 }
 
 /// DeeSpec under the conditions of its peers: one process, metrics that its threads share.

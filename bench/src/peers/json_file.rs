@@ -8,23 +8,32 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 
-use super::{Outcome, PROCESSES, Race, increments, our_race, race_lines};
+use super::{Outcome, PROCESSES, Race, increments, our_race, race_lines, race_rows};
 use crate::Result;
 use crate::place::Bench;
-use crate::table::PeerLine;
+use crate::table::{HowMany, PeerLine};
 use crate::worker::{Crew, WITH_PAUSES, Work};
 
 pub(crate) const NAME: &str = "JSON file, flock, max-merge, rename";
 const COUNTER: &str = "commit_success";
 
+const BACK_TO_BACK: &str = " back to back";
+const PAUSES: &str = " with pauses of 0.5 ms";
+
+pub(crate) fn rows() -> Vec<String> {
+    let [kept, _] = race_rows(PAUSES);
+    [Vec::from(race_rows(BACK_TO_BACK)), vec![kept]].concat()
+}
+
 pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
-    let mut lines = Vec::from(race_lines(bench, NAME, " back to back", &race(bench, "")?)?);
+    let mut lines = Vec::from(race_lines(bench, NAME, BACK_TO_BACK, &race(bench, "")?)?);
     // Back to back, one process often saves many times before the next gets the lock, and little is
     // lost. Real processes do something between two counts; then their saves alternate.
     let theirs = race(bench, WITH_PAUSES)?;
     let ours = our_race(bench, WITH_PAUSES)?;
-    let what = "the same race with pauses of 0.5 ms: kept";
-    lines.push(PeerLine::new(NAME, what, ours.kept, theirs.kept));
+    let [what, _] = race_rows(PAUSES);
+    let each = HowMany::of(increments(bench) as usize, "increments each");
+    lines.push(PeerLine::new(NAME, what, ours.kept, theirs.kept).of(each));
     Ok(Outcome::Measured(lines))
 }
 

@@ -41,9 +41,18 @@ const OPERATIONS: [(&str, &str, &str); 5] = [
     ),
 ];
 
+pub(crate) fn rows() -> Vec<String> {
+    let operations = OPERATIONS.iter().map(|(_, what, _)| (*what).to_owned());
+    operations.chain(scrape::SERIES.map(scrape_of)).collect()
+}
+
+fn scrape_of(series: usize) -> String {
+    format!("scrape of {series} series of one process")
+}
+
 pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
     let Some(interpreter) = python::of_venv(bench) else {
-        return Ok(Outcome::Skipped(python::NO_VENV.to_owned()));
+        return Ok(Outcome::Skipped(python::NO_CLIENT.to_owned()));
     };
     let script = |what: &str, more: Vec<String>| {
         let folder = bench.on_disk()?;
@@ -54,7 +63,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
         python::run(command, SCRIPT, &args, SECONDS)
     };
 
-    let calls = if bench.quick { 20_000 } else { 100_000 };
+    let calls = bench.level.choose(100_000, 20_000, 100);
     let counted = serde_json::json!({
         "calls": calls,
         "queues": QUEUES,
@@ -78,7 +87,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
     for (index, series) in scrape::SERIES.into_iter().enumerate() {
         lines.push(PeerLine::new(
             NAME,
-            format!("scrape of {series} series of one process"),
+            scrape_of(series),
             Nanoseconds(our_scrape(bench, series)?),
             Nanoseconds(python::number(&theirs[index])?),
         ));

@@ -7,36 +7,58 @@ use std::process::{Command, Stdio};
 use super::{Outcome, python};
 use crate::load::{self, Client};
 use crate::place::Bench;
-use crate::rows::serve::{SERIES, Stand};
+use crate::rows::serve::Stand;
 use crate::server::Server;
 use crate::table::Figure::Bytes;
-use crate::table::PeerLine;
+use crate::table::{HowMany, PeerLine};
 use crate::{Result, measure};
 
 pub(crate) const NAME: &str = "prometheus_client, its HTTP server";
 const SCRIPT: &str = include_str!("prometheus_client_served.py");
 
+/// In words, and whether its metrics are in files.
+const MODES: [(&str, bool); 2] = [(", in one process", false), (", multiprocess mode", true)];
+
+pub(crate) fn rows() -> Vec<String> {
+    let of = |(mode, _)| {
+        let [one, several] = beside_rows(mode);
+        [one, several, memory(mode)]
+    };
+    MODES.into_iter().flat_map(of).collect()
+}
+
+/// The names of the two rows that [`beside`] gives.
+pub(super) fn beside_rows(mode: &str) -> [String; 2] {
+    let connections = load::CONNECTIONS;
+    [
+        format!("one scrape after the other{mode}"),
+        format!("scrapes, {connections} connections{mode}"),
+    ]
+}
+
+pub(super) fn memory(mode: &str) -> String {
+    format!("memory after scrapes{mode}")
+}
+
 pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
     let Some(interpreter) = python::of_venv(bench) else {
-        return Ok(Outcome::Skipped(python::NO_VENV.to_owned()));
+        return Ok(Outcome::Skipped(python::NO_CLIENT.to_owned()));
     };
     let ours = Stand::new(bench)?;
+    let series = bench.served();
     let mut lines = Vec::new();
-    for (mode, in_files) in [("in one process", false), ("multiprocess mode", true)] {
+    for (mode, in_files) in MODES {
         let folder = bench.on_disk()?;
         let mut command = Command::new(&interpreter);
-        command.args(["-c", SCRIPT, &SERIES.to_string()]);
+        command.args(["-c", SCRIPT, &series.to_string()]);
         if in_files {
             command.env("PROMETHEUS_MULTIPROC_DIR", folder.path());
         }
         let theirs = start(command)?;
         lines.extend(beside(bench, NAME, mode, &ours.server, &theirs)?);
-        lines.push(PeerLine::new(
-            NAME,
-            format!("memory after scrapes of {SERIES} series, {mode}"),
-            Bytes(ours.server.memory()?),
-            Bytes(theirs.memory()?),
-        ));
+        let (our_memory, their_memory) = (ours.server.memory()?, theirs.memory()?);
+        let line = PeerLine::new(NAME, memory(mode), Bytes(our_memory), Bytes(their_memory));
+        lines.push(line.of(HowMany::of(series, "series")));
     }
     Ok(Outcome::Measured(lines))
 }
@@ -48,26 +70,22 @@ pub(super) fn beside(
     mode: &str,
     ours: &Server,
     theirs: &Server,
-) -> Result<Vec<PeerLine>> {
+) -> Result<[PeerLine; 2]> {
     let client = Client::new();
     let [our_url, their_url] = [ours, theirs].map(|server| server.url("/metrics"));
+    let series = bench.served();
     // A quick answer would be no feat if series were missing.
     for url in [&our_url, &their_url] {
         let found = client.get(url)?.matches("shard=\"shard-").count();
-        if found < SERIES {
-            return Err(format!("{url} shows {found} of {SERIES} series").into());
+        if found < series {
+            return Err(format!("{url} shows {found} of {series} series").into());
         }
     }
-    let mode = if mode.is_empty() {
-        String::new()
-    } else {
-        format!(", {mode}")
-    };
     let ask = |url: &str, n: u64| (0..n).try_for_each(|_| client.get(url).map(drop));
     let one = measure::against(bench.effort, |n| ask(&our_url, n), |n| ask(&their_url, n))?;
-    let what = format!("one scrape of {SERIES} series after the other{mode}");
-    let mut lines = vec![PeerLine::pair(peer, what, &one)];
-    if load::has_wrk() {
+    let [one_after_other, several] = beside_rows(mode);
+    let one = PeerLine::pair(peer, one_after_other, &one);
+    let several = if load::has_wrk() {
         let (rounds, time) = load::rounds(bench);
         let text = &["Accept: text/plain"];
         let rates = measure::turns(
@@ -75,18 +93,11 @@ pub(super) fn beside(
             || load::scrapes(ours, text, time),
             || load::scrapes(theirs, text, time),
         )?;
-        let connections = load::CONNECTIONS;
-        let what = format!("scrapes of {SERIES} series, {connections} connections{mode}");
-        lines.push(PeerLine::rates(peer, what, &rates));
+        PeerLine::rates(peer, several, &rates)
     } else {
-        let reason = format!(
-            "scrapes from {} connections: {}",
-            load::CONNECTIONS,
-            load::NO_WRK
-        );
-        lines.push(PeerLine::skipped(peer, reason));
-    }
-    Ok(lines)
+        PeerLine::skipped(peer, several, load::NO_WRK)
+    };
+    Ok([one, several].map(|line| line.of(HowMany::of(series, "series"))))
 }
 
 /// Starts the script, which prints its port once it listens and ends with its input.

@@ -8,14 +8,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::Outcome;
-use super::prometheus_client_served::beside;
+use super::prometheus_client_served::{beside, beside_rows, memory};
 use crate::load::Client;
 use crate::place::{self, Bench};
 use crate::rows::names;
-use crate::rows::serve::{SERIES, Stand, idle_time};
+use crate::rows::serve::{Stand, idle_time};
 use crate::server::{Server, TOKEN, free_address, shares};
 use crate::table::Figure::{Bytes, Kept, OfACore};
-use crate::table::PeerLine;
+use crate::table::{HowMany, PeerLine};
 use crate::{Result, measure};
 
 pub(crate) const NAME: &str = "Pushgateway, its HTTP server";
@@ -24,6 +24,25 @@ const PROGRAM: &str = "prometheus-pushgateway";
 const PUSHED: &str = "bench_pushed_total";
 const PUSH: &str = "# TYPE bench_pushed_total counter\nbench_pushed_total 1\n";
 
+const IDLE: &str = "idle";
+const ONE_PUSH: &str = "one push of a counter (ours: on the disk when it is answered)";
+const SHOWN: &str = "pushes of 1: shown";
+const SHOWN_AFTER: &str = "pushes of 1, then kill -9 and a new start: shown";
+
+pub(crate) fn rows() -> Vec<String> {
+    let [one, several] = beside_rows("");
+    let whats = [
+        IDLE,
+        &one,
+        &several,
+        &memory(""),
+        ONE_PUSH,
+        SHOWN,
+        SHOWN_AFTER,
+    ];
+    whats.map(str::to_owned).into()
+}
+
 pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
     let version = Command::new(PROGRAM)
         .arg("--version")
@@ -31,7 +50,9 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
         .stderr(Stdio::null())
         .status();
     if !version.is_ok_and(|status| status.success()) {
-        return Ok(Outcome::Skipped(format!("there is no {PROGRAM}")));
+        return Ok(Outcome::Skipped(format!(
+            "there is no {PROGRAM}; Debian's package {PROGRAM} brings it"
+        )));
     }
     let mut lines = held(bench)?;
     lines.extend(pushes(bench)?);
@@ -52,10 +73,12 @@ fn start(folder: &Path) -> Result<Server> {
 /// Both hold the same series and are scraped.
 fn held(bench: &Bench) -> Result<Vec<PeerLine>> {
     let ours = Stand::new(bench)?;
+    let series = bench.served();
+    let of = |line: PeerLine| line.of(HowMany::of(series, "series"));
     let folder = bench.on_disk()?;
     let theirs = start(folder.path())?;
     let mut text = String::new();
-    for (index, [family, shard]) in names(SERIES).iter().enumerate() {
+    for (index, [family, shard]) in names(series).iter().enumerate() {
         if index % 1000 == 0 {
             text += &format!("# TYPE {family} counter\n");
         }
@@ -64,19 +87,12 @@ fn held(bench: &Bench) -> Result<Vec<PeerLine>> {
     Client::new().post(&theirs.url("/metrics/job/bench"), "", &text)?;
 
     let [our_idle, their_idle] = shares([&ours.server, &theirs], idle_time(bench))?;
-    let mut lines = vec![PeerLine::new(
-        NAME,
-        format!("idle with {SERIES} series"),
-        OfACore(our_idle),
-        OfACore(their_idle),
-    )];
+    let (our_idle, their_idle) = (OfACore(our_idle), OfACore(their_idle));
+    let mut lines = vec![of(PeerLine::new(NAME, IDLE, our_idle, their_idle))];
     lines.extend(beside(bench, NAME, "", &ours.server, &theirs)?);
-    lines.push(PeerLine::new(
-        NAME,
-        format!("memory after scrapes of {SERIES} series"),
-        Bytes(ours.server.memory()?),
-        Bytes(theirs.memory()?),
-    ));
+    let (our_memory, their_memory) = (ours.server.memory()?, theirs.memory()?);
+    let line = PeerLine::new(NAME, memory(""), Bytes(our_memory), Bytes(their_memory));
+    lines.push(of(line));
     Ok(lines)
 }
 
@@ -97,33 +113,25 @@ fn pushes(bench: &Bench) -> Result<Vec<PeerLine>> {
     };
     let push_theirs = |n: u64| (0..n).try_for_each(|_| client.post(&their_url, "", PUSH).map(drop));
     let pair = measure::against(bench.effort, |n| push(&ours.server, n), push_theirs)?;
-    let what = "one push of a counter (ours: on the disk when it is answered)";
-    let mut lines = vec![PeerLine::pair(NAME, what, &pair)];
+    let mut lines = vec![PeerLine::pair(NAME, ONE_PUSH, &pair)];
 
     // The same number of pushes to both from here on.
-    let pushes = if bench.quick { 20 } else { 200 };
+    let pushes = bench.level.choose(200, 20, 5);
     let path = ours.folder.path().join("var");
     let before = place::counted(&path, PUSHED)?;
     push(&ours.server, pushes)?;
     push_theirs(pushes)?;
     let kept = |kept: u64| Kept { kept, of: pushes };
+    let of = HowMany::of(pushes as usize, "pushes");
     let shown = |server: &Server| shown(&client, server);
-    lines.push(PeerLine::new(
-        NAME,
-        format!("{pushes} pushes of 1: shown"),
-        kept(shown(&ours.server)?.saturating_sub(before)),
-        kept(shown(&theirs)?),
-    ));
+    let our_shown = kept(shown(&ours.server)?.saturating_sub(before));
+    lines.push(PeerLine::new(NAME, SHOWN, our_shown, kept(shown(&theirs)?)).of(of));
     ours.server.kill()?;
     theirs.kill()?;
     ours.server = Server::ours(bench, &path)?;
     let theirs = start(folder.path())?;
-    lines.push(PeerLine::new(
-        NAME,
-        format!("{pushes} pushes of 1, then kill -9 and a new start: shown"),
-        kept(shown(&ours.server)?.saturating_sub(before)),
-        kept(shown(&theirs)?),
-    ));
+    let our_shown = kept(shown(&ours.server)?.saturating_sub(before));
+    lines.push(PeerLine::new(NAME, SHOWN_AFTER, our_shown, kept(shown(&theirs)?)).of(of));
     Ok(lines)
 }
 

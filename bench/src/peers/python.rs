@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::Result;
 use crate::place::Bench;
 
-/// Why a Python peer is skipped.
-pub(crate) const NO_VENV: &str =
-    "no target/bench-venv, which `cargo xtask bench` makes where python3 is installed";
+/// Why the Python client of Prometheus is skipped.
+pub(crate) const NO_CLIENT: &str = "there is no target/bench-venv; `cargo xtask bench` makes it, with PyPI's \
+     package prometheus_client, where Debian's packages python3 and python3-venv are";
 
 /// The interpreter of `target/bench-venv`, which `cargo xtask bench` fills with the Python peers.
 pub(crate) fn of_venv(bench: &Bench) -> Option<PathBuf> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Outcome, PROCESSES, Race, increments, our_increment, race_lines};
+use super::{Outcome, PROCESSES, Race, increments, our_increment, race_lines, race_rows};
 use crate::Result;
 use crate::measure;
 use crate::place::Bench;
@@ -21,16 +21,37 @@ pub(crate) const NAME: &str = "Redis INCR over a Unix socket";
 const SERVER: &str = "redis-server";
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How it keeps what it is told, and its option for that.
+const PERSISTENCE: [(&str, &str); 2] = [("in memory only", "no"), ("synced every second", "yes")];
+
+pub(crate) fn rows() -> Vec<String> {
+    let of = |(persistence, _)| {
+        let [kept, rate] = race_rows(&how(persistence));
+        [one_increment(persistence), kept, rate]
+    };
+    PERSISTENCE.into_iter().flat_map(of).collect()
+}
+
+fn one_increment(persistence: &str) -> String {
+    format!("one increment ({persistence})")
+}
+
+fn how(persistence: &str) -> String {
+    format!(" ({persistence})")
+}
+
 pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
     let version = Command::new(SERVER)
         .arg("--version")
         .stdout(Stdio::null())
         .status();
     if !version.is_ok_and(|status| status.success()) {
-        return Ok(Outcome::Skipped(format!("there is no {SERVER}")));
+        return Ok(Outcome::Skipped(format!(
+            "there is no {SERVER}; Debian's package redis-server brings it"
+        )));
     }
     let mut lines = Vec::new();
-    for (persistence, append_only) in [("in memory only", "no"), ("synced every second", "yes")] {
+    for (persistence, append_only) in PERSISTENCE {
         let folder = bench.on_disk()?;
         // A socket's path may have about 100 bytes; the target folder may lie deeper.
         let socket_folder = tempfile::tempdir()?;
@@ -42,19 +63,14 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
         let ours = our_increment(bench)?;
         lines.push(PeerLine::new(
             NAME,
-            format!("one increment ({persistence})"),
+            one_increment(persistence),
             Nanoseconds(ours),
             Nanoseconds(theirs),
         ));
 
         let seconds = Crew::start("redis", &socket, PROCESSES)?.race(increments(bench))?;
         let theirs = Race::new(bench, connection.value("race")?, seconds);
-        lines.extend(race_lines(
-            bench,
-            NAME,
-            &format!(" ({persistence})"),
-            &theirs,
-        )?);
+        lines.extend(race_lines(bench, NAME, &how(persistence), &theirs)?);
     }
     Ok(Outcome::Measured(lines))
 }

@@ -16,8 +16,8 @@ use crate::Result;
 use crate::measure::{self, Effort};
 use crate::place::{self, Bench, Extent, extent};
 use crate::samples::BOUNDS;
-use crate::table::Figure::{Bytes, Files, Nanoseconds};
-use crate::table::Line;
+use crate::table::Figure::{Bytes, Files};
+use crate::table::{HowMany, Line};
 
 /// The roles of a process that ends by itself, and of one that is killed.
 pub(crate) const ENDS: &str = "short life";
@@ -31,13 +31,17 @@ const CODES: [&str; 5] = ["200", "301", "404", "418", "500"];
 const SECONDS: &str = "bench_request_seconds";
 const IN_FLIGHT: &str = "bench_in_flight";
 
-/// After how many deaths something is measured; the first is none.
+/// How many deaths something is measured after, as its row says it; the first is none.
+pub(crate) const AFTER: [&str; 3] = [
+    "before any process died",
+    "after some processes died",
+    "after five times as many died",
+];
+
+/// So many deaths each of them is.
 pub(crate) fn deaths(bench: &Bench) -> [usize; 3] {
-    if bench.quick {
-        [0, 50, 200]
-    } else {
-        [0, 1_000, 5_000]
-    }
+    let some = bench.level.choose(1_000, 40, 2);
+    [0, some, 5 * some]
 }
 
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
@@ -45,7 +49,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
     let untouched = Cemetery::new(bench)?;
     let before = untouched.extent()?;
     let mut cemetery = Cemetery::new(bench)?;
-    for dead in deaths(bench).into_iter().skip(1) {
+    for (dead, when) in deaths(bench).into_iter().zip(AFTER).skip(1) {
         cemetery.fill(bench, dead)?;
         let after = cemetery.extent()?;
         let pair = measure::against(
@@ -53,19 +57,14 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
             |n| cemetery.scrape(n),
             |n| untouched.scrape(n),
         )?;
-        lines.push(Line::ratio(
-            format!("scrape after {dead} dead processes (all counted)"),
-            Nanoseconds(pair.ours),
-            "after none",
-            Nanoseconds(pair.theirs),
-            pair.ratio,
-            TIME_AT_MOST,
-        ));
+        let of = HowMany::of(dead, "processes");
+        let what = format!("scrape {when} (all counted)");
+        lines.push(Line::pair(what, AFTER[0], &pair, TIME_AT_MOST).of(of));
         let mut same = |what: &str, figure: fn(&Extent) -> crate::table::Figure| {
             let (reached, other) = (figure(&after), figure(&before));
             let ratio = reached.value() / other.value();
-            let what = format!("{what} after {dead} dead processes");
-            lines.push(Line::ratio(what, reached, "after none", other, ratio, 1.0));
+            let what = format!("{what} {when}");
+            lines.push(Line::ratio(what, reached, AFTER[0], other, ratio, 1.0).of(of));
         };
         same("disk", |extent| Bytes(extent.allocated as f64));
         same("files", |extent| Files(extent.files as f64));

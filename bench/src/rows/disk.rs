@@ -4,8 +4,7 @@ use std::path::Path;
 
 use crate::Result;
 use crate::place::{self, Bench, extent};
-use crate::table::Figure::Bytes;
-use crate::table::Line;
+use crate::table::{HowMany, Line};
 
 const MIB: f64 = 1024.0 * 1024.0;
 const NAME: &str = "bench_dead_processes_total";
@@ -16,7 +15,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
     one_shot_processes(bench, &store, 1)?;
     let before = extent(&store)?.allocated;
 
-    let dead = if bench.quick { 500 } else { 5_000 };
+    let dead = bench.level.choose(5_000, 500, 4);
     one_shot_processes(bench, &store, dead)?;
     let more = extent(&store)?.allocated as f64 - before as f64;
 
@@ -29,11 +28,12 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
         );
     }
     Ok(vec![
-        Line::limit("disk for one series", Bytes(before as f64), Bytes(MIB)),
+        Line::size("disk for one series", before as f64, MIB),
         Line::nothing(
-            format!("disk for {dead} processes of `deespec inc` more (all counted)"),
-            Bytes(more),
-        ),
+            "disk for processes of `deespec inc` more (all counted)",
+            more,
+        )
+        .of(HowMany::of(dead, "processes")),
     ])
 }
 

@@ -7,7 +7,6 @@ use std::path::Path;
 use crate::Result;
 use crate::place::{self, Bench};
 use crate::rows::increment;
-use crate::table::Figure::Nanoseconds;
 use crate::table::Line;
 use crate::worker::Work;
 
@@ -59,14 +58,8 @@ fn beside_increment(
     let pair = increment::beside(bench, store, |n| {
         (0..n).try_for_each(|value| change(value as f64))
     })?;
-    Ok(Line::ratio(
-        format!("{what} through a held handle"),
-        Nanoseconds(pair.ours),
-        "an increment",
-        Nanoseconds(pair.theirs),
-        pair.ratio,
-        at_most,
-    ))
+    let what = format!("{what} through a held handle");
+    Ok(Line::pair(what, "an increment", &pair, at_most))
 }
 
 /// A process that sets a gauge which all share.

@@ -1,97 +1,124 @@
-//! What a series was over very many snapshots: the first time, when each is read, and ever after.
+//! What a series was over very many snapshots: the first time, when each is read, and ever after. Beside them
+//! stand what the disk asks of whoever knows nothing: to list the folder, and to read and parse each file.
 
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use deespec::{Buckets, Document, DocumentKind, Family, HistoryQuery, Store};
+use serde_json::Value;
 
 use crate::Result;
-use crate::measure::{self, nanoseconds};
+use crate::measure::{self, Pair, nanoseconds};
 use crate::place::{self, Bench, extent};
 use crate::rows::{names, register};
-use crate::table::Figure::{Bytes, Nanoseconds};
-use crate::table::Line;
+use crate::table::Figure::Bytes;
+use crate::table::{HowMany, Line};
 
 /// Series of each snapshot, beside the four built-in ones.
 const SERIES: usize = 40;
-/// What a person does not wait for.
-const LIMIT: f64 = 100e6;
-/// What reading one snapshot may take.
-const EACH: f64 = 100e3;
-/// What has to be done when there is one more: the folder is listed, and a part of the archive written.
-const ONE_MORE: f64 = 200e6;
-
-pub(crate) fn snapshots(bench: &Bench) -> usize {
-    if bench.quick { 1_000 } else { 100_000 }
-}
+/// Names are parsed and sorted after they have been listed.
+const NAMES: f64 = 2.0;
+/// Nothing has changed, so the folder is not even listed.
+const AGAIN: f64 = 1.0;
+/// The names are listed, and the archive's columns are read.
+const BEGUN: f64 = 3.0;
+/// The folder is listed, and a part of the archive written.
+const ONE_MORE: f64 = 4.0;
+/// Each is read and parsed, and the archive written.
+const FIRST: f64 = 2.0;
 
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
-    let count = snapshots(bench);
+    let count = bench.level.choose(100_000, 1_000, 20);
+    let rounds = bench.effort.rounds;
     let folder = bench.on_disk()?;
     let path = folder.path().join("var");
     let mut pile = Pile::of(&path, count)?;
-    let bytes = extent(&path.join("snapshots"))?.apparent;
+    let bytes = extent(&pile.snapshots())?.apparent;
 
-    let start = Instant::now();
-    pile.ask(&pile.store)?;
-    let first = nanoseconds(start.elapsed());
+    let first = measure::turns(
+        bench.level.choose(3, 3, 1),
+        || {
+            // What is known of them by now.
+            let _ = fs::remove_dir_all(path.join("history"));
+            let store = place::open(&path)?;
+            timed(|| pile.ask(&store))
+        },
+        || timed(|| parse_each(&pile.snapshots())),
+    )?;
     let archive = extent(&path.join("history"))?.apparent;
 
     pile.settle()?;
-    let again = measure::alone(bench.effort, |n| {
-        (0..n).try_for_each(|_| pile.ask(&pile.store))
-    })?;
-    let knows_nothing = measure::rounds(bench.effort.rounds, || {
+    let snapshots = pile.snapshots();
+    let listed = |ours: &mut dyn FnMut() -> Result<f64>| -> Result<Pair> {
+        measure::turns(rounds, ours, || timed(|| list(&snapshots).map(drop)))
+    };
+    let again = listed(&mut || timed(|| pile.ask(&pile.store)))?;
+    let begun = listed(&mut || {
         let store = place::open(&path)?;
-        let start = Instant::now();
-        pile.ask(&store)?;
-        Ok(nanoseconds(start.elapsed()))
+        timed(|| pile.ask(&store))
     })?;
-    let list = measure::rounds(bench.effort.rounds, || {
+    let names = listed(&mut || {
         let store = place::open(&path)?;
-        let start = Instant::now();
-        black_box(store.snapshots()?);
-        Ok(nanoseconds(start.elapsed()))
+        timed(|| Ok(drop(black_box(store.snapshots()?))))
     })?;
-    let one_more = measure::rounds(bench.effort.rounds, || {
+    let one_more = listed(&mut || {
         pile.add()?;
-        let start = Instant::now();
-        pile.ask(&pile.store)?;
-        Ok(nanoseconds(start.elapsed()))
+        timed(|| pile.ask(&pile.store))
     })?;
-    let what = |how: &str| format!("history of one series over {count} snapshots{how}");
+
+    let of = |line: Line| line.of(HowMany::of(count, "snapshots"));
+    let beside_list = |how: &str, pair: &Pair, at_most: f64| {
+        let what = format!("history of one series{how}");
+        of(Line::pair(what, "the folder is listed", pair, at_most))
+    };
+    let (archive, bytes) = (archive as f64, bytes as f64);
     Ok(vec![
-        Line::limit(what(""), Nanoseconds(again), Nanoseconds(LIMIT)),
-        Line::limit(
-            what(", of a process that has just begun"),
-            Nanoseconds(knows_nothing),
-            Nanoseconds(LIMIT),
-        ),
-        Line::limit(
-            what(" and a new one"),
-            Nanoseconds(one_more),
-            Nanoseconds(ONE_MORE),
-        ),
-        Line::limit(
-            what(" for the first time: each is read"),
-            Nanoseconds(first),
-            Nanoseconds(EACH * count as f64),
-        ),
-        Line::limit(
-            format!("the names of {count} snapshots"),
-            Nanoseconds(list),
-            Nanoseconds(LIMIT),
-        ),
-        Line::control(
-            format!("archive of {count} snapshots"),
-            Bytes(archive as f64),
+        beside_list("", &again, AGAIN),
+        beside_list(", of a process that has just begun", &begun, BEGUN),
+        beside_list(" and a new one", &one_more, ONE_MORE),
+        of(Line::pair(
+            "history of one series for the first time: each is read",
+            "each is read and parsed",
+            &first,
+            FIRST,
+        )),
+        of(Line::pair(
+            "the names of the snapshots",
+            "the folder is listed",
+            &names,
+            NAMES,
+        )),
+        of(Line::control(
+            "archive of the snapshots",
+            Bytes(archive),
             "the snapshots",
-            Bytes(bytes as f64),
-            archive as f64 / bytes as f64,
-        ),
+            Bytes(bytes),
+            archive / bytes,
+        )),
     ])
+}
+
+fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let start = Instant::now();
+    work()?;
+    Ok(nanoseconds(start.elapsed()))
+}
+
+/// The files of a folder, as it says them.
+fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let files: std::io::Result<Vec<_>> = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect();
+    Ok(black_box(files?))
+}
+
+fn parse_each(folder: &Path) -> Result<()> {
+    for file in list(folder)? {
+        black_box(serde_json::from_slice::<Value>(&fs::read(file)?)?);
+    }
+    Ok(())
 }
 
 /// A store with very many snapshots, which were never taken: that would wait for the disk each time.
@@ -124,6 +151,10 @@ impl Pile {
         Ok(pile)
     }
 
+    fn snapshots(&self) -> PathBuf {
+        self.store.path().join("snapshots")
+    }
+
     /// One more, a minute after the last.
     fn add(&mut self) -> Result<()> {
         let minutes = self.count;
@@ -149,7 +180,7 @@ impl Pile {
         let (year, month, day) = (2000 + day / 336, 1 + day / 28 % 12, 1 + day % 28);
         let name =
             format!("metrics_{year}{month:02}{day:02}_{hour:02}{minute:02}00_000000000.json");
-        let path = self.store.path().join("snapshots").join(name);
+        let path = self.snapshots().join(name);
         Ok(fs::write(path, self.document.to_json())?)
     }
 

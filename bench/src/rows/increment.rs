@@ -9,19 +9,22 @@ use crate::cell::MappedCell;
 use crate::measure::{self, median};
 use crate::place::{self, Bench};
 use crate::table::Figure::Nanoseconds;
-use crate::table::Line;
+use crate::table::{HowMany, Line};
 use crate::worker::{Crew, Work};
 
 /// The counter that workers share.
 pub(crate) const NAME: &str = "bench_increments_total";
 
+const TOGETHER: &str =
+    "the same, as many processes as cores at once on one counter, the slowest of them";
+const OWN_CELLS: &str = "bare fetch_add, each process on a cell of its own";
+const ONE_CELL: &str = "bare fetch_add, all processes on one cell";
+
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
     let mut lines = vec![one_thread(bench)?];
     if bench.cores < 2 {
-        lines.push(Line::skipped(
-            "the same, as many processes as cores",
-            "this machine has one core",
-        ));
+        let why = "this machine has one core";
+        lines.extend([TOGETHER, OWN_CELLS, ONE_CELL].map(|what| Line::skipped(what, why)));
         return Ok(lines);
     }
     lines.push(all_cores(bench)?);
@@ -49,14 +52,9 @@ fn one_thread(bench: &Bench) -> Result<Line> {
             Ok(())
         },
     )?;
-    Ok(Line::ratio(
-        "increment through a held handle, one thread",
-        Nanoseconds(pair.ours),
-        "bare fetch_add on a mapped cell",
-        Nanoseconds(pair.theirs),
-        pair.ratio,
-        1.2,
-    ))
+    let what = "increment through a held handle, one thread";
+    let theirs = "bare fetch_add on a mapped cell";
+    Ok(Line::pair(what, theirs, &pair, 1.2))
 }
 
 /// The same number of times `work` and an increment, in turns.
@@ -79,42 +77,29 @@ fn all_cores(bench: &Bench) -> Result<Line> {
     let crew = Crew::start("deespec", &folder.path().join("var"), bench.cores)?;
     let race = alone_and_together(bench, crew)?;
     Ok(Line::ratio(
-        format!(
-            "the same, {} processes at once on one counter, the slowest of them",
-            bench.cores
-        ),
+        TOGETHER,
         Nanoseconds(race.together),
         "one of them alone",
         Nanoseconds(race.alone),
         race.ratio,
         1.5,
-    ))
+    )
+    .of(HowMany::of(bench.cores, "processes")))
 }
 
 /// What the machine itself gives to as many processes, without any DeeSpec: the best and the worst case.
 fn controls(bench: &Bench) -> Result<Vec<Line>> {
     let folder = bench.on_disk()?;
     let cases = [
-        (
-            "bare fetch_add, each process on a cell of its own",
-            folder.path().to_path_buf(),
-        ),
-        (
-            "bare fetch_add, all processes on one cell",
-            folder.path().join("shared"),
-        ),
+        (OWN_CELLS, folder.path().to_path_buf()),
+        (ONE_CELL, folder.path().join("shared")),
     ];
     let mut lines = Vec::new();
     for (what, place) in cases {
         let race = alone_and_together(bench, Crew::start("bare cell", &place, bench.cores)?)?;
         let (together, alone) = (Nanoseconds(race.together), Nanoseconds(race.alone));
-        lines.push(Line::control(
-            what,
-            together,
-            "one of them alone",
-            alone,
-            race.ratio,
-        ));
+        let line = Line::control(what, together, "one of them alone", alone, race.ratio);
+        lines.push(line.of(HowMany::of(bench.cores, "processes")));
     }
     Ok(lines)
 }

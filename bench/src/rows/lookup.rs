@@ -1,59 +1,89 @@
-//! Finding a series by name and labels when it is known already: the price of not holding a handle.
+//! Finding a series by name and labels when it is known already: the price of not holding a handle. Beside
+//! it the crate `prometheus` does the same, whose vector is a map in the memory of one process.
 
 use std::hint::black_box;
 use std::path::Path;
 
+use prometheus::{IntCounterVec, Opts};
+
 use crate::Result;
-use crate::measure;
 use crate::place::{self, Bench};
 use crate::samples::{self, OUTCOMES, QUEUES};
-use crate::table::Figure::Nanoseconds;
 use crate::table::Line;
-use crate::worker::Work;
+use crate::threads::{self, Work};
+use crate::worker;
 
 /// More than fits into a branch predictor's habit, few enough to stay in the cache.
 const SERIES: usize = 64;
 const NAME: &str = "jobs_total";
-const LIMIT: f64 = 100.0;
+const AT_MOST: f64 = 1.0;
 
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
     let folder = bench.on_disk()?;
     let store = place::open(&folder.path().join("var"))?;
+    let theirs = IntCounterVec::new(Opts::new(NAME, "Jobs"), &["queue", "result"])?;
     let queues: Vec<String> = (0..SERIES).map(|index| format!("queue-{index}")).collect();
-    for queue in &queues {
-        store.counter_with(NAME, &[("queue", queue), ("result", "ok")])?;
-    }
     let next = queues.iter().cycle();
-    let lookup = measure::alone(bench.effort, |n| {
+    let ours = |queue: &String| store.counter_with(NAME, &[("queue", queue), ("result", "ok")]);
+    let theirs = |queue: &String| theirs.with_label_values(&[queue.as_str(), "ok"]);
+    for queue in &queues {
+        ours(queue)?;
+        theirs(queue);
+    }
+    let look_up = |n: u64| {
         for queue in next.clone().take(n as usize) {
-            black_box(store.counter_with(NAME, &[("queue", queue), ("result", "ok")])?);
+            black_box(ours(queue)?);
         }
         Ok(())
-    })?;
-    let increment = measure::alone(bench.effort, |n| {
+    };
+    let they_look_up = |n: u64| {
         for queue in next.clone().take(n as usize) {
-            store
-                .counter_with(NAME, &[("queue", queue), ("result", "ok")])?
-                .inc();
+            black_box(theirs(queue));
         }
         Ok(())
-    })?;
-    Ok(vec![
-        Line::limit(
-            "labelled lookup of a known series (two labels)",
-            Nanoseconds(lookup),
-            Nanoseconds(LIMIT),
-        ),
-        Line::limit(
-            "increment through labels (the same lookup each time)",
-            Nanoseconds(increment),
-            Nanoseconds(LIMIT),
-        ),
-    ])
+    };
+    let increment = |n: u64| {
+        for queue in next.clone().take(n as usize) {
+            ours(queue)?.inc();
+        }
+        Ok(())
+    };
+    let they_increment = |n: u64| {
+        for queue in next.clone().take(n as usize) {
+            theirs(queue).inc();
+        }
+        Ok(())
+    };
+    let mut lines = beside(
+        bench,
+        "labelled lookup of a known series (two labels)",
+        &look_up,
+        &they_look_up,
+    )?;
+    lines.extend(beside(
+        bench,
+        "increment through labels (the same lookup each time)",
+        &increment,
+        &they_increment,
+    )?);
+    Ok(lines)
+}
+
+/// A row for each number of threads.
+fn beside(bench: &Bench, what: &str, ours: &Work<'_>, theirs: &Work<'_>) -> Result<Vec<Line>> {
+    let line = |(threads, how): (usize, &str)| {
+        let what = format!("{what}, {how}");
+        if threads > bench.cores {
+            return Ok(Line::skipped(what, threads::ONE_CORE));
+        }
+        let pair = threads::turns(bench.effort, threads, ours, theirs, &|| {})?;
+        Ok(Line::pair(what, "the crate prometheus", &pair, AT_MOST))
+    };
+    threads::HOWS.into_iter().map(line).collect()
 }
 
 /// A process that looks a counter up for each increment.
-pub(crate) fn worker(place: &Path) -> Result<Work> {
+pub(crate) fn worker(place: &Path) -> Result<worker::Work> {
     let store = place::open(place)?;
     Ok(Box::new(move |n| increments(&store, n)))
 }

@@ -10,7 +10,6 @@ use crate::Result;
 use crate::place::{self, Bench};
 use crate::rows::increment;
 use crate::samples::{BOUNDS, Values};
-use crate::table::Figure::Nanoseconds;
 use crate::table::Line;
 use crate::worker::Work;
 
@@ -43,14 +42,8 @@ fn observe(bench: &Bench, layout: &str, buckets: Buckets) -> Result<Line> {
         }
         Ok(())
     })?;
-    Ok(Line::ratio(
-        format!("observation through a held handle, {layout} ({cells} cells)"),
-        Nanoseconds(pair.ours),
-        "an increment",
-        Nanoseconds(pair.theirs),
-        pair.ratio,
-        AT_MOST,
-    ))
+    let what = format!("observation through a held handle, {layout} ({cells} cells)");
+    Ok(Line::pair(what, "an increment", &pair, AT_MOST))
 }
 
 /// A process that observes in a histogram of the bounds that every peer has too.

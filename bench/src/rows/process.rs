@@ -7,16 +7,23 @@ use std::time::Instant;
 use crate::Result;
 use crate::measure::{self, nanoseconds};
 use crate::place::Bench;
-use crate::table::Figure::Nanoseconds;
 use crate::table::Line;
 
 const TRUE: &str = "/bin/true";
-const STARTS_PER_ROUND: u32 = 20;
+
+/// How many times a program that does nothing, by how both are built: what is packaged is linked as one unit,
+/// and starts sooner.
+fn at_most(profile: &str) -> f64 {
+    if profile == "dist" { 1.4 } else { 2.0 }
+}
 
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
-    let what = "`deespec inc` as a whole process";
+    let profile = &bench.profile;
+    let what = format!("`deespec inc` as a whole process, profile {profile}");
+    let other = "a Rust program that does nothing";
     if !Path::new(TRUE).is_file() {
-        return Ok(vec![Line::skipped(what, format!("there is no {TRUE}"))]);
+        let skipped = |what: &str| Line::skipped(what, format!("there is no {TRUE}"));
+        return Ok(vec![skipped(&what), skipped(other)]);
     }
     let folder = bench.on_disk()?;
     let mut inc = bench.deespec(&folder.path().join("var"))?;
@@ -27,32 +34,20 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
 
     // The first one makes the store and its series; the others find them.
     start(&mut inc, 1)?;
+    let (rounds, starts) = (bench.effort.rounds, bench.level.choose(20, 20, 2));
     let pair = measure::turns(
-        bench.effort.rounds,
-        || start(&mut inc, STARTS_PER_ROUND),
-        || start(&mut nothing, STARTS_PER_ROUND),
+        rounds,
+        || start(&mut inc, starts),
+        || start(&mut nothing, starts),
     )?;
     let control = measure::turns(
-        bench.effort.rounds,
-        || start(&mut rust, STARTS_PER_ROUND),
-        || start(&mut nothing, STARTS_PER_ROUND),
+        rounds,
+        || start(&mut rust, starts),
+        || start(&mut nothing, starts),
     )?;
     Ok(vec![
-        Line::ratio(
-            what,
-            Nanoseconds(pair.ours),
-            TRUE,
-            Nanoseconds(pair.theirs),
-            pair.ratio,
-            2.0,
-        ),
-        Line::control(
-            "a Rust program that does nothing",
-            Nanoseconds(control.ours),
-            TRUE,
-            Nanoseconds(control.theirs),
-            control.ratio,
-        ),
+        Line::pair(what, TRUE, &pair, at_most(profile)),
+        Line::control_pair(other, TRUE, &control),
     ])
 }
 

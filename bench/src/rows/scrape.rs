@@ -1,4 +1,5 @@
-//! A scrape: reading everything and writing it in each format, for stores of growing size.
+//! A scrape: reading everything and writing it in each format, for stores of growing size. Beside it the crate
+//! `prometheus-client` writes the same series as OpenMetrics, which is what people are used to wait for.
 
 use std::hint::black_box;
 
@@ -9,8 +10,11 @@ use crate::Result;
 use crate::measure;
 use crate::place::{self, Bench};
 use crate::rows::{names, register};
-use crate::table::Figure::Nanoseconds;
 use crate::table::Line;
+
+mod same_text;
+
+use same_text::SameText;
 
 /// Gives the number of bytes, so that nothing of the work can be left out.
 type Render = fn(&View) -> usize;
@@ -23,9 +27,9 @@ const FORMATS: &[(&str, Render)] = &[
     ("protobuf", |view| protobuf::encode(view).len()),
 ];
 
-/// Series in a store; the last number has the limit.
+/// Series in a store. The last number has the limit: of few series most of the time is the lock's.
 pub(crate) const SERIES: [usize; 3] = [1, 100, 10_000];
-const LIMIT: f64 = 5e6;
+const AT_MOST: f64 = 1.0;
 
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
@@ -46,23 +50,34 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
 /// A row for each format.
 fn formats(bench: &Bench, store: &Store, series: usize, kinds: &str) -> Result<Vec<Line>> {
     // A quick answer would be no feat if the overflow of a family had swallowed series.
-    let found = store.view()?.samples().count();
+    let view = store.view()?;
+    let found = view.samples().count();
     if found < series {
         return Err(format!("{series} series were made, the view has {found}").into());
     }
+    let same_text = SameText::of(&view)?;
     let line = |(format, render): &(&str, Render)| {
-        let time = measure::alone(bench.effort, |n| {
-            for _ in 0..n {
-                black_box(render(&store.view()?));
-            }
-            Ok(())
-        })?;
+        let pair = measure::against(
+            bench.effort,
+            |n| {
+                for _ in 0..n {
+                    black_box(render(&store.view()?));
+                }
+                Ok(())
+            },
+            |n| {
+                for _ in 0..n {
+                    black_box(same_text.encode()?);
+                }
+                Ok(())
+            },
+        )?;
         let what = format!("read {series} series{kinds} and render them as {format}");
-        let time = Nanoseconds(time);
+        let theirs = "prometheus-client encodes them";
         Ok(if series == SERIES[SERIES.len() - 1] {
-            Line::limit(what, time, Nanoseconds(LIMIT))
+            Line::pair(what, theirs, &pair, AT_MOST)
         } else {
-            Line::alone(what, time)
+            Line::control_pair(what, theirs, &pair)
         })
     };
     FORMATS.iter().map(line).collect()

@@ -8,12 +8,19 @@ use std::hint::black_box;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 
-use super::{Crate, Outcome, rows};
+use super::{Crate, Outcome, row_names, rows_of};
 use crate::Result;
 use crate::place::Bench;
 use crate::samples::{self, BOUNDS, OUTCOMES, QUEUES, Values};
 
 pub(crate) const NAME: &str = "crate metrics (Prometheus recorder), in one process";
+
+/// An observation is only put on a list.
+const NOTE: &str = "; theirs is sorted later";
+
+pub(crate) fn rows() -> Vec<String> {
+    row_names(NOTE)
+}
 
 pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
     let exporter = PrometheusBuilder::new()
@@ -44,7 +51,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
             Ok(())
         }),
         digest: Box::new(move || exporter.run_upkeep()),
-        note: "; theirs is sorted later",
+        note: NOTE,
     };
-    rows(bench, NAME, &theirs)
+    rows_of(bench, NAME, &theirs)
 }

@@ -4,12 +4,16 @@ use std::hint::black_box;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
-use super::{Crate, Outcome, observations, repeated, rows};
+use super::{Crate, Outcome, observations, repeated, row_names, rows_of};
 use crate::Result;
 use crate::place::Bench;
 use crate::samples::{self, BOUNDS, OUTCOMES, QUEUES};
 
 pub(crate) const NAME: &str = "crate prometheus, in one process";
+
+pub(crate) fn rows() -> Vec<String> {
+    row_names("")
+}
 
 pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
     let registry = Registry::new();
@@ -34,5 +38,5 @@ pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
         digest: Box::new(|| {}),
         note: "",
     };
-    rows(bench, NAME, &theirs)
+    rows_of(bench, NAME, &theirs)
 }

@@ -2,7 +2,7 @@
 //! read what. What they read is looked at as little as possible, since they share the cores with the server.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::server::{PATIENCE, Server};
+use crate::server::PATIENCE;
 
 /// The counter whose value tells a client what it has seen.
 pub(crate) const MARKER: &str = "bench_marker_total";
@@ -30,14 +30,15 @@ pub(crate) type Seen = Vec<(Instant, u64)>;
 
 impl Followers {
     /// Returns when each of so many clients has read the first view.
-    pub(crate) fn of(server: &Server, count: usize) -> Result<Self> {
+    pub(crate) fn of(server: SocketAddr, count: usize) -> Result<Self> {
         let (ready, is_ready) = mpsc::channel();
         let mut followers = Self(Vec::new());
         for _ in 0..count {
-            let mut stream = TcpStream::connect(server.address)?;
-            let host = server.address;
-            // An answer of this version comes without chunks.
-            write!(stream, "GET /api/v1/live HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
+            let mut stream = TcpStream::connect(server)?;
+            // An answer of this version comes without chunks. One write, since a request in pieces would wait
+            // for the other side's word on the first of them.
+            let request = format!("GET /api/v1/live HTTP/1.0\r\nHost: {server}\r\n\r\n");
+            stream.write_all(request.as_bytes())?;
             let (reader, ready) = (BufReader::new(stream.try_clone()?), ready.clone());
             let last = Arc::new(AtomicU64::new(0));
             let told = Arc::clone(&last);
