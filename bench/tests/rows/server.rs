@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Tables, assert_limits, is_installed};
+use crate::support::{Tables, assert_limits, is_installed, measure};
 
 #[test]
 fn a_server_is_measured_while_it_is_scraped() {
