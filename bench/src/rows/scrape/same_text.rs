@@ -115,8 +115,11 @@ fn lines(text: &str) -> Vec<String> {
         .map(|head| head.split_once('{').unwrap_or((head, "")))
         .filter(|(name, _)| !name.ends_with("_created"))
         .map(|(name, labels)| {
-            // No value here has a comma.
-            let mut labels: Vec<&str> = labels.trim_end_matches('}').split(',').collect();
+            // No value here has a comma. A bound is a number, which each writes in its own way.
+            let labels = labels.trim_end_matches('}').split(',');
+            let is_bound = |label: &str| label.starts_with("le=");
+            let named = labels.map(|label| if is_bound(label) { "le" } else { label });
+            let mut labels: Vec<&str> = named.collect();
             labels.sort_unstable();
             format!("{name}{{{}}}", labels.join(","))
         })
