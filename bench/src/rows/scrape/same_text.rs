@@ -106,15 +106,38 @@ fn register(registry: &mut Registry, name: &str, samples: &[&Sample]) -> Result<
     Ok(())
 }
 
-/// The samples of a text without their values, which both write in their own way. We also say when each
-/// series began, which it cannot.
+/// The samples of a text without their values, which both write in their own way, as they order labels. We also
+/// say when each series began, which it cannot.
 fn lines(text: &str) -> Vec<String> {
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let heads = samples.filter_map(|line| Some(line.rsplit_once(' ')?.0));
     let mut heads: Vec<String> = heads
-        .filter(|head| !head.split('{').next().unwrap_or(head).ends_with("_created"))
-        .map(|head| head.replace("{}", ""))
+        .map(|head| head.split_once('{').unwrap_or((head, "")))
+        .filter(|(name, _)| !name.ends_with("_created"))
+        .map(|(name, labels)| {
+            // No value here has a comma. A bound is a number, which each writes in its own way.
+            let labels = labels.trim_end_matches('}').split(',');
+            let is_bound = |label: &str| label.starts_with("le=");
+            let named = labels.map(|label| if is_bound(label) { "le" } else { label });
+            let mut labels: Vec<&str> = named.collect();
+            labels.sort_unstable();
+            format!("{name}{{{}}}", labels.join(","))
+        })
         .collect();
     heads.sort_unstable();
     heads
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_differ_by_their_series_alone() {
+        let ours =
+            "# TYPE a counter\na_total{b=\"1\",c=\"2\"} 7\na_created{b=\"1\",c=\"2\"} 9\nd 0.1\n";
+        let theirs = "a_total{c=\"2\",b=\"1\"} 7.0\nd{} 1e-1\n# EOF\n";
+        assert_eq!(lines(ours), lines(theirs));
+        assert_ne!(lines(ours), lines("a_total{c=\"2\",b=\"1\"} 7.0\n"));
+    }
 }
