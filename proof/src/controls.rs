@@ -34,7 +34,13 @@ const CONTROLS: &[(&str, &[&str])] = &[
 ];
 
 /// The protections that are left out in a sample: what is noticed within seconds, without a disk of its own.
-const SAMPLED: &[&str] = &["atomic-add", "liveness", "degraded", "checksum", "file-type"];
+const SAMPLED: &[&str] = &[
+    "atomic-add",
+    "liveness",
+    "degraded",
+    "checksum",
+    "file-type",
+];
 
 /// What only few of all power cuts show.
 const RARE: &[(&str, &[&str])] = &[("recovery", &["cuts", "--count", "1500"])];
@@ -50,9 +56,8 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
         Size::Sample | Size::Quick => &[],
         Size::Long | Size::Full => RARE,
     };
-    let is_wanted = |(without, _): &&(&str, &[&str])| {
-        bench.size != Size::Sample || SAMPLED.contains(without)
-    };
+    let is_wanted =
+        |(without, _): &&(&str, &[&str])| bench.size != Size::Sample || SAMPLED.contains(without);
     let controls = || CONTROLS.iter().chain(rare).filter(is_wanted);
     for (without, by) in controls() {
         let folder = bench.folder.join(without);

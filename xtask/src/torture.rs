@@ -188,7 +188,8 @@ impl Program {
             Self::Plain => command.arg("--release"),
             Self::Controlled => command
                 .args(["--profile", "proof"])
-                .env("RUSTFLAGS", "--cfg deespec_controls")
+                // No other build has the program without its default features.
+                .env("RUSTFLAGS", "--cfg deespec_controls -D warnings")
                 .env("CARGO_TARGET_DIR", controls()),
         };
         command

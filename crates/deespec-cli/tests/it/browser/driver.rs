@@ -135,8 +135,10 @@ impl Browser {
     fn open(&mut self) {
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         let arguments: Vec<&str> = FLAGS.iter().copied().chain([profile.as_str()]).collect();
+        let patience = super::PATIENCE.as_millis() as u64;
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
+            "timeouts": {"script": patience, "pageLoad": patience},
             "goog:chromeOptions": {"binary": find("chromium"), "args": arguments},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }}});
