@@ -19,7 +19,7 @@ use crate::serve::Server;
 use driver::Browser;
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Runs before anything of the page does: notes what its policy has refused.
 const WITNESS: &str = "
