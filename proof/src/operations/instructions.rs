@@ -104,6 +104,10 @@ impl Steps {
             for _ in 0..n {
                 survived = traced.step()? == Step::Done;
                 self.instructions += 1;
+                // A stride may go beyond the end.
+                if survived {
+                    break;
+                }
             }
             traced.kill()?;
             self.kills += 1;
