@@ -45,7 +45,7 @@ Commands:
                                          are left out (ignored where CI=true)
                          --skip-proofs   without the sample of the proofs
   bench [ARGS]           speed and size against the promised limits and against peers
-                         --quick  --no-peers  --json FILE  --only TEXT
+                         --quick  --no-peers  --json FILE  --only TEXT  --profile dist|release
   gate-bench [FOLDER]    how well shifts are found in labelled series, beside others
   torture [ARGS]         all proofs, or those that are named; every count is checked
                          --sample  --quick  --full  --help

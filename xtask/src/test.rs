@@ -43,7 +43,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         }
     }
     let mut steps = Steps::default();
+    let ahead = (!skip_proofs).then(torture::BuildAhead::begin);
     let mut outcome = all(&mut steps, extent);
+    drop(ahead);
     if !skip_proofs {
         let proofs = steps.time("a sample of the proofs", torture::sample);
         outcome = outcome.and(proofs);

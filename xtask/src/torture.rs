@@ -5,7 +5,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use crate::step::{self, Failure};
@@ -116,6 +116,26 @@ pub(crate) fn sample() -> Result<(), Failure> {
     let sample = "--sample".to_owned();
     let asked = Asked::of(&[&sample]);
     side_by_side(Program::Controlled.harnesses(&[&sample], &asked)?)
+}
+
+/// The build that [`sample`] needs, begun while tests wait for limits of time; it then finds it done.
+pub(crate) struct BuildAhead(Option<Child>);
+
+impl BuildAhead {
+    pub(crate) fn begin() -> Self {
+        let mut build = Program::Controlled.build();
+        build.stdin(Stdio::null()).stdout(Stdio::null());
+        // What is wrong with it, the build in its turn tells again.
+        Self(build.stderr(Stdio::null()).spawn().ok())
+    }
+}
+
+impl Drop for BuildAhead {
+    fn drop(&mut self) {
+        if let Some(build) = &mut self.0 {
+            let _ = build.wait();
+        }
+    }
 }
 
 /// A part of what each checker does, for each run of the build server.

@@ -42,26 +42,18 @@ pub(crate) fn is_root() -> bool {
 }
 
 impl Programs {
-    /// Builds the program if it can, as this one was built, and copies both into `folder`.
+    /// Copies the program that was built with this one, and this one, into `folder`.
     pub(crate) fn in_folder(folder: &Path) -> Result<Self> {
         let ours = env::current_exe()?;
         let built = ours.parent().ok_or("this program lies nowhere")?;
-        if let Some(cargo) = env::var_os("CARGO") {
-            let mut build = Command::new(cargo);
-            build.args(["build", "--quiet", "--locked", "-p", "deespec-cli"]);
-            build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-            build.arg("--target-dir");
-            build.arg(built.parent().ok_or("there is no target folder")?);
-            if built.ends_with("release") {
-                build.arg("--release");
-            }
-            if !build.status()?.success() {
-                return Err("the program cannot be built".into());
-            }
-        }
         let copy = |from: PathBuf, name: &str| -> Result<PathBuf> {
             let to = folder.join(name);
-            fs::copy(&from, &to).map_err(|error| format!("{}: {error}", from.display()))?;
+            fs::copy(&from, &to).map_err(|error| {
+                format!(
+                    "{}: {error}; `cargo xtask torture` builds it",
+                    from.display()
+                )
+            })?;
             Ok(to)
         };
         Ok(Self {
