@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use deespec::MetricError;
+use signal_hook::consts::SIGXFSZ;
 
 use crate::hint;
 
@@ -87,8 +88,7 @@ impl From<deespec::Error> for Failure {
                  make it with `deespec init --any-file-system`"
             }
             Error::Store(S::NoStore { .. }) => {
-                "name another folder with --store DIR or DEESPEC_STORE, or make a store with \
-                 `deespec init`"
+                "counting makes one, so does `deespec init`; --store or DEESPEC_STORE names another"
             }
             Error::Store(S::LockTimeout { .. }) => {
                 "find the process with `lslocks` or `fuser` on that file"
@@ -121,8 +121,8 @@ impl From<deespec::Error> for Failure {
                 "add its values once with `deespec import FILE`, or move the file away"
             }
             Error::Document(D::OwnView { .. }) => {
-                "use `deespec restore FILE` to go back to its values, or --force to add them all the \
-                 same"
+                "nothing was added: they are counted here already; `deespec restore FILE` goes back to \
+                 those of a snapshot, and --force adds them all the same"
             }
             Error::Document(D::OtherStore { .. }) => {
                 "use `deespec import FILE` to add its values, or --any-store to restore it all the same"
@@ -203,6 +203,9 @@ fn metric_hint(error: &MetricError) -> &'static str {
 fn io_hint(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as E;
     match error.kind() {
+        E::FileTooLarge => {
+            "the limit of this process on the size of files is too small: raise it with `ulimit -f`"
+        }
         E::StorageFull | E::QuotaExceeded => "free some disk space and try again",
         E::PermissionDenied | E::ReadOnlyFilesystem => {
             "let this user write there, or choose another folder with --store DIR or DEESPEC_STORE"
@@ -211,6 +214,18 @@ fn io_hint(error: &std::io::Error) -> &'static str {
             "choose another folder with --store DIR or DEESPEC_STORE"
         }
         _ => "",
+    }
+}
+
+/// Lets a write beyond the limit on the size of files (`ulimit -f`) fail with an error, where the kernel would end the
+/// program. A handler and not SIG_IGN, which the command of `deespec run` would inherit.
+pub(crate) fn survive_file_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+    // Whoever ignores it knows of it, and so does the command of `deespec run`.
+    if limit.current.is_some() && !crate::command::run::is_ignored(SIGXFSZ) {
+        let reached = std::sync::Arc::default();
+        // Without it the program ends as others do.
+        let _ = signal_hook::flag::register(SIGXFSZ, reached);
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Config {
     pub statsd: Vec<Statsd>,
     /// The stores, at least one. With several, each has its name as the label `store`.
     pub stores: Vec<Served>,
+    /// How to get the stores that are not there yet; `None` where all are.
+    pub missing: Option<Missing>,
     /// What a client has to know that is not on this machine, or wants to change something.
     pub token: Option<Token>,
     /// Listen beyond this machine without a token; statsd too, which knows none.
@@ -39,6 +41,22 @@ pub struct Served {
     /// The store.
     pub store: Store,
 }
+
+/// What a server does until its stores are there.
+pub struct Missing {
+    /// What whoever asks is told.
+    pub sentence: String,
+    /// Looks for the stores, and gives all of them as soon as they are there. With `true`, somebody has pushed who
+    /// may, and they are to be made. After an error, which the caller knows, the server ends.
+    pub look: Look,
+}
+
+/// Looks for stores.
+pub type Look = Arc<dyn Fn(bool) -> Result<Option<Vec<Served>>, Ended> + Send + Sync>;
+
+/// A server is not to go on; why is known to whoever said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended;
 
 /// Gives the verdict of the gate on a store.
 pub type Judge = Arc<dyn Fn(&Store) -> Result<String, String> + Send + Sync>;

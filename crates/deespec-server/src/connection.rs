@@ -154,6 +154,14 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
         })
     }
+
+    /// Returns when the process is told to end.
+    pub(crate) async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// Ends when the process is told to, or after the one scrape.
@@ -165,8 +173,7 @@ async fn end(mut signals: Signals, once: Option<Once>) {
         }
     };
     tokio::select! {
-        _ = signals.interrupt.recv() => {}
-        _ = signals.terminate.recv() => {}
+        () = signals.told() => {}
         () = answered => {}
     }
 }

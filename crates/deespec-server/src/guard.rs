@@ -42,7 +42,7 @@ impl Guard {
         })
     }
 
-    fn refusal(&self, request: &Request) -> Option<Refusal> {
+    pub(crate) fn refusal(&self, request: &Request) -> Option<Refusal> {
         let headers = request.headers();
         let Some(host) = one(headers, &header::HOST) else {
             let reason = "a request needs exactly one Host header";

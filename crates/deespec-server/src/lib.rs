@@ -18,13 +18,14 @@ mod page;
 mod scrape;
 mod statsd;
 mod stores;
+mod waiting;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
 
-pub use config::{Config, Events, Judge, Limits, Served, Statsd, Token};
+pub use config::{Config, Ended, Events, Judge, Limits, Look, Missing, Served, Statsd, Token};
 pub use error::Error;
 pub use guard::may_listen;
 pub use statsd::may_count;
@@ -62,27 +63,44 @@ pub fn serve(config: Config) -> Result<(), Error> {
     outcome
 }
 
-async fn run(config: Config) -> Result<(), Error> {
+async fn run(mut config: Config) -> Result<(), Error> {
     let listener = listen::listener(&config)?;
     let address = listener.local_addr().map_err(|source| Error::Listen {
         address: config.listen,
         source,
     })?;
-    let guard = Guard::new(&config, address)?;
+    let guard = Arc::new(Guard::new(&config, address)?);
+    let mut signals = connection::Signals::new().map_err(Error::Runtime)?;
+    let missing = config.missing.take();
+    let has_waited = missing.is_some();
+    if let Some(missing) = missing {
+        listen::say_ready();
+        config.events.listening(address);
+        let guard = Arc::clone(&guard);
+        let found = waiting::wait(&listener, missing, guard, config.limits, &mut signals);
+        match found.await {
+            Some(stores) => config.stores = stores,
+            None => {
+                listen::say_stopping();
+                return Ok(());
+            }
+        }
+    }
     // Last to end: whoever reads the store until then sees what was counted.
     let listeners = Listeners::start(&config, &config.events)?;
     let stores = Arc::new(Stores::new(config.stores));
     let app = App {
         hub: Hub::start(Arc::clone(&stores), config.limits),
         stores,
-        guard: Arc::new(guard),
+        guard,
         judge: config.judge,
         limits: config.limits,
     };
     let once = config.once.then(connection::Once::new);
-    let signals = connection::Signals::new().map_err(Error::Runtime)?;
-    listen::say_ready();
-    config.events.listening(address);
+    if !has_waited {
+        listen::say_ready();
+        config.events.listening(address);
+    }
     let hub = Arc::clone(&app.hub);
     let farewell = async move || {
         listen::say_stopping();

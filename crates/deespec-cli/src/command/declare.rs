@@ -98,7 +98,7 @@ fn parse_names(text: &str) -> Result<Names, std::convert::Infallible> {
 impl Declare {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let family = self.family()?;
-        let store = location::open(cli, ui, "declare")?;
+        let store = location::open_or_make(cli, ui, "declare")?;
         if self.replace {
             store.redeclare(&family)?;
         } else {

@@ -170,7 +170,13 @@ fn csv(view: &View) -> serde_json::Result<String> {
         let labels = serde_json::to_string(row.labels)?.replace('"', "\"\"");
         let kind = row.kind.as_str();
         let line = |suffix: &str, value: &str| {
-            format!("{}{suffix},{kind},\"{labels}\",{value}\r\n", row.name)
+            let name = format!("{}{suffix}", row.name);
+            // A runner of a pipeline would take a line that begins so for a command.
+            let name = match name.starts_with("::") {
+                true => format!("\"{name}\""),
+                false => name,
+            };
+            format!("{name},{kind},\"{labels}\",{value}\r\n")
         };
         Ok(match row.value {
             // One number a line: the two that have a meaning without the others.

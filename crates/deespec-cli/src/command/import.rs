@@ -52,7 +52,7 @@ struct Imported<'a> {
 
 impl Import {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let store = location::open(cli, ui, "import")?;
+        let store = location::open_or_make(cli, ui, "import")?;
         let outcome = store
             .import(&self.file, self.force)
             .map_err(|error| match error {

@@ -46,7 +46,7 @@ fn parse_count(text: &str) -> Result<u64, String> {
 impl Inc {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let labels = self.labels.of(&self.name)?;
-        let store = location::open(cli, ui, "inc")?;
+        let store = location::open_or_make(cli, ui, "inc")?;
         store.counter_with(&self.name, &labels)?.add(self.by);
         if self.sync {
             store.flush()?;

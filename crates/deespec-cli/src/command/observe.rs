@@ -73,7 +73,7 @@ impl Observe {
         // Before a store is made for buckets that cannot be.
         self.buckets.over(Buckets::default())?;
         let values = self.read()?;
-        let store = location::open(cli, ui, "observe")?;
+        let store = location::open_or_make(cli, ui, "observe")?;
         if self.buckets.is_given() || self.description.is_given() {
             self.declare(&store)?;
         }

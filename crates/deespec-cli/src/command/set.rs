@@ -51,7 +51,7 @@ impl Set {
                     .hint("leave out --add to set the gauge to it"),
             );
         }
-        let store = location::open(cli, ui, "set")?;
+        let store = location::open_or_make(cli, ui, "set")?;
         match store.gauge_with(&self.name, &labels) {
             Ok(gauge) if self.add => gauge.add(self.value),
             Ok(gauge) => gauge.set(self.value),

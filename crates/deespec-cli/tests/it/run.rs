@@ -163,14 +163,81 @@ fn a_command_that_could_not_be_counted_is_not_started() {
     std::fs::write(sandbox.path("file"), "").unwrap();
     let blocked = sandbox.path("file/store").display().to_string();
     let output = sandbox.output(&["--store", &blocked, "run", "--", "touch", "started"]);
-    assert_eq!(code(&output), 3);
+    assert_eq!(code(&output), 125);
     assert!(stderr(&output).contains(&blocked), "{output:?}");
 
     let too_long = "x".repeat(1025);
     let output = sandbox.output(&["run", "--name", &too_long, "--", "touch", "started"]);
-    assert_eq!(code(&output), 3);
+    assert_eq!(code(&output), 125);
     assert!(!sandbox.path("started").exists());
     assert_eq!(sandbox.value("commit_success", &json!({})), 0);
+}
+
+#[test]
+fn best_effort_runs_what_cannot_be_counted_and_warns() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("file"), "").unwrap();
+    let blocked = sandbox.path("file/store").display().to_string();
+    let run = [
+        "--store",
+        &blocked,
+        "run",
+        "--best-effort",
+        "--",
+        "sh",
+        "-c",
+    ];
+    let output = sandbox.output(&[&run[..], &["touch started; exit 3"]].concat());
+    assert_eq!(code(&output), 3);
+    let said = stderr(&output);
+    assert!(said.contains("WARN") && said.contains(&blocked), "{said}");
+    assert!(sandbox.path("started").exists());
+    // Where it can be counted, it is.
+    let output = sandbox.output(&["run", "--best-effort", "--name", "job", "--", "false"]);
+    assert_eq!(code(&output), 1);
+    assert_eq!(outcomes(&sandbox), [0, 1, 0]);
+}
+
+#[test]
+fn a_command_that_removes_its_store_is_not_said_to_be_counted() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.output(&["run", "--", "sh", "-c", "rm -rf store; exit 4"]);
+    assert_eq!(code(&output), 4);
+    let said = stderr(&output);
+    let path = sandbox.path("store").display().to_string();
+    assert!(said.contains("ERROR") && said.contains(&path), "{said}");
+    assert!(said.contains("not counted"), "{said}");
+    assert!(!sandbox.path("store").exists());
+}
+
+#[test]
+fn a_command_that_replaces_its_store_is_counted_in_what_is_there_then() {
+    let sandbox = Sandbox::new();
+    let program = super::support::PROGRAM;
+    let script = format!("mv store old; {program} init --stripes 1 && exit 5");
+    assert_eq!(run(&sandbox, &[], &script), 5);
+    assert_eq!(outcomes(&sandbox), [0, 1, 0]);
+    let old = sandbox.path("old").display().to_string();
+    let old = sandbox.json(&["--store", &old, "show", "--json"]);
+    assert_eq!(old["commit_failed"], 0);
+}
+
+#[test]
+fn a_lock_that_somebody_else_has_keeps_nobody_for_longer_than_its_deadline() {
+    let sandbox = Sandbox::new();
+    assert_eq!(run(&sandbox, &[], "exit 0"), 0);
+    let lock = std::fs::File::open(sandbox.path("store/live/lock")).unwrap();
+    lock.lock().unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(run(&sandbox, &[], "exit 7"), 7);
+    let output = sandbox.output(&["doctor"]);
+    assert_eq!(code(&output), 3, "{output:?}");
+    let path = sandbox.path("store").display().to_string();
+    assert!(stderr(&output).contains(&path), "{output:?}");
+    // Two commands of ten seconds each, and half as much again for a slow machine.
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    drop(lock);
+    assert_eq!(sandbox.value("commit_failed", &json!({})), 1);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::document::Document;
 use super::error::DocumentError;
 use super::openmetrics::{self, Converted};
 use super::settle::{locked, whole};
-use super::{publish, push, time};
+use super::{own, publish, push, time};
 
 /// What is being imported, until it is recorded.
 const INTENT: &str = "import.json";
@@ -107,6 +107,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         mut families,
         mut passed_over,
         lenient,
+        created,
     } = read(&bytes, path)?;
     let exclusive = locked(core)?;
     let digest = digest(&bytes);
@@ -123,6 +124,10 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
             path: path.to_owned(),
         }
         .into());
+    }
+    if lenient && !own_views_too && own::is_own_text(core, &bytes, &created)? {
+        let path = path.to_owned();
+        return Err(DocumentError::OwnView { path }.into());
     }
     let mut amounts = document.into_amounts();
     amounts.retain(|amount| match &amount.value {
@@ -204,6 +209,7 @@ fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
         families: Vec::new(),
         passed_over: Vec::new(),
         lenient: false,
+        created: Vec::new(),
     })
 }
 

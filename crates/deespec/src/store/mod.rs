@@ -21,6 +21,7 @@ mod folders;
 pub(crate) mod fuzzing;
 mod identity;
 mod layout;
+mod limit;
 pub(crate) mod lines;
 mod lock;
 #[cfg(test)]

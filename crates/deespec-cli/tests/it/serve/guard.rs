@@ -127,6 +127,7 @@ fn who_changes_something_needs_the_token() {
 #[test]
 fn beyond_this_machine_everybody_needs_the_token() {
     let sandbox = Sandbox::new();
+    sandbox.ok(&["init"]);
     let begun = Instant::now();
     let refused = sandbox.output(&["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(code(&refused), 3, "{begun:?}");

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::metric::{Buckets, Distribution, Family, HELP_MAX, TRANSACTIONS, Value};
+use crate::metric::{Buckets, Distribution, Family, HELP_MAX, LabelSet, TRANSACTIONS, Value};
 
 use super::super::counts::TransactionCounts;
 use super::super::document::{Document, Series};
@@ -23,7 +23,12 @@ pub(crate) struct Converted {
     /// What does not fit into a store is passed over too: the file tells of many things, and was not
     /// made for a store.
     pub(crate) lenient: bool,
+    /// When each series began, in seconds since 1970, where the text says so.
+    pub(crate) created: Vec<Created>,
 }
+
+/// A name, a label set and when that series began.
+pub(crate) type Created = (String, LabelSet, f64);
 
 /// Reads the text at `path`.
 ///
@@ -40,6 +45,7 @@ pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentEr
         families: Vec::new(),
         passed_over: Vec::new(),
         lenient: true,
+        created: Vec::new(),
     };
     for family in text.families {
         let wrong = |reason: String| DocumentError::content(path, reason);
@@ -78,6 +84,10 @@ impl Converted {
             }
         };
         for (point, value) in family.points.iter().zip(values) {
+            if let Some(at) = point.created {
+                let labels = point.labels.iter().cloned().collect();
+                self.created.push((name.clone(), labels, at));
+            }
             if let (true, Some(place)) = (point.labels.is_empty(), self.transaction(&name)) {
                 *place = value.counter().unwrap_or_default();
                 continue;
