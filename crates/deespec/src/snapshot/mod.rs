@@ -16,6 +16,7 @@ mod history;
 mod import;
 mod name;
 mod openmetrics;
+mod outside;
 mod publish;
 mod push;
 mod restore;
