@@ -194,6 +194,9 @@ fn metric_hint(error: &MetricError) -> &'static str {
         M::Labels { .. } => "give exactly the declared labels, each with -l KEY=VALUE",
         M::Declaration { .. } => "nothing was counted or declared; mend that and try again",
         M::Buckets { .. } => "nothing was counted or declared; give other buckets",
+        M::Reserved { .. } => "choose another name",
+        M::Count { .. } => "nothing was counted; count it in parts, if it is right",
+        M::Exhausted => "nothing was counted; take another name",
         M::BuiltIn { .. } => "`deespec rotate` begins an epoch in which it is 0",
         _ => "",
     }

@@ -45,8 +45,9 @@ mod sync;
 pub use error::{Error, Result};
 pub use handle::{Counter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Transactions};
 pub use metric::{
-    Aggregation, Bucket, Buckets, Distribution, Family, Kind, LabelSet, Lawful, MetricError,
-    Processes, Quantile, Shape, TRANSACTIONS, Value, check_series,
+    Aggregation, Bucket, Buckets, COUNT_MAX, Distribution, Family, Kind, LabelSet, Lawful,
+    MetricError, Processes, Quantile, Shape, TRANSACTIONS, Value, check_count, check_reserved,
+    check_series,
 };
 pub use snapshot::{
     Change, Changed, Compaction, Delta, Diff, Document, DocumentError, DocumentKind, History,

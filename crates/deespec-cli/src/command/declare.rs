@@ -112,6 +112,7 @@ impl Declare {
         let labels: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
         // Before a store is made for a name that it cannot hold.
         deespec::check_series(&self.name, &labels)?;
+        deespec::check_reserved(&self.name)?;
         let buckets = self.buckets.over(Buckets::default())?;
         if self.buckets.is_given() && self.kind != Kind::Histogram {
             return Err(Failure::new("only a histogram has buckets")

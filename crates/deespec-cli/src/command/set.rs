@@ -44,7 +44,7 @@ pub(crate) struct Set {
 
 impl Set {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let labels = self.labels.of(&self.name)?;
+        let labels = self.labels.written(&self.name)?;
         if self.add && !self.value.is_finite() {
             return Err(
                 Failure::new("what is not a finite number cannot be added to a gauge")

@@ -162,7 +162,7 @@ impl Store {
         Ok(Histogram {
             cells,
             buckets,
-            _store: Arc::clone(&self.inner),
+            store: Arc::clone(&self.inner),
         })
     }
 
@@ -265,6 +265,6 @@ pub(super) fn counter(inner: &Arc<Inner>, name: &str, labels: &[(&str, &str)]) -
     let cells = inner.core().series(name, labels, &Shape::Counter)?;
     Ok(Counter {
         cells,
-        _store: Arc::clone(inner),
+        store: Arc::clone(inner),
     })
 }

@@ -21,7 +21,7 @@ use super::document::Document;
 use super::error::DocumentError;
 use super::openmetrics::{self, Converted};
 use super::settle::{locked, whole};
-use super::{own, publish, push, time};
+use super::{outside, own, publish, push, time};
 
 /// What is being imported, until it is recorded.
 const INTENT: &str = "import.json";
@@ -108,6 +108,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         mut passed_over,
         lenient,
         created,
+        outside: is_outside,
     } = read(&bytes, path)?;
     let exclusive = locked(core)?;
     let digest = digest(&bytes);
@@ -136,6 +137,10 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         Value::Processes(_) => false,
         _ => true,
     });
+    for amount in amounts.iter().filter(|_| is_outside && !lenient) {
+        outside::check(&amount.name, &amount.value)
+            .map_err(|reason| DocumentError::content(path, format!("{}: {reason}", amount.name)))?;
+    }
     for family in &families {
         family.check().map_err(DocumentError::misfit(path))?;
     }
@@ -204,8 +209,10 @@ fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
     if !is_json {
         return openmetrics::convert(bytes, path);
     }
+    let document = Document::parse(bytes, path)?;
     Ok(Converted {
-        document: Document::parse(bytes, path)?,
+        outside: document.store_id.is_none(),
+        document,
         families: Vec::new(),
         passed_over: Vec::new(),
         lenient: false,
@@ -218,7 +225,7 @@ fn check(exclusive: &Exclusive<'_>, amount: &Amount, path: &Path) -> Result<(), 
     let found = exclusive
         .check_series(&amount.name, &amount.labels, &amount.value.shape())
         .map_err(DocumentError::misfit(path))?;
-    if found.is_none_or(|cells| has_room(&cells, &amount.value)) {
+    if found.is_none_or(|cells| has_room(exclusive.core(), &cells, &amount.value)) {
         return Ok(());
     }
     let (path, name) = (path.to_owned(), amount.name.clone());
@@ -226,14 +233,14 @@ fn check(exclusive: &Exclusive<'_>, amount: &Amount, path: &Path) -> Result<(), 
 }
 
 /// Whether the cells can take a value without leaving what 64 bits hold.
-pub(super) fn has_room(cells: &Cells, value: &Value) -> bool {
+pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
     match value {
-        Value::Counter(count) => cells.total(0).checked_add(*count).is_some(),
+        Value::Counter(count) => cells.counted(core, 0).checked_add(*count).is_some(),
         Value::Histogram(added) => {
             let mut counts = (1..).zip(added.counts());
             // The count of all is the sum of these.
             let count = counts.try_fold(0_u64, |sum, (cell, count)| {
-                sum.checked_add(cells.total(cell).checked_add(*count)?)
+                sum.checked_add(cells.counted(core, cell).checked_add(*count)?)
             });
             // The sum may wrap: the buckets tell how often it has.
             count.is_some()

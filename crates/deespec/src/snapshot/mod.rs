@@ -17,6 +17,7 @@ mod import;
 mod name;
 mod openmetrics;
 mod own;
+mod outside;
 mod publish;
 mod push;
 mod restore;

@@ -35,6 +35,7 @@ mod limits;
 mod model;
 mod native;
 mod oracles;
+mod outside;
 mod programs;
 mod prometheus;
 mod protobuf;

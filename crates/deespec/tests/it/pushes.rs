@@ -66,7 +66,9 @@ fn what_cannot_be_counted_as_a_whole_counts_nothing_and_says_where() {
         .unwrap();
     let native = Family::histogram("native", Buckets::seconds());
     store.declare(&native).unwrap();
-    let most = u64::MAX - 2;
+    // A store may have counted so much; a push may not say so.
+    store.counter("most_total").unwrap().add(u64::MAX - 2);
+    let many = (1_u64 << 53) + 1;
     let before = tree(store.path());
     for (text, line, reason) in [
         ("jobs_total 1\n", 1, "unknown type"),
@@ -109,10 +111,23 @@ fn what_cannot_be_counted_as_a_whole_counts_nothing_and_says_where() {
             2,
             "summary",
         ),
+        ("# TYPE most counter\nmost_total 3\n# EOF\n", 2, "64 bits"),
         (
-            &format!("# TYPE jobs counter\njobs_total{{queue=\"a\"}} {most}\n# EOF\n"),
+            &format!("# TYPE jobs counter\njobs_total{{queue=\"a\"}} {many}\n# EOF\n"),
             2,
-            "64 bits",
+            "2^53",
+        ),
+        (
+            &format!(
+                "# TYPE size histogram\nsize_bucket{{le=\"1.0\"}} 1\nsize_bucket{{le=\"+Inf\"}} {many}\nsize_sum 1\nsize_count {many}\n# EOF\n"
+            ),
+            2,
+            "2^53",
+        ),
+        (
+            "# TYPE deespec_overflow counter\ndeespec_overflow_total{family=\"jobs_total\"} 1\n# EOF\n",
+            2,
+            "deespec_",
         ),
     ] {
         let error = store.push("w", 2, text.as_bytes()).unwrap_err();

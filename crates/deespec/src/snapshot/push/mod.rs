@@ -74,7 +74,7 @@ pub(crate) fn push(core: &Core, writer: &str, sequence: u64, text: &[u8]) -> Res
         families,
         passed_over,
         ..
-    } = openmetrics::convert(text, Path::new("the push")).map_err(refused)?;
+    } = openmetrics::convert_pushed(text, Path::new("the push")).map_err(refused)?;
     if let Some(first) = passed_over.first() {
         return Err(refuse(text, "", first));
     }
@@ -209,7 +209,7 @@ fn check(
         };
         match found {
             None => *new.entry(name).or_default() += 1,
-            Some(cells) if !import::has_room(&cells, &amount.value) => {
+            Some(cells) if !import::has_room(core, &cells, &amount.value) => {
                 let reason = format!("{name} would exceed 64 bits");
                 return Err(refuse(text, name, &reason));
             }
