@@ -90,9 +90,13 @@ impl From<deespec::Error> for Failure {
             Error::Store(S::NoStore { .. }) => {
                 "counting makes one, so does `deespec init`; --store or DEESPEC_STORE names another"
             }
-            Error::Store(S::LockTimeout { .. }) => {
-                "find the process with `lslocks` or `fuser` on that file"
-            }
+            Error::Store(S::LockTimeout { holder, .. }) => match holder {
+                Some(holder) if holder.stopped => {
+                    "let it go on with `kill -CONT` and its number, or end it"
+                }
+                Some(_) => "wait until it is done, or end it",
+                None => "find the process with `lslocks` or `fuser` on that file",
+            },
             Error::Store(S::Degraded { .. }) => {
                 "check the disk, save the counts with `deespec export json --output FILE`, then \
                  rebuild the store with `deespec compact`"

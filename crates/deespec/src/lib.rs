@@ -57,5 +57,6 @@ pub use snapshot::{
     UnreadableSnapshot, View,
 };
 pub use store::{
-    Beginning, Exposure, FORMAT_VERSION, FaultInjector, NotAStoreId, Operation, StoreError, StoreId,
+    Beginning, Exposure, FORMAT_VERSION, FaultInjector, Holder, NotAStoreId, Operation, StoreError,
+    StoreId,
 };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::metric::TRANSACTIONS;
 use crate::snapshot::{
@@ -119,6 +120,34 @@ impl Store {
 
     pub(super) fn core(&self) -> &Core {
         self.inner.core()
+    }
+
+    /// Fails once the store's path does not name the files any more that this process counts in: somebody has removed,
+    /// replaced or moved the store. What is counted through its handles from then on, nobody can find under that
+    /// path. Asks the file system and needs no lock, so a long-lived program may ask often; one that counts what
+    /// must not get lost opens the store anew.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Replaced`](crate::StoreError::Replaced) then.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("var");
+    /// let store = deespec::Store::open(&path)?;
+    /// store.check_place()?;
+    /// std::fs::remove_dir_all(&path)?;
+    /// assert!(store.check_place().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_place(&self) -> Result<()> {
+        Ok(self.core().check_identity()?)
+    }
+
+    /// From this moment on nothing in this process waits for the lock of this store any more, nor does what waits
+    /// already: for a program that was told to end and has to keep a deadline of its own.
+    pub fn stop_waiting_at(&self, end: Instant) {
+        self.core().end_at(end);
     }
 
     /// The four built-in counters.

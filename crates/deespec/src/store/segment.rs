@@ -249,7 +249,12 @@ impl Segment {
             Ok(named) if (named.dev(), named.ino()) == self.identity => {
                 self.check_length(named.len())
             }
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
                 Err(StoreError::io("inspect", &self.path)(error))
             }
             _ => Err(StoreError::Replaced {
