@@ -21,7 +21,7 @@ use super::document::Document;
 use super::error::DocumentError;
 use super::openmetrics::{self, Converted};
 use super::settle::{locked, whole};
-use super::{publish, push, time};
+use super::{origin, publish, push, time};
 
 /// What is being imported, until it is recorded.
 const INTENT: &str = "import.json";
@@ -38,6 +38,9 @@ pub enum Import {
         counts: u64,
         /// What the file has and a store cannot hold, one sentence each.
         passed_over: Vec<String>,
+        /// What the store holds otherwise than it stands in the file, such as a sum with fewer digits; and
+        /// sums that are not what their buckets can hold. One sentence each.
+        noted: Vec<String>,
     },
     /// The document is what this store itself has published; nothing was changed.
     Own,
@@ -106,6 +109,8 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         document,
         mut families,
         mut passed_over,
+        noted,
+        created,
         lenient,
     } = read(&bytes, path)?;
     let exclusive = locked(core)?;
@@ -113,7 +118,8 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
     if let Some(at) = is_imported(core, &digest)? {
         return Ok(Import::Already { at });
     }
-    if document.store_id == Some(core.id()) && !own_views_too {
+    let is_own = document.store_id == Some(core.id()) || origin::is_here(core, &created)?;
+    if is_own && !own_views_too {
         let published = publish::path(core).canonicalize();
         if published.is_ok_and(|published| path.canonicalize().is_ok_and(|path| path == published))
         {
@@ -180,6 +186,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
             series,
             counts,
             passed_over,
+            noted,
         })
     })
 }
@@ -203,6 +210,8 @@ fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
         document: Document::parse(bytes, path)?,
         families: Vec::new(),
         passed_over: Vec::new(),
+        noted: Vec::new(),
+        created: Vec::new(),
         lenient: false,
     })
 }
@@ -229,8 +238,13 @@ pub(super) fn has_room(cells: &Cells, value: &Value) -> bool {
             let count = counts.try_fold(0_u64, |sum, (cell, count)| {
                 sum.checked_add(cells.total(cell).checked_add(*count)?)
             });
-            // The sum may wrap: the buckets tell how often it has.
-            count.is_some()
+            // The sum may wrap, as long as the buckets tell how often it has.
+            let here = Value::of_histogram(added.buckets(), |cell| cells.total(cell));
+            let both = here.histogram().and_then(|here| {
+                let both = here.plus(added)?;
+                Some(both.told_steps() == here.told_steps() + added.told_steps())
+            });
+            count.is_some() && both == Some(true)
         }
         Value::Gauge(_) | Value::Processes(_) | Value::Info => true,
     }

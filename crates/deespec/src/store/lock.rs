@@ -12,8 +12,8 @@ use crate::sync::{AtomicU64, Ordering};
 use super::access;
 use super::error::StoreError;
 use super::opened::{open_or_create, open_regular};
-use super::protection::Protection;
 use super::raw::{Uninherited, watch_forks};
+use crate::protection::Protection;
 
 /// The name of the lock's file in `live/`.
 pub(super) const LOCK: &str = "lock";

@@ -29,7 +29,6 @@ mod models;
 mod open;
 pub(crate) mod opened;
 mod process;
-mod protection;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod races;
@@ -58,7 +57,6 @@ pub use identity::{NotAStoreId, StoreId};
 pub(crate) use epoch::Record;
 pub(crate) use files::Files;
 pub use layout::FORMAT_VERSION;
-pub(crate) use protection::Protection;
 pub(crate) use read::{SeriesValue, Skipped};
 pub(crate) use register::Cells;
 pub(crate) use shares::OwnShare;
@@ -72,6 +70,7 @@ use read::Catalog;
 use segment::Segment;
 
 use crate::metric::{Family, LabelSet, Value};
+use crate::protection::Protection;
 
 /// How a store is opened.
 #[derive(Clone)]

@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::metric::{Buckets, Distribution, Family, HELP_MAX, TRANSACTIONS, Value};
+use crate::metric::{Buckets, Distribution, Family, HELP_MAX, LabelSet, TRANSACTIONS, Value};
 
 use super::super::counts::TransactionCounts;
 use super::super::document::{Document, Series};
 use super::super::error::DocumentError;
+use super::super::origin;
 use super::{Number, Point, PointValue, Text, TextFamily, TextKind};
 
 /// The end of a text that was cut.
 const CUT: &str = "…";
+/// How many times of creation are kept.
+const CREATED: usize = 64;
 
 /// What a text holds for a store.
 pub(crate) struct Converted {
@@ -20,6 +23,10 @@ pub(crate) struct Converted {
     pub(crate) families: Vec<Family>,
     /// What a store cannot hold, one sentence each.
     pub(crate) passed_over: Vec<String>,
+    /// What a store holds otherwise than it stands there, or doubts, one sentence each.
+    pub(crate) noted: Vec<String>,
+    /// When the first few series were created, in seconds since 1970: no other store says the same.
+    pub(crate) created: Vec<(String, LabelSet, f64)>,
     /// What does not fit into a store is passed over too: the file tells of many things, and was not
     /// made for a store.
     pub(crate) lenient: bool,
@@ -39,6 +46,8 @@ pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentEr
         document: Document::empty(),
         families: Vec::new(),
         passed_over: Vec::new(),
+        noted: Vec::new(),
+        created: Vec::new(),
         lenient: true,
     };
     for family in text.families {
@@ -47,6 +56,8 @@ pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentEr
     }
     let series = std::mem::take(&mut converted.document.series);
     converted.document.series = Document::checked(series, path)?;
+    // Prometheus text has no times of creation.
+    converted.document.store_id = origin::told_by(bytes);
     Ok(converted)
 }
 
@@ -77,7 +88,12 @@ impl Converted {
                 return Ok(());
             }
         };
+        self.note_sums(&name, &family.points, &values);
         for (point, value) in family.points.iter().zip(values) {
+            if let Some(created) = point.created.filter(|_| self.created.len() < CREATED) {
+                let labels = point.labels.iter().cloned().collect();
+                self.created.push((name.clone(), labels, created));
+            }
             if let (true, Some(place)) = (point.labels.is_empty(), self.transaction(&name)) {
                 *place = value.counter().unwrap_or_default();
                 continue;
@@ -114,6 +130,24 @@ impl Converted {
             }
         }
         Ok(())
+    }
+
+    /// One sentence about the sums of a family's histograms that are not what stands there, or that it should
+    /// not be.
+    fn note_sums(&mut self, name: &str, points: &[Point], values: &[Value]) {
+        let mut odd = points.iter().zip(values).filter_map(|(point, value)| {
+            let PointValue::Histogram { sum: Some(sum), .. } = point.value else {
+                return None;
+            };
+            let unlike = value.histogram()?.unlike(sum)?;
+            Some(format!("the sum {sum} of {name} {unlike}"))
+        });
+        if let Some(first) = odd.next() {
+            self.noted.push(match odd.count() {
+                0 => first,
+                more => format!("{first}; so are {more} more of that name"),
+            });
+        }
     }
 
     /// Where a document has the built-in counter of this name: at its top level.
@@ -166,10 +200,7 @@ fn histogram(cumulative: &[(f64, u64)], sum: f64) -> Result<Distribution, String
         count
     };
     let counts: Vec<u64> = cumulative.iter().map(count).collect();
-    let steps = buckets
-        .steps_of_sum(sum)
-        .ok_or_else(|| format!("the sum {sum} is too large to be kept"))?;
-    Ok(Distribution::new(buckets, counts.into(), steps))
+    Distribution::of_sum(buckets, counts.into(), sum)
 }
 
 impl TextKind {
