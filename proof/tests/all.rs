@@ -49,6 +49,11 @@ fn processes_with_shares_come_and_go_and_leave_nothing() {
 }
 
 #[test]
+fn an_observer_that_is_killed_inside_the_call_bends_no_sum() {
+    run(&["observers"]);
+}
+
+#[test]
 fn a_kill_after_each_instruction_of_counting_leaves_what_was_counted() {
     run(&["instructions"]);
 }
