@@ -229,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn as_few_turns_as_possible_would_be_wrong_there() {
+        let ahead = cells(&classic(&[1.0, 10.0]), &[(10.0, 3)], &[10.0]);
+        assert_eq!(ahead.sum(), 40.0);
+        let kept = i128::from(ahead.steps());
+        assert_eq!(ahead.told().fewest_turns(kept), kept - TURN);
+    }
+
+    #[test]
     fn a_sum_that_is_behind_the_buckets_is_told_as_it_is() {
         // A rotation between the two additions leaves the sum in one epoch and the count in the next.
         for buckets in layouts() {
