@@ -38,6 +38,7 @@ mod error;
 pub mod fuzzing;
 mod handle;
 mod metric;
+mod protection;
 mod snapshot;
 mod store;
 mod sync;

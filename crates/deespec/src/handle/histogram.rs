@@ -15,7 +15,8 @@ use super::store::Inner;
 /// An observation is two atomic adds: one to its bucket and one to the sum. The count is the sum of
 /// the buckets, so it cannot disagree with them. A process that is killed between the two adds leaves
 /// an observation that is in the sum and not in the count; it had not returned. A rotation between
-/// the two puts the sum into one epoch and the count into the next.
+/// the two puts the sum into one epoch and the count into the next. Neither makes the sum anything else than
+/// that: see [`Distribution::sum`](crate::Distribution::sum).
 #[derive(Clone)]
 pub struct Histogram {
     pub(super) cells: Cells,

@@ -38,6 +38,9 @@ pub enum Import {
         counts: u64,
         /// What the file has and a store cannot hold, one sentence each.
         passed_over: Vec<String>,
+        /// What the store holds otherwise than it stands in the file, such as a sum with fewer digits; and
+        /// sums that are not what their buckets can hold. One sentence each.
+        noted: Vec<String>,
     },
     /// The document is what this store itself has published; nothing was changed.
     Own,
@@ -106,6 +109,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         document,
         mut families,
         mut passed_over,
+        noted,
         lenient,
         created,
         outside: is_outside,
@@ -190,6 +194,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
             series,
             counts,
             passed_over,
+            noted,
         })
     })
 }
@@ -215,6 +220,7 @@ fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
         document,
         families: Vec::new(),
         passed_over: Vec::new(),
+        noted: Vec::new(),
         lenient: false,
         created: Vec::new(),
     })
@@ -242,8 +248,13 @@ pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
             let count = counts.try_fold(0_u64, |sum, (cell, count)| {
                 sum.checked_add(cells.counted(core, cell).checked_add(*count)?)
             });
-            // The sum may wrap: the buckets tell how often it has.
-            count.is_some()
+            // The sum may wrap, as long as the buckets tell how often it has.
+            let here = Value::of_histogram(added.buckets(), |cell| cells.total(cell));
+            let both = here.histogram().and_then(|here| {
+                let both = here.plus(added)?;
+                Some(both.told_steps() == here.told_steps() + added.told_steps())
+            });
+            count.is_some() && both == Some(true)
         }
         Value::Gauge(_) | Value::Processes(_) | Value::Info => true,
     }

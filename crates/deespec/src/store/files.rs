@@ -21,8 +21,8 @@ use super::error::StoreError;
 use super::faults::{FaultInjector, Operation};
 use super::limit;
 use super::opened::{create_in, name_of, open_own};
-use super::protection::Protection;
 use super::raw::Region;
+use crate::protection::Protection;
 
 /// Name prefix of a file that is not complete yet.
 const TEMPORARY: &str = "tmp-";

@@ -12,7 +12,7 @@ use super::faults::Operation;
 use super::files::{Files, sync_file};
 use super::limit;
 use super::opened::{DOCUMENT_MAX, open_or_create, open_own};
-use super::protection::Protection;
+use crate::protection::Protection;
 
 /// Most bytes that a line may have: no document that DeeSpec writes has more.
 const LINE_MAX: u64 = DOCUMENT_MAX;

@@ -15,8 +15,8 @@ use super::error::StoreError;
 use super::holder;
 use super::opened::{open_or_create, open_regular};
 use super::patience::{Patience, Waiting};
-use super::protection::Protection;
 use super::raw::{Uninherited, watch_forks};
+use crate::protection::Protection;
 
 /// The name of the lock's file in `live/`.
 pub(super) const LOCK: &str = "lock";

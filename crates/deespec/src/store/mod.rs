@@ -33,7 +33,6 @@ mod open;
 pub(crate) mod opened;
 mod patience;
 mod process;
-mod protection;
 mod queue;
 #[cfg(test)]
 #[cfg(not(loom))]
@@ -63,7 +62,6 @@ pub use identity::{NotAStoreId, StoreId};
 pub(crate) use epoch::Record;
 pub(crate) use files::Files;
 pub use layout::FORMAT_VERSION;
-pub(crate) use protection::Protection;
 pub(crate) use read::{SeriesValue, Skipped};
 pub(crate) use register::Cells;
 pub(crate) use shares::OwnShare;
@@ -80,6 +78,7 @@ use read::Catalog;
 use segment::Segment;
 
 use crate::metric::{Family, LabelSet, Value};
+use crate::protection::Protection;
 
 /// How a store is opened.
 #[derive(Clone)]

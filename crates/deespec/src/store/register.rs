@@ -10,10 +10,10 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 use super::control::SEGMENTS;
 use super::error::StoreError;
 use super::layout::{Geometry, Header, MAX_SEGMENTS, seal, unseal};
-use super::protection::Protection;
 use super::registry::{self, Form, NewEntry, Place};
 use super::segment::Segment;
 use super::{Core, Exclusive, Further, epoch};
+use crate::protection::Protection;
 
 /// The cells of one series: one of each in each stripe.
 #[derive(Clone)]

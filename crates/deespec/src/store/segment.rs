@@ -13,8 +13,8 @@ use super::error::StoreError;
 use super::files::{Files, reserve};
 use super::layout::{FORMAT_VERSION, Geometry, Header, HeaderError, PAGE_BYTES};
 use super::opened::open_own;
-use super::protection::Protection;
 use super::raw::Region;
+use crate::protection::Protection;
 
 /// A mapped segment.
 pub(crate) struct Segment {

@@ -118,6 +118,7 @@ fn importing_the_foreign_document_adds_it_once_and_publishing_goes_on() {
             series: 2,
             counts: 120,
             passed_over: Vec::new(),
+            noted: Vec::new(),
         }
     );
     assert_eq!(store_values(&store), expected([105, 20, 0, 0], &[]));
@@ -202,6 +203,7 @@ fn a_snapshot_of_another_store_is_imported_once() {
             series: 2,
             counts: 8,
             passed_over: Vec::new(),
+            noted: Vec::new(),
         }
     );
     let again = store.import(&snapshot, false).unwrap();

@@ -13,6 +13,8 @@ use super::{Number, Point, PointValue, Text, TextFamily, TextKind};
 
 /// The end of a text that was cut.
 const CUT: &str = "…";
+/// How many times of creation are kept.
+const CREATED: usize = 64;
 
 /// What a text holds for a store.
 pub(crate) struct Converted {
@@ -21,10 +23,12 @@ pub(crate) struct Converted {
     pub(crate) families: Vec<Family>,
     /// What a store cannot hold, one sentence each.
     pub(crate) passed_over: Vec<String>,
+    /// What a store holds otherwise than it stands there, or doubts, one sentence each.
+    pub(crate) noted: Vec<String>,
     /// What does not fit into a store is passed over too: the file tells of many things, and was not
     /// made for a store.
     pub(crate) lenient: bool,
-    /// When each series began, in seconds since 1970, where the text says so.
+    /// When the first few series began, in seconds since 1970, where the text says so.
     pub(crate) created: Vec<Created>,
     /// It is bound by what can come from outside: no store has exposed it.
     pub(crate) outside: bool,
@@ -69,6 +73,7 @@ fn converted(
         document: Document::empty(),
         families: Vec::new(),
         passed_over: Vec::new(),
+        noted: Vec::new(),
         lenient: true,
         created: Vec::new(),
         outside: outside(&text),
@@ -114,10 +119,11 @@ impl Converted {
                 return Ok(());
             }
         };
+        self.note_sums(&name, &family.points, &values);
         for (point, value) in family.points.iter().zip(values) {
-            if let Some(at) = point.created {
+            if let Some(created) = point.created.filter(|_| self.created.len() < CREATED) {
                 let labels = point.labels.iter().cloned().collect();
-                self.created.push((name.clone(), labels, at));
+                self.created.push((name.clone(), labels, created));
             }
             if let (true, Some(place)) = (point.labels.is_empty(), self.transaction(&name)) {
                 *place = value.counter().unwrap_or_default();
@@ -155,6 +161,24 @@ impl Converted {
             }
         }
         Ok(())
+    }
+
+    /// One sentence about the sums of a family's histograms that are not what stands there, or that it should
+    /// not be.
+    fn note_sums(&mut self, name: &str, points: &[Point], values: &[Value]) {
+        let mut odd = points.iter().zip(values).filter_map(|(point, value)| {
+            let PointValue::Histogram { sum: Some(sum), .. } = point.value else {
+                return None;
+            };
+            let unlike = value.histogram()?.unlike(sum)?;
+            Some(format!("the sum {sum} of {name} {unlike}"))
+        });
+        if let Some(first) = odd.next() {
+            self.noted.push(match odd.count() {
+                0 => first,
+                more => format!("{first}; so are {more} more of that name"),
+            });
+        }
     }
 
     /// Where a document has the built-in counter of this name: at its top level.
@@ -207,10 +231,7 @@ fn histogram(cumulative: &[(f64, u64)], sum: f64) -> Result<Distribution, String
         count
     };
     let counts: Vec<u64> = cumulative.iter().map(count).collect();
-    let steps = buckets
-        .steps_of_sum(sum)
-        .ok_or_else(|| format!("the sum {sum} is too large to be kept"))?;
-    Ok(Distribution::new(buckets, counts.into(), steps))
+    Distribution::of_sum(buckets, counts.into(), sum)
 }
 
 impl TextKind {

@@ -41,6 +41,9 @@ pub struct Push {
     pub series: usize,
     /// The sum of all counters and the number of all observations that were added.
     pub counts: u64,
+    /// What the store holds otherwise than it stands in the text, such as a sum with fewer digits; and sums that
+    /// are not what their buckets can hold. One sentence each.
+    pub noted: Vec<String>,
 }
 
 /// Why a push counted nothing.
@@ -73,6 +76,7 @@ pub(crate) fn push(core: &Core, writer: &str, sequence: u64, text: &[u8]) -> Res
         document,
         families,
         passed_over,
+        noted,
         ..
     } = openmetrics::convert_pushed(text, Path::new("the push")).map_err(refused)?;
     if let Some(first) = passed_over.first() {
@@ -90,6 +94,7 @@ pub(crate) fn push(core: &Core, writer: &str, sequence: u64, text: &[u8]) -> Res
             sequence: last,
             series,
             counts: 0,
+            noted,
         });
     }
     let now = core.now_ns() / NS;
@@ -135,6 +140,7 @@ pub(crate) fn push(core: &Core, writer: &str, sequence: u64, text: &[u8]) -> Res
             sequence,
             series,
             counts,
+            noted,
         })
     })
 }
