@@ -8,7 +8,7 @@ use super::support::{PROGRAM, Sandbox, code, ends, stderr};
 /// A store of many series, whose documents have more than the limits below.
 fn filled() -> Sandbox {
     let sandbox = Sandbox::new();
-    let mut page = String::from("# TYPE a counter\n");
+    let mut page = String::from("# TYPE a_total counter\n");
     for index in 0..300 {
         writeln!(page, "a_total{{i=\"{index}\"}} 1").unwrap();
     }
