@@ -210,9 +210,7 @@ fn metric_hint(error: &MetricError) -> &'static str {
 fn io_hint(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as E;
     match error.kind() {
-        E::FileTooLarge => {
-            "the limit of this process on the size of files is too small: raise it with `ulimit -f`"
-        }
+        E::FileTooLarge => FILE_LIMIT,
         E::StorageFull | E::QuotaExceeded => "free some disk space and try again",
         E::PermissionDenied | E::ReadOnlyFilesystem => {
             "let this user write there, or choose another folder with --store DIR or DEESPEC_STORE"
@@ -223,6 +221,10 @@ fn io_hint(error: &std::io::Error) -> &'static str {
         _ => "",
     }
 }
+
+/// What to do about a file that is larger than this process may write.
+pub(crate) const FILE_LIMIT: &str =
+    "the limit of this process on the size of files is too small: raise it with `ulimit -f`";
 
 /// Lets a write beyond the limit on the size of files (`ulimit -f`) fail with an error, where the kernel would end the
 /// program. A handler and not SIG_IGN, which the command of `deespec run` would inherit.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::args::Cli;
 use crate::command::show::transactions;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, FILE_LIMIT, Failure};
 use crate::files;
 use crate::location;
 use crate::ui::Ui;
@@ -84,8 +84,11 @@ impl Export {
         match &self.output {
             None => ui.bytes(&content),
             Some(path) => write(path, &content, scraped).map_err(|error| {
-                Failure::new(format!("cannot write {}: {error}", path.display()))
-                    .hint("give --output a file in a folder that exists and can be written")
+                let hint = match error.kind() {
+                    io::ErrorKind::FileTooLarge => FILE_LIMIT,
+                    _ => "give --output a file in a folder that exists and can be written",
+                };
+                Failure::new(format!("cannot write {}: {error}", path.display())).hint(hint)
             })?,
         }
         Ok(Code::Done)

@@ -30,9 +30,9 @@ Examples:
   deespec init
   deespec init --gate --thresholds
 
-Where it lies: where --store or DEESPEC_STORE says; else in the nearest .deespec/
-upward; else in a new .deespec/ at the root of the Git work tree, or here where
-there is none. Where a store is already, nothing happens to it and init is done.
+Where it lies: where --store or DEESPEC_STORE says; else in the nearest
+.deespec/ upward; else in a new one at the root of the Git work tree, or here
+where there is none. A store that is there already is left as it is.
 
 What counts makes a missing store by itself, in the same place. What only reads
 does not: a first step of a pipeline that may count nothing is init.

@@ -113,6 +113,7 @@ fn the_store_is_made_in_this_folder_where_there_is_none_upward() {
 #[test]
 fn without_commits_there_is_no_success_rate() {
     let sandbox = Sandbox::new();
+    sandbox.ok(&["init"]);
     let report = sandbox.json(&["doctor", "--json"]);
     assert_eq!(report["metrics"]["success_rate_percent"], Value::Null);
     assert_eq!(report["metrics"]["total_commits"], 0);
@@ -273,6 +274,7 @@ fn a_store_whose_name_is_not_text_works_and_is_shown_as_well_as_can_be() {
 fn an_exported_file_is_replaced_whole_and_has_the_rights_that_its_owner_gave_it() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     let sandbox = Sandbox::new();
+    sandbox.ok(&["init"]);
     let script = format!("umask 000; {PROGRAM} export csv --output out.csv");
     let export = || {
         sandbox
