@@ -20,7 +20,7 @@ pub(crate) fn still(seconds: u64) -> Options {
 /// The lines of a text that are not about the four built-in counters.
 pub(crate) fn others(text: &str) -> Vec<&str> {
     let built_in = |line: &&str| {
-        !line.starts_with("# DeeSpec store ")
+        !line.starts_with("# deespec store ")
             && deespec::TRANSACTIONS
                 .iter()
                 .all(|name| !line.contains(name))
@@ -54,7 +54,7 @@ fn a_new_store_shows_the_four_built_in_counters_at_zero() {
     );
     let text = prometheus::encode(&view);
     let (store, families) = text.split_once('\n').unwrap();
-    assert_eq!(store, format!("# DeeSpec store {}", view.store_id));
+    assert_eq!(store, format!("# deespec store {}", view.store_id));
     assert_eq!(
         families,
         "# HELP cas_conflicts_total Compare-and-swap operations that found another value than expected.\n\
