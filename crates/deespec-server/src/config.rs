@@ -72,6 +72,25 @@ impl fmt::Display for Statsd {
     }
 }
 
+/// How much statsd clients may add to a store, which they do without a token: in all that it ever was, over all servers
+/// and their starts. What is known counts on.
+#[derive(Debug, Clone, Copy)]
+pub struct New {
+    /// New series.
+    pub series: u64,
+    /// Their cells: a counter and a gauge have one, a histogram some hundred.
+    pub cells: u64,
+}
+
+impl Default for New {
+    fn default() -> Self {
+        Self {
+            series: 10_000,
+            cells: 65_536,
+        }
+    }
+}
+
 /// How much a client may ask for. What is beyond is refused, and the server goes on.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -91,6 +110,8 @@ pub struct Limits {
     pub write: Duration,
     /// Messages that wait for a live client before it is dropped.
     pub queue: usize,
+    /// What statsd clients may add to the store.
+    pub statsd: New,
 }
 
 impl Default for Limits {
@@ -104,6 +125,7 @@ impl Default for Limits {
             answer: Duration::from_secs(30),
             write: Duration::from_secs(10),
             queue: 256,
+            statsd: New::default(),
         }
     }
 }

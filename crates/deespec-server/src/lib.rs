@@ -24,7 +24,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 
-pub use config::{Config, Events, Judge, Limits, Served, Statsd, Token};
+pub use config::{Config, Events, Judge, Limits, New, Served, Statsd, Token};
 pub use error::Error;
 pub use guard::may_listen;
 pub use statsd::may_count;

@@ -56,6 +56,8 @@ pub use snapshot::{
     Series, Snapshot, SnapshotArchive, SnapshotName, Summary, TransactionCounts,
     UnreadableSnapshot, View,
 };
+#[doc(hidden)]
+pub use store::socket_drops;
 pub use store::{
     Beginning, Exposure, FORMAT_VERSION, FaultInjector, NotAStoreId, Operation, StoreError, StoreId,
 };

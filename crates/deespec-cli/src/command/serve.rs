@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use deespec_server::{Config, Error, Events, Limits, Served, Statsd, Token};
+use deespec_server::{Config, Error, Events, Limits, New, Served, Statsd, Token};
 
 use crate::args::Cli;
 use crate::command::doctor;
@@ -63,6 +63,14 @@ pub(crate) struct Serve {
     /// Count what statsd clients send to this address and port, or to unix:PATH; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     statsd: Vec<String>,
+
+    /// Series that statsd clients may add to the store, in all
+    #[arg(long, default_value_t = New::default().series, value_name = "N")]
+    statsd_series: u64,
+
+    /// Cells that these may have in all; a histogram has some hundred, any other series one
+    #[arg(long, default_value_t = New::default().cells, value_name = "N")]
+    statsd_cells: u64,
 
     /// A name by which the server may be called; may be repeated
     #[arg(long = "host", value_name = "NAME")]
@@ -121,6 +129,10 @@ impl Serve {
             limits: Limits {
                 connections: self.connections.into(),
                 live_clients: self.live_clients.into(),
+                statsd: New {
+                    series: self.statsd_series,
+                    cells: self.statsd_cells,
+                },
                 ..Limits::default()
             },
             once: self.once,

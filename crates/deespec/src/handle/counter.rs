@@ -56,6 +56,12 @@ impl Counter {
         Ok(())
     }
 
+    /// Everything that it ever counted, whatever rotations began. Reads all stripes, which costs more than counting.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.cells.total(0)
+    }
+
     /// How much [`try_add`](Self::try_add) would take in all, as it is now. Reads all stripes, which costs more than
     /// counting.
     #[must_use]

@@ -59,6 +59,7 @@ pub(crate) use epoch::Record;
 pub(crate) use files::Files;
 pub use layout::FORMAT_VERSION;
 pub(crate) use protection::Protection;
+pub use raw::socket_drops;
 pub(crate) use read::{SeriesValue, Skipped};
 pub(crate) use register::Cells;
 pub(crate) use shares::OwnShare;

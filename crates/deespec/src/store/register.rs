@@ -181,6 +181,14 @@ impl Core {
         self.exclusive()?.add(name, labels, &wanted, shape)
     }
 
+    /// How many cells a series has that this process knows of. Takes no lock.
+    pub(crate) fn known_cells(&self, name: &str, labels: &[(&str, &str)]) -> Option<u32> {
+        let mut labels = labels.to_vec();
+        labels.sort_unstable();
+        let cells = self.find(&self.wanted(Key::new(name, &labels)))?;
+        Some(cells.count())
+    }
+
     pub(super) fn wanted(&self, key: Key) -> Wanted {
         let hash = key.hash(self.id.0);
         Wanted { key, hash }
