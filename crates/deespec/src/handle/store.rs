@@ -29,6 +29,7 @@ pub(super) struct Inner {
     background: Option<Background>,
     /// What is known of the snapshots, once somebody has asked.
     snapshots: snapshot::Memory,
+    pushes: snapshot::Pushes,
     core: Arc<Core>,
 }
 
@@ -81,6 +82,7 @@ impl Store {
         let inner = Arc::new(Inner {
             background,
             snapshots: snapshot::Memory::default(),
+            pushes: snapshot::Pushes::default(),
             core,
         });
         // Only what is wrong with the store itself makes one of them anything else.
@@ -289,9 +291,11 @@ impl Store {
 
     /// Adds what a program without shared memory has counted, once for each sequence number of its writer. The
     /// text is OpenMetrics or Prometheus text in which counters and histograms are what was counted since the
-    /// last push; gauges are what they are now. When this returns, it is counted and durable. A number that is
-    /// not above the writer's last one counts nothing: such a push was counted before, also by another process
-    /// and before a restart. So whoever has no answer pushes the same again.
+    /// last push; gauges are what they are now. When this returns, it is counted and durable. The same text with the
+    /// writer's last number counts nothing: it was counted before, also by another process and before a restart. So
+    /// whoever has no answer pushes the same again. Pushes of several threads at once share what makes them durable.
+    ///
+    /// A writer is remembered until 100,000 others have pushed after it.
     ///
     /// # Errors
     ///
@@ -308,7 +312,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn push(&self, writer: &str, sequence: u64, text: &[u8]) -> Result<Push> {
-        snapshot::push(self.core(), writer, sequence, text)
+        snapshot::push(self.core(), &self.inner.pushes, writer, sequence, text)
     }
 
     /// The health of the store.

@@ -52,7 +52,7 @@ pub(crate) use compaction::compact;
 pub(crate) use history::{Memory, compact as compact_snapshots, history};
 pub(crate) use import::{import, seed};
 pub(crate) use publish::{publish, published_document};
-pub(crate) use push::push;
+pub(crate) use push::{Pushes, push};
 pub(crate) use restore::restore;
 pub(crate) use retention::prune;
 pub(crate) use rotation::rotate;
