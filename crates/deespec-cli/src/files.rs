@@ -139,8 +139,37 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<String> {
         .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
+/// As [`read`], of what nobody else may know: a file that others can read holds no secret, and one that they can write
+/// may hold theirs.
+pub(crate) fn secret(path: &Path, limit: u64) -> io::Result<String> {
+    let file = open(path)?;
+    let found = file.metadata()?;
+    let user = rustix::process::geteuid().as_raw();
+    if ![0, user].contains(&found.uid()) {
+        return Err(io::Error::other(format!(
+            "it belongs to user {}",
+            found.uid()
+        )));
+    }
+    // Root gives a file to a service by its group, which nobody else is in; a user has no reason to.
+    let is_given = found.uid() == 0 && user != 0;
+    let others = if is_given { 0o027 } else { 0o077 };
+    let mode = found.mode() & 0o777;
+    if mode & others != 0 {
+        return Err(io::Error::other(format!(
+            "others can use it too (its mode is {mode:04o})"
+        )));
+    }
+    String::from_utf8(whole(file, limit)?)
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
 /// As [`read`], of what may be no text.
 pub(crate) fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    whole(open(path)?, limit)
+}
+
+fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         // A FIFO would wait for a writer, perhaps for ever.
@@ -149,6 +178,10 @@ pub(crate) fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
+    Ok(file)
+}
+
+fn whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

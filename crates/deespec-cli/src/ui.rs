@@ -178,6 +178,14 @@ impl Ui {
         });
     }
 
+    pub(crate) fn error(self, message: &str, fields: Vec<(&'static str, String)>) {
+        self.log(&LogLine {
+            level: Level::Error,
+            message: message.to_owned(),
+            fields,
+        });
+    }
+
     /// Writes why a command could not be done.
     pub(crate) fn failure(self, failure: &Failure) {
         let hint = failure.hint.iter().map(|hint| ("hint", hint.clone()));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ pub trait Events: Send + Sync {
     /// So many lines or datagrams of statsd clients could not be counted since this was said the last time, the
     /// last one for this reason. The example is theirs and may hold anything.
     fn rejected(&self, number: u64, reason: &str, example: &str);
+    /// The store is not at this path any more, for this reason. Nothing is counted or shown from here on.
+    fn lost(&self, path: &Path, reason: &str);
 }
 
 /// Where statsd clients send to.
@@ -75,9 +77,10 @@ impl fmt::Display for Statsd {
 /// How much a client may ask for. What is beyond is refused, and the server goes on.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once; one more is told to come later.
+    /// Connections at once; one more is told to come later. Some places more are for scrapes, pushes and supervisors
+    /// alone. Half of them may follow changes.
     pub connections: usize,
-    /// Clients of one address that follow changes.
+    /// Clients of one machine that follow changes.
     pub live_clients: usize,
     /// Bytes of the head of a request.
     pub head_bytes: usize,
@@ -89,7 +92,7 @@ pub struct Limits {
     pub answer: Duration,
     /// How long a client may accept nothing of what is sent to it, live changes too.
     pub write: Duration,
-    /// Messages that wait for a live client before it is dropped.
+    /// Messages that wait for a live client before it is dropped; sooner where they are long.
     pub queue: usize,
 }
 

@@ -11,15 +11,18 @@ mod api;
 mod config;
 mod connection;
 mod error;
+mod flight;
 mod guard;
 mod listen;
 mod live;
+mod lost;
 mod page;
 mod scrape;
 mod statsd;
 mod stores;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use axum::Router;
 use axum::routing::get;
@@ -71,7 +74,12 @@ async fn run(config: Config) -> Result<(), Error> {
     let guard = Guard::new(&config, address)?;
     // Last to end: whoever reads the store until then sees what was counted.
     let listeners = Listeners::start(&config, &config.events)?;
+    let listeners = Arc::new(Mutex::new(Some(listeners)));
     let stores = Arc::new(Stores::new(config.stores));
+    let counting = Arc::clone(&listeners);
+    // Whoever sends to a lost store is refused by its socket.
+    let stop = move || end(&counting);
+    let watch = lost::Watch::start(&stores, &config.events, stop).map_err(Error::Runtime)?;
     let app = App {
         hub: Hub::start(Arc::clone(&stores), config.limits),
         stores,
@@ -83,16 +91,33 @@ async fn run(config: Config) -> Result<(), Error> {
     let signals = connection::Signals::new().map_err(Error::Runtime)?;
     listen::say_ready();
     config.events.listening(address);
-    let hub = Arc::clone(&app.hub);
+    let (hub, ending) = (Arc::clone(&app.hub), Arc::clone(&app.stores));
     let farewell = async move || {
         listen::say_stopping();
+        // One deadline for all that still waits for a lock, the last publication of each store too.
+        let until = Instant::now() + connection::FAREWELL;
+        for served in ending.iter() {
+            served.store.stop_waiting_at(until);
+        }
         hub.end();
         hub.ended().await;
     };
     let (limits, router) = (app.limits, router(app, once.clone()));
     connection::accept(listener, router, limits, signals, once, farewell).await;
-    drop(listeners);
+    drop(watch);
+    end(&listeners);
     Ok(())
+}
+
+fn end(listeners: &Mutex<Option<Listeners>>) {
+    let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(listeners.take());
+}
+
+/// What is not a scrape, which is compressed once for all who ask.
+fn compressed() -> tower_http::compression::CompressionLayer {
+    let layer = tower_http::compression::CompressionLayer::new();
+    layer.quality(tower_http::CompressionLevel::Fastest)
 }
 
 fn router(app: App, once: Option<connection::Once>) -> Router {
@@ -110,7 +135,9 @@ fn router(app: App, once: Option<connection::Once>) -> Router {
         .route("/-/ready", get(scrape::ready))
         .nest("/api/v1", api::routes())
         .merge(page::routes())
-        .layer(tower_http::compression::CompressionLayer::new())
+        // Before it is compressed, and again where no such route answers.
+        .layer(axum::middleware::from_fn(error::in_our_form))
+        .layer(compressed())
         .layer(tower_http::timeout::TimeoutLayer::with_status_code(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
             app.limits.answer,
@@ -121,6 +148,8 @@ fn router(app: App, once: Option<connection::Once>) -> Router {
         .nest("/api/v1", live::routes())
         .fallback(guard::nothing_there)
         .layer(axum::extract::DefaultBodyLimit::max(app.limits.body_bytes))
+        .layer(axum::middleware::from_fn(connection::reserved))
+        .layer(axum::middleware::from_fn(error::in_our_form))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
             guard::check,

@@ -66,7 +66,8 @@ impl Run {
         // Opened first: a command that could not be counted is not started.
         // The command may run for hours and count meanwhile, so this is a long-lived process.
         let options = location::options("run").background_sync(Some(Duration::from_secs(1)));
-        let store = location::open_as(&location::store_path(cli)?, ui, &options)?;
+        let path = location::store_path(cli)?;
+        let store = location::open_as(&path, ui, &options)?;
         let (program, arguments) = self
             .command
             .split_first()
@@ -89,6 +90,21 @@ impl Run {
         };
         let duration = begun.elapsed();
         // The command has run: its exit code stands, whatever became of the count.
+        if let Err(error) = store.check_place() {
+            // As `git clean` does to a store in a work tree.
+            let mut fields = vec![("path", path.display().to_string())];
+            match self.count_anew(program, &path, ui, outcome, duration) {
+                Ok(()) => ui.warn(
+                    "The store was removed or replaced while the command ran; the outcome is in the one that is there now",
+                    fields,
+                ),
+                Err(failure) => {
+                    fields.push(("reason", format!("{}; {}", chain(&error), failure.message)));
+                    ui.error("The outcome of the command is lost: its store is gone", fields);
+                }
+            }
+            return Ok(Code::Child(code));
+        }
         if let Err(error) = counts.count(outcome, duration) {
             let reason = vec![("reason", chain(&error))];
             ui.warn(
@@ -104,6 +120,21 @@ impl Run {
             );
         }
         Ok(Code::Child(code))
+    }
+
+    /// Counts in the store that is at the path now, or a new one.
+    fn count_anew(
+        &self,
+        program: &OsStr,
+        path: &Path,
+        ui: &Ui,
+        outcome: Outcome,
+        duration: Duration,
+    ) -> Result<(), Failure> {
+        let store = location::open_as(path, ui, &location::options("run"))?;
+        Counts::new(&store, self.job(program))?.count(outcome, duration)?;
+        store.sync()?;
+        Ok(())
     }
 
     /// The name under which the command is counted.

@@ -133,12 +133,14 @@ impl Serve {
     /// The token of `--token-file`, else of `DEESPEC_TOKEN`. Never of an argument, which others can read.
     fn token(&self) -> Result<Option<Token>, Failure> {
         let text = match &self.token_file {
-            Some(path) => files::read(path, TOKEN_BYTES).map_err(|error| {
+            Some(path) => files::secret(path, TOKEN_BYTES).map_err(|error| {
                 Failure::new(format!(
                     "cannot read the token in {}: {error}",
                     path.display()
                 ))
-                .hint("--token-file must name a file that this user may read")
+                .hint(
+                    "--token-file must name a file that this user alone may read: `chmod 600 FILE`",
+                )
             })?,
             None => match std::env::var("DEESPEC_TOKEN") {
                 Ok(text) if !text.is_empty() => text,
@@ -239,6 +241,17 @@ impl Events for Log {
             ("example", example.to_owned()),
         ];
         self.0.warn("Rejected from statsd", fields);
+    }
+
+    fn lost(&self, path: &Path, reason: &str) {
+        let fields = vec![
+            ("path", path.display().to_string()),
+            ("reason", reason.to_owned()),
+        ];
+        self.0.error(
+            "The store is gone; nothing is counted or served any more",
+            fields,
+        );
     }
 }
 

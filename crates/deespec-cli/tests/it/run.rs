@@ -240,3 +240,39 @@ fn what_others_declared_about_the_metrics_of_runs_is_no_reason_not_to_run() {
     assert_eq!(code(&output), 3);
     assert!(!other.path("started").exists());
 }
+
+#[test]
+fn a_command_that_removes_the_store_is_counted_in_the_one_that_is_there_then() {
+    for (script, exit) in [
+        ("rm -r \"$DEESPEC_STORE\"", 0),
+        ("mv \"$DEESPEC_STORE\" elsewhere; exit 7", 7),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.ok(&["inc", "other_total"]);
+        let output = sandbox.output(&["run", "--name", "job", "--", "sh", "-c", script]);
+        assert_eq!(code(&output), exit);
+        let said = stderr(&output);
+        let path = sandbox.path("store").display().to_string();
+        assert!(
+            said.contains("removed or replaced") && said.contains(&path),
+            "{said}"
+        );
+        let expected = if exit == 0 { [1, 0, 0] } else { [0, 1, 0] };
+        assert_eq!(outcomes(&sandbox), expected);
+    }
+}
+
+#[test]
+fn an_outcome_that_can_be_counted_nowhere_is_said_to_be_lost() {
+    let sandbox = Sandbox::new();
+    let script = "rm -r \"$DEESPEC_STORE\"; touch \"$DEESPEC_STORE\"; exit 5";
+    let output = sandbox.output(&["run", "--name", "job", "--", "sh", "-c", script]);
+    assert_eq!(code(&output), 5);
+    let said = stderr(&output);
+    let path = sandbox.path("store").display().to_string();
+    assert!(
+        said.contains("ERROR") && said.contains("is lost") && said.contains(&path),
+        "{said}"
+    );
+    assert!(!said.contains("is counted"), "{said}");
+}

@@ -101,3 +101,54 @@ fn a_store_that_cannot_be_read_is_told_and_the_process_lives() {
     assert_eq!(server.get("/metrics").status, 503);
     assert_eq!(server.get("/-/healthy").status, 200);
 }
+
+#[test]
+fn a_store_that_is_removed_or_moved_away_is_noticed_and_said() {
+    type Lose = fn(&Sandbox);
+    let ways: [Lose; 3] = [
+        |sandbox| std::fs::remove_dir_all(sandbox.path("store")).unwrap(),
+        |sandbox| std::fs::rename(sandbox.path("store"), sandbox.path("elsewhere")).unwrap(),
+        |sandbox| {
+            std::fs::rename(sandbox.path("store"), sandbox.path("elsewhere")).unwrap();
+            sandbox.ok(&["inc", "other_total"]);
+        },
+    ];
+    for lose in ways {
+        let sandbox = Sandbox::new();
+        let socket = sandbox.path("statsd.sock");
+        let statsd = format!("unix:{}", socket.display());
+        let server = Server::start(&sandbox, &["--statsd", &statsd]);
+        let sender = UnixDatagram::unbound().unwrap();
+        sender.connect(&socket).unwrap();
+        sender.send(b"known:1|c").unwrap();
+        assert_eq!(server.get("/-/healthy").status, 200);
+        lose(&sandbox);
+        let told = crate::support::ends("the server notices", || {
+            let answer = server.get("/-/healthy");
+            (answer.status == 503).then_some(answer.body)
+        });
+        let path = sandbox.path("store").display().to_string();
+        assert!(told.contains(&path), "{told}");
+        let said = crate::support::ends("the log says so", || server.said("The store is gone"));
+        assert!(said.contains(&path), "{said}");
+        assert!(server.said("ERROR").is_some());
+        crate::support::ends("the socket is closed", || sender.send(b"known:1|c").err());
+        assert_eq!(server.get("/metrics").status, 503);
+        let text = Some("# TYPE jobs counter\njobs_total 1\n# EOF\n");
+        let pushed = server.post("/api/v1/push?writer=w&sequence=1", super::TOKEN, text);
+        assert_eq!(pushed.status, 503, "{}", pushed.body);
+    }
+}
+
+#[test]
+fn a_server_that_is_told_to_end_does_not_wait_for_a_lock_that_is_held() {
+    let sandbox = Sandbox::new();
+    let mut server = Server::start(&sandbox, &[]);
+    // Something to publish at the end.
+    sandbox.ok(&["inc", "jobs_total"]);
+    let lock = std::fs::File::open(sandbox.path("store/live/lock")).unwrap();
+    lock.lock().unwrap();
+    server.signal(Signal::TERM);
+    assert!(server.child.wait().unwrap().success());
+    lock.unlock().unwrap();
+}
