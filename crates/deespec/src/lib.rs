@@ -44,17 +44,20 @@ mod store;
 mod sync;
 
 pub use error::{Error, Result};
-pub use handle::{Counter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Transactions};
+pub use handle::{
+    Counter, FractionCounter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Summary,
+    Transactions,
+};
 pub use metric::{
     Aggregation, Bucket, Buckets, Distribution, Family, Kind, LabelSet, Lawful, MetricError,
-    Processes, Quantile, Shape, TRANSACTIONS, Value, check_series,
+    NotASum, Observations, Processes, Quantile, Shape, TRANSACTIONS, Value, WideSum, check_series,
 };
 pub use snapshot::{
     Change, Changed, Compaction, Delta, Diff, Document, DocumentError, DocumentKind, History,
-    HistoryPoint, HistoryQuery, HistorySeries, HistoryValue, Import, NotASeries, NotATime,
-    Published, Push, PushError, Restoration, Retention, Rotate, Rotation, SCHEMA_VERSION, Sample,
-    Series, Snapshot, SnapshotArchive, SnapshotName, Summary, TransactionCounts,
-    UnreadableSnapshot, View,
+    HistoryPoint, HistoryQuery, HistorySeries, HistorySummary, HistoryValue, Import, NotASeries,
+    NotATime, Published, Push, PushError, Restoration, Retention, Rotate, Rotation, SCHEMA_VERSION,
+    Sample, Series, Snapshot, SnapshotArchive, SnapshotName, TransactionCounts, UnreadableSnapshot,
+    View,
 };
 pub use store::{
     Beginning, Exposure, FORMAT_VERSION, FaultInjector, NotAStoreId, Operation, StoreError, StoreId,

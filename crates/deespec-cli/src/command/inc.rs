@@ -1,10 +1,12 @@
 //! `deespec inc`: count.
 
 use clap::Args;
+use deespec::{Shape, WideSum};
 
 use crate::args::Cli;
 use crate::exit::{Code, Failure};
 use crate::location;
+use crate::parse;
 use crate::series::Labels;
 use crate::ui::Ui;
 
@@ -12,6 +14,7 @@ const AFTER_HELP: &str = "\
 Example:
   deespec inc commit_success
   deespec inc jobs_total --by 3 -l job=backup -l outcome=failure
+  deespec inc cpu_seconds_total --by 0.25
 
 Names match [a-zA-Z_:][a-zA-Z0-9_:]*, label names [a-zA-Z_][a-zA-Z0-9_]*; label
 values are any text. Each set of labels is a counter of its own. Four counters
@@ -25,10 +28,11 @@ pub(crate) struct Inc {
     /// The counter's name
     name: String,
 
-    /// How much; 0 only makes the counter
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = parse_count)]
+    /// How much; 0 only makes the counter, and a number with a point, such as 0.5,
+    /// makes one that counts fractions
+    #[arg(long, default_value = "1", value_name = "N", value_parser = parse_amount)]
     #[arg(allow_hyphen_values = true)]
-    by: u64,
+    by: Amount,
 
     #[command(flatten)]
     labels: Labels,
@@ -38,16 +42,54 @@ pub(crate) struct Inc {
     sync: bool,
 }
 
-fn parse_count(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("a count is a whole number from 0 to {}", u64::MAX))
+/// What is added.
+#[derive(Debug, Clone, Copy)]
+enum Amount {
+    Whole(u64),
+    Fraction(f64),
+}
+
+fn parse_amount(text: &str) -> Result<Amount, String> {
+    let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
+    let whole = text.parse().ok().filter(|_| is_whole).map(Amount::Whole);
+    let fraction = || parse::number(text).ok().filter(|_| !is_whole);
+    let lawful = |amount: &f64| *amount >= 0.0 && WideSum::of(*amount).is_some();
+    whole
+        .or_else(|| fraction().filter(lawful).map(Amount::Fraction))
+        .ok_or_else(|| {
+            let most = u64::MAX;
+            format!("a count is a whole number from 0 to {most}, or one with a point below 2^62")
+        })
 }
 
 impl Inc {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let labels = self.labels.of(&self.name)?;
         let store = location::open(cli, ui, "inc")?;
-        store.counter_with(&self.name, &labels)?.add(self.by);
+        let family = store.family(&self.name);
+        let has_fractions = family.is_some_and(|family| *family.shape() == Shape::FractionCounter);
+        match self.by {
+            Amount::Whole(count) if !has_fractions => {
+                store.counter_with(&self.name, &labels)?.add(count);
+            }
+            Amount::Whole(count) => {
+                let counted = store
+                    .fraction_counter_with(&self.name, &labels)?
+                    .add(count as f64);
+                if !counted {
+                    return Err(Failure::new(format!(
+                        "{count} is more than {} can count",
+                        self.name
+                    )));
+                }
+            }
+            Amount::Fraction(amount) => {
+                // The parser takes what it takes.
+                store
+                    .fraction_counter_with(&self.name, &labels)?
+                    .add(amount);
+            }
+        }
         if self.sync {
             store.flush()?;
         }

@@ -101,6 +101,7 @@ pub(crate) fn push(core: &Core, writer: &str, sequence: u64, text: &[u8]) -> Res
     if journal.last(writer).is_none() && !journal.has_room(now) {
         return Err(PushError::Writers.into());
     }
+    import::as_declared(core, &mut amounts);
     check(&exclusive, &families, &amounts, text)?;
     // A store that cannot be made durable must not take a push that it could not record.
     exclusive.flush()?;
@@ -210,6 +211,9 @@ fn check(
         let found = match exclusive.check_series(name, &amount.labels, &amount.value.shape()) {
             Err(StoreError::Metric(reason)) => {
                 return Err(refuse(text, name, &reason.to_string()));
+            }
+            Err(error @ StoreError::OlderFormat { .. }) => {
+                return Err(refuse(text, name, &error.to_string()));
             }
             found => found?,
         };
