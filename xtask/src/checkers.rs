@@ -48,8 +48,11 @@ const EVERYTHING: [&str; 14] = [
 
 /// What each checker does where only a part is asked for.
 const SAMPLE: &str = "--sample";
-/// The models of which all executions are tried within a second.
-const FEW_MODELS: &str = "store::models::registration";
+/// A model of which all executions are tried within seconds, and one that must fail.
+const FEW_MODELS: [&str; 2] = [
+    "store::models::registration::what_a_killed_registration_left_is_never_found",
+    "store::models::registration::whoever_believes_the_index_finds_a_wrong_entry",
+];
 
 /// How many orders of the threads `miri` tries of the races.
 const SEEDS: u32 = 4;
@@ -77,13 +80,14 @@ pub(crate) fn loom(args: &[String]) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut command = modelled(["test"]);
     match args.first().map(String::as_str) {
-        Some(SAMPLE) => command.arg(FEW_MODELS),
+        Some(SAMPLE) => command.arg("--").args(FEW_MODELS),
         // Millions of executions: here the optimiser pays.
         name => command
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "3")
-            .arg(name.unwrap_or("store::models")),
+            .arg(name.unwrap_or("store::models"))
+            .arg("--"),
     };
-    command.args(["--", "--nocapture"]);
+    command.arg("--nocapture");
     command.env("RUST_BACKTRACE", "0");
     let told = tell(&mut command)?;
     let done = format!("{} models, {} executions", told.models, told.executions);
