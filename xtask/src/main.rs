@@ -36,7 +36,7 @@ Usage: cargo xtask COMMAND [ARGS]
 
 Commands:
   ci                     everything a change must pass: format, lints, docs, licences, tests, and a
-                         sample of the proofs; 20 minutes
+                         sample of the proofs; some twenty minutes
                          --deep  leave nothing out, and run the proofs at length: before a release,
                                  and when the store was touched
   test [ARGS]            the whole test suite and a sample of the proofs; installs what it needs where
