@@ -50,7 +50,7 @@ const EVERYTHING: [&str; 14] = [
 const SAMPLE: &str = "--sample";
 /// A model of which all executions are tried within seconds, and one that must fail.
 const FEW_MODELS: [&str; 2] = [
-    "store::models::registration::what_a_killed_registration_left_is_never_found",
+    "store::models::registration::an_entry_that_another_thread_has_checked_is_read_whole",
     "store::models::registration::whoever_believes_the_index_finds_a_wrong_entry",
 ];
 
