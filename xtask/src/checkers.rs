@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::packages::in_ci;
+use crate::seams::Seam;
 use crate::step::{self, Failure};
 use crate::workspace;
 
@@ -60,30 +61,40 @@ const SEEDS: u32 = 4;
 const SEQUENCES: u64 = 10_000;
 
 /// A command of cargo about the library as the model checker has it.
-fn modelled<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+fn modelled<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Command, Failure> {
     let mut command = workspace::cargo(args);
     command.args(["--locked", "-p", "deespec", "--lib"]);
-    command.env("RUSTFLAGS", "--cfg loom");
-    command.env("CARGO_TARGET_DIR", workspace::target().join("loom"));
-    command
+    Seam::Loom.set(&mut command)?;
+    Ok(command)
 }
 
 /// The linter, over what no other build has in it.
 pub(crate) fn models() -> Command {
-    let mut command = modelled(["clippy", "--all-features", "--profile", "test"]);
-    command.args(["--", "-D", "warnings"]);
+    // The linter would take the place in which the seam is.
+    let mut command = workspace::cargo(["clippy", "--locked", "-p", "deespec", "--lib"]);
+    command.args([
+        "--all-features",
+        "--profile",
+        "test",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    command.env("RUSTFLAGS", "--cfg loom");
+    command.env("CARGO_TARGET_DIR", workspace::target().join("loom"));
     command
 }
 
 /// Every interleaving of a few threads, with the real algorithms of the store.
 pub(crate) fn loom(args: &[String]) -> Result<(), Failure> {
     let begun = Instant::now();
-    let mut command = modelled(["test"]);
+    let mut command = modelled(["test"])?;
     match args.first().map(String::as_str) {
         Some(SAMPLE) => command.arg("--").args(FEW_MODELS),
-        // Millions of executions: here the optimiser pays.
+        // Millions of executions: here the optimiser pays. It is a build of its own.
         name => command
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "3")
+            .env("CARGO_TARGET_DIR", workspace::target().join("loom"))
             .arg(name.unwrap_or("store::models"))
             .arg("--"),
     };
@@ -139,7 +150,7 @@ pub(crate) fn tsan(args: &[String]) -> Result<(), Failure> {
             "--target",
             &format!("{}-unknown-linux-gnu", env::consts::ARCH),
         ]);
-        command.args(["-p", "deespec", "--all-features"]).args(what);
+        command.args(["-p", "deespec"]).args(what);
         command.arg("--").args(names);
         command.current_dir(workspace::root());
         command.env("RUSTFLAGS", "-Zsanitizer=thread");
@@ -153,9 +164,12 @@ pub(crate) fn tsan(args: &[String]) -> Result<(), Failure> {
         [all] if all == "--all" => &EVERYTHING,
         [other, ..] => return Err(Failure::usage(format!("unexpected argument `{other}`"))),
     };
-    let mut told = watch(&["--lib"], &["store::"])?;
+    let mut told = match is_sample {
+        true => watch(&["--lib"], &RACES)?,
+        false => watch(&["--lib", "--all-features"], &["store::"])?,
+    };
     if !is_sample {
-        told.add(&watch(&["--test", "it"], names)?);
+        told.add(&watch(&["--test", "it", "--all-features"], names)?);
     }
     let done = format!("{} tests", told.passed);
     conclude("tsan", &done, &told, begun)

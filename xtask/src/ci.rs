@@ -42,7 +42,6 @@ fn all(steps: &mut Steps, deep: bool) -> Result<(), Failure> {
         // What only the model checker compiles.
         steps.run("lints of the models", &mut checkers::models())?;
     }
-    let ahead = (!deep).then(torture::BuildAhead::begin);
     test::all(
         steps,
         test::Extent {
@@ -50,7 +49,6 @@ fn all(steps: &mut Steps, deep: bool) -> Result<(), Failure> {
             ..test::Extent::default()
         },
     )?;
-    drop(ahead);
     match deep {
         true => steps.time("proofs", || torture::run(&["--quick".to_owned()])),
         false => {

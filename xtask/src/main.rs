@@ -20,6 +20,7 @@ mod gate_bench;
 mod measure;
 mod packages;
 mod screens;
+mod seams;
 mod step;
 mod test;
 mod tools;
@@ -71,6 +72,9 @@ Exit codes:
 ";
 
 fn main() -> ExitCode {
+    if let Some(code) = seams::compile() {
+        return code;
+    }
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (command, rest) = match args.split_first() {
         Some((command, rest)) => (command.as_str(), rest),

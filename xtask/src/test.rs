@@ -1,11 +1,12 @@
 //! `cargo xtask test`: the whole suite, after preparing what its tests need.
 //!
-//! Three builds: all crates with all features; the library as its users get it, which the first build hides;
-//! and the proof program, in a form that can leave out a protection (`torture.rs`).
+//! Two builds: all crates with all features, in which a protection can be left out, as the sample of the proofs asks
+//! for (`torture.rs`); and the library as its users get it, which the first build hides.
 
 use std::process::Command;
 use std::thread;
 
+use crate::seams::Seam;
 use crate::step::{Failure, Steps};
 use crate::{packages, tools, torture, venv, workspace};
 
@@ -22,6 +23,9 @@ const PYTHON: &[(&str, &str, &str)] = &[
         "test(/^(formats|report::tests)::/)",
     ),
 ];
+
+/// All crates; a feature only adds.
+const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
 
 /// How much of it is run.
 #[derive(Default)]
@@ -43,9 +47,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         }
     }
     let mut steps = Steps::default();
-    let ahead = (!skip_proofs).then(torture::BuildAhead::begin);
     let mut outcome = all(&mut steps, extent);
-    drop(ahead);
     if !skip_proofs {
         let proofs = steps.time("a sample of the proofs", torture::sample);
         outcome = outcome.and(proofs);
@@ -64,23 +66,20 @@ pub(crate) fn all(steps: &mut Steps, extent: Extent) -> Result<(), Failure> {
         none if none.is_empty() => "none()".to_owned(),
         some => some,
     };
-    // With all features: a feature only adds. The tests of the library with real files are left to the
-    // second build, but for what only a feature brings.
+    // The tests of the library with real files are left to the second build, but for what only a feature brings.
     let by_default = "package(deespec) & binary(it) & !test(/^recorder::/)";
-    let everything = steps.run(
-        "tests, all features",
-        nextest(["--workspace", "--all-features"], &extent)
-            .args(["-E", &format!("!({by_default}) & !({skipped})")]),
-    );
+    let mut everything = nextest(EVERYTHING, &extent);
+    Seam::Controls.set(&mut everything)?;
+    everything.args(["-E", &format!("!({by_default}) & !({skipped})")]);
+    let everything = steps.run("tests, all features", &mut everything);
     let library = steps.run(
         "tests, the library by default",
         nextest(["--package", "deespec"], &extent)
             .args(["-E", &format!("!test(/^recorder::/) & !({skipped})")]),
     );
-    let docs = steps.run(
-        "tests in the documentation",
-        &mut workspace::cargo(["test", "--doc", "--workspace", "--all-features", "--locked"]),
-    );
+    let mut docs = workspace::cargo(["test", "--doc", "--locked"]);
+    Seam::Controls.set(&mut docs)?;
+    let docs = steps.run("tests in the documentation", docs.args(EVERYTHING));
     if !left_out.is_empty() {
         println!("\nleft out, as --skip-missing asks: {skipped}");
     }
@@ -103,6 +102,14 @@ fn prepare(skip_missing: bool, left_out: &mut Vec<String>) -> Result<(), Failure
     tools::require(&["nextest"])
 }
 
+/// The build of all crates with all features.
+pub(crate) fn build() -> Result<Command, Failure> {
+    let mut command = workspace::cargo(["test", "--no-run", "--locked"]);
+    command.args(EVERYTHING);
+    Seam::Controls.set(&mut command)?;
+    Ok(command)
+}
+
 /// The test runner: each test in a process of its own, so that one that hangs is ended
 /// (`.config/nextest.toml`). Many tests wait for a limit of time, so there are more at once than cores.
 fn nextest<'a>(what: impl IntoIterator<Item = &'a str>, extent: &Extent) -> Command {
@@ -110,7 +117,7 @@ fn nextest<'a>(what: impl IntoIterator<Item = &'a str>, extent: &Extent) -> Comm
     let mut command = workspace::cargo(["nextest", "run", "--locked"]);
     command
         .arg("--test-threads")
-        .arg((2 * cores).to_string())
+        .arg((4 * cores).to_string())
         .args(what);
     if extent.deep {
         command.env("DEESPEC_DEEP", "1");

@@ -5,11 +5,11 @@
 use std::env;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::step::{self, Failure};
-use crate::{packages, workspace};
+use crate::{packages, test, workspace};
 
 /// Something that is a command of this program, or another build of the proof program.
 struct Tool {
@@ -84,7 +84,7 @@ struct Job {
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if args.iter().any(|arg| arg == "--help" || arg == "-h") {
-        step::run(&mut Program::Plain.build())?;
+        Program::Plain.build()?;
         step::pass_through(Program::Plain.command().args(args))?;
         println!("\nTools, which take none of the options but --sample, --quick and --full:");
         for tool in TOOLS {
@@ -110,32 +110,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     side_by_side(jobs)
 }
 
-/// A part of it, for each run of the tests: the harnesses, and some protections left out. All of them by one
-/// build, in which nothing is left out unless a control asks for it.
+/// A part of it, for each run of the tests: the harnesses, and some protections left out. All of them by the build
+/// that the tests have made, in which nothing is left out unless a control asks for it.
 pub(crate) fn sample() -> Result<(), Failure> {
     let sample = "--sample".to_owned();
     let asked = Asked::of(&[&sample]);
     side_by_side(Program::Controlled.harnesses(&[&sample], &asked)?)
-}
-
-/// The build that [`sample`] needs, begun while tests wait for limits of time; it then finds it done.
-pub(crate) struct BuildAhead(Option<Child>);
-
-impl BuildAhead {
-    pub(crate) fn begin() -> Self {
-        let mut build = Program::Controlled.build();
-        build.stdin(Stdio::null()).stdout(Stdio::null());
-        // What is wrong with it, the build in its turn tells again.
-        Self(build.stderr(Stdio::null()).spawn().ok())
-    }
-}
-
-impl Drop for BuildAhead {
-    fn drop(&mut self) {
-        if let Some(build) = &mut self.0 {
-            let _ = build.wait();
-        }
-    }
 }
 
 /// A part of what each checker does, for each run of the build server.
@@ -189,45 +169,33 @@ impl<'a> Asked<'a> {
 enum Program {
     /// As users build it.
     Plain,
-    /// Built fast, and able to leave out a protection.
+    /// With the tests, able to leave out a protection.
     Controlled,
 }
 
 impl Program {
-    fn build(self) -> Command {
-        let programs = [
-            "-p",
-            "deespec-proof",
-            "-p",
-            "deespec-cli",
-            "--no-default-features",
-        ];
-        let mut command = workspace::cargo(["build", "--locked"]);
-        command.args(programs);
-        match self {
-            Self::Plain => command.arg("--release"),
-            Self::Controlled => command
-                .args(["--profile", "proof"])
-                // No other build has the program without its default features.
-                .env("RUSTFLAGS", "--cfg deespec_controls -D warnings")
-                .env("CARGO_TARGET_DIR", controls()),
+    fn build(self) -> Result<(), Failure> {
+        let mut command = match self {
+            Self::Plain => workspace::cargo(["build", "--locked", "--release"]),
+            Self::Controlled => return step::run(&mut test::build()?),
         };
-        command
+        let programs = ["-p", "deespec-proof", "-p", "deespec-cli"];
+        step::run(command.args(programs).arg("--no-default-features"))
     }
 
     fn command(self) -> Command {
-        let program = match self {
-            Self::Plain => workspace::target().join("release/deespec-proof"),
-            Self::Controlled => controls().join("proof/deespec-proof"),
+        let profile = match self {
+            Self::Plain => "release",
+            Self::Controlled => "debug",
         };
-        let mut command = Command::new(program);
+        let mut command = Command::new(workspace::target().join(profile).join("deespec-proof"));
         command.current_dir(workspace::root());
         command
     }
 
     /// Builds it; a job for each harness that the arguments stand for. What is not understood is a failure.
     fn harnesses(self, args: &[&String], asked: &Asked<'_>) -> Result<Vec<Job>, Failure> {
-        step::run(&mut self.build())?;
+        self.build()?;
         let mut list = self.command();
         list.arg("--list").args(args).stderr(Stdio::inherit());
         let output = list.output().map_err(|error| {
@@ -250,11 +218,6 @@ impl Program {
             .map(job)
             .collect())
     }
-}
-
-/// The folder of what is built with the seams of the controls.
-fn controls() -> PathBuf {
-    workspace::target().join("controls")
 }
 
 impl Tool {
@@ -327,6 +290,6 @@ impl Job {
 
 /// `cargo xtask controls`: the proof program in a build that can leave out a protection.
 pub(crate) fn controls_only(args: &[String]) -> Result<(), Failure> {
-    step::run(&mut Program::Controlled.build())?;
+    Program::Controlled.build()?;
     step::pass_through(Program::Controlled.command().arg("controls").args(args))
 }

@@ -42,7 +42,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
         scenario.prepare(&template)?;
         for (name, code) in CODES {
             for all_after in [false, true] {
-                let (first, by) = bench.stride(4);
+                let (first, by) = bench.stride(8);
                 for n in (first + 1..).step_by(by) {
                     let folder = bench.folder.join("case");
                     if folder.exists() {

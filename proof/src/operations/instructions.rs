@@ -54,7 +54,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
         violations: Vec::new(),
     };
     for what in COUNTED {
-        let stride = bench.stride(3);
+        let stride = bench.stride(12);
         steps.counting(what, stride)?;
     }
     // A change has to pass those that come most often. The two that write a new segment take hours, since

@@ -43,7 +43,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
         violations: Vec::new(),
     };
     for scenario in ALL {
-        let stride = bench.stride(6);
+        let stride = bench.stride(16);
         steps.all(scenario, stride)?;
         if !steps.violations.is_empty() {
             break;

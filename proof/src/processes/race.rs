@@ -35,7 +35,7 @@ const AT_ONCE: u64 = 3;
 /// How often each thread counts for each name: often enough to be at it together with others.
 const COUNTS: u64 = 4000;
 /// The same in a sample.
-const FEW_COUNTS: u64 = 1000;
+const FEW_COUNTS: u64 = 200;
 /// What is observed in turns.
 const VALUES: [f64; 3] = [0.25, 0.5, 4.0];
 const BYSTANDERS: [&str; 4] = ["rotate", "snapshot", "read", "read"];

@@ -10,7 +10,14 @@ use serde_json::{Value, json};
 use super::support::{PROGRAM, Sandbox, series, value};
 
 const PROCESSES: u64 = 8;
-const EACH: u64 = 500;
+
+/// How often each of them counts; the deep lane has the time for more.
+fn each() -> u64 {
+    match std::env::var_os("DEESPEC_DEEP") {
+        Some(_) => 500,
+        None => 125,
+    }
+}
 
 /// Starts `deespec inc` again and again, from several threads at once.
 fn count_in_parallel(sandbox: &Sandbox) {
@@ -18,7 +25,7 @@ fn count_in_parallel(sandbox: &Sandbox) {
         for thread in 0..PROCESSES {
             scope.spawn(move || {
                 let label = format!("thread={thread}");
-                for _ in 0..EACH {
+                for _ in 0..each() {
                     let status = sandbox
                         .deespec(&["inc", "jobs_total", "-l", &label])
                         .status()
@@ -48,20 +55,20 @@ fn read(path: &Path) -> Value {
 }
 
 #[test]
-fn eight_times_500_processes_count_4000() {
+fn eight_times_many_processes_are_all_counted() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["init"]);
     count_in_parallel(&sandbox);
     let now = sandbox.json(&["show", "--json"]);
-    assert_eq!(counted(&now), PROCESSES * EACH);
+    assert_eq!(counted(&now), PROCESSES * each());
     for thread in 0..PROCESSES {
         let labels = json!({ "thread": thread.to_string() });
-        assert_eq!(value(&now, "jobs_total", &labels), EACH);
+        assert_eq!(value(&now, "jobs_total", &labels), each());
     }
 }
 
 #[test]
-fn eight_times_500_processes_count_4000_over_all_epochs_while_another_rotates() {
+fn eight_times_many_processes_are_all_counted_over_all_epochs_while_another_rotates() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["init"]);
     let done = AtomicBool::new(false);
@@ -100,7 +107,7 @@ fn eight_times_500_processes_count_4000_over_all_epochs_while_another_rotates() 
     }
     let now = sandbox.json(&["show", "--json"]);
     assert_eq!(now["epoch"], rotations + 1);
-    assert_eq!(sum + counted(&now), PROCESSES * EACH);
+    assert_eq!(sum + counted(&now), PROCESSES * each());
     let kept = sandbox.json(&["snapshots", "list", "--json"]);
     assert_eq!(kept.as_array().unwrap().len(), rotations);
 }
