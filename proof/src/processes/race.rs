@@ -28,42 +28,44 @@ use crate::opening::options;
 
 const PROCESSES: u64 = 8;
 const THREADS: u64 = 2;
-/// New names in each race: more than the first segment holds.
+/// New names in each race: more than the first segment holds, but in a sample.
 const NAMES: u64 = 600;
+const FEW_NAMES: u64 = 120;
 /// Names that are registered in one go.
 const AT_ONCE: u64 = 3;
 /// How often each thread counts for each name: often enough to be at it together with others.
 const COUNTS: u64 = 4000;
 /// The same in a sample.
-const FEW_COUNTS: u64 = 200;
+const FEW_COUNTS: u64 = 1000;
 /// What is observed in turns.
 const VALUES: [f64; 3] = [0.25, 0.5, 4.0];
 const BYSTANDERS: [&str; 4] = ["rotate", "snapshot", "read", "read"];
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let rounds = bench.count([1, 2, 50, 500]);
-    let counts = NAMES
-        * match bench.size {
-            Size::Sample => FEW_COUNTS,
-            Size::Quick | Size::Long | Size::Full => COUNTS,
-        };
+    let (names, each) = match bench.size {
+        Size::Sample => (FEW_NAMES, FEW_COUNTS),
+        Size::Quick | Size::Long | Size::Full => (NAMES, COUNTS),
+    };
+    let counts = names * each;
     let mut violations = Vec::new();
     for number in 0..rounds {
         let root = bench.folder.join(format!("store-{number}"));
-        let seen = race(&root, counts, &mut violations)?;
+        let seen = race(&root, (names, each), &mut violations)?;
         let mut audit = audit(&root, &History::default());
         audit.compare_seen(&seen);
         violations.extend(audit.violations.iter().cloned());
         let writers = PROCESSES * THREADS;
-        let names = (0..NAMES).map(|id| (labelled("new_total", "id", &id.to_string()), writers));
+        let registered =
+            (0..names).map(|id| (labelled("new_total", "id", &id.to_string()), writers));
         let shared = ("commit_success".to_owned(), writers * counts);
-        let each = writers * NAMES / VALUES.len() as u64;
-        let work = VALUES.map(|value| (observed(WORK.0, value), each));
-        let steps: f64 = VALUES.iter().sum::<f64>() * 1e9 * each as f64;
-        if audit.observed.get(WORK.0) != Some(&(writers * NAMES, steps as i64)) {
+        let observations = writers * names / VALUES.len() as u64;
+        let work = VALUES.map(|value| (observed(WORK.0, value), observations));
+        let steps: f64 = VALUES.iter().sum::<f64>() * 1e9 * observations as f64;
+        if audit.observed.get(WORK.0) != Some(&(writers * names, steps as i64)) {
             violations.push(format!("{:?} instead of {steps} steps", audit.observed));
         }
-        for (key, expected) in names.chain([shared]).chain(work) {
+        for (key, expected) in registered.chain([shared]).chain(work) {
             if audit.count(&key) != expected {
                 violations.push(format!(
                     "{key} counts {} instead of {expected}",
@@ -88,8 +90,8 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     Ok(Outcome {
         done: format!(
             "{rounds} races of {PROCESSES} x {THREADS} threads, {} increments, {} registrations",
-            done * (counts + NAMES),
-            done * NAMES
+            done * (counts + names),
+            done * names
         ),
         violations,
     })
@@ -111,13 +113,17 @@ fn entries(root: &Path) -> Result<usize> {
     Ok(entries)
 }
 
-fn race(root: &Path, counts: u64, violations: &mut Vec<String>) -> Result<BTreeMap<u64, u64>> {
+fn race(
+    root: &Path,
+    (names, each): (u64, u64),
+    violations: &mut Vec<String>,
+) -> Result<BTreeMap<u64, u64>> {
     let start = |role: &str, argument: String| -> Result<Child> {
         Ok(child::role(role)?.arg(root).arg(argument).spawn()?)
     };
     // The racers make the store, all at once.
     let mut racers = (0..PROCESSES)
-        .map(|_| start("racer", counts.to_string()))
+        .map(|_| start("racer", each.to_string()))
         .collect::<Result<Vec<_>>>()?;
     let bystanders = BYSTANDERS
         .into_iter()
@@ -128,7 +134,7 @@ fn race(root: &Path, counts: u64, violations: &mut Vec<String>) -> Result<BTreeM
         // A racer that fails says nothing; its end tells.
         let _ = pipe.read(&mut [0])?;
     }
-    'goes: for _ in 0..NAMES / AT_ONCE {
+    'goes: for _ in 0..names / AT_ONCE {
         for racer in &mut racers {
             let pipe = racer.stdin.as_mut().ok_or("no pipe")?;
             if pipe.write_all(b".").is_err() {
@@ -165,7 +171,8 @@ fn race(root: &Path, counts: u64, violations: &mut Vec<String>) -> Result<BTreeM
     Ok(seen)
 }
 
-/// `racer ROOT COUNTS`: says that it is ready, and races once for each byte that it hears.
+/// `racer ROOT COUNTS`: says that it is ready, and races once for each byte that it hears. So often each thread counts for
+/// each name.
 pub(crate) fn racer(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let counts: u64 = argument(arguments, 1)?;
@@ -184,11 +191,13 @@ pub(crate) fn racer(arguments: &[String]) -> Result<()> {
                 .counter_with("new_total", &[("id", &id.to_string())])?
                 .inc();
         }
-        (0..counts / NAMES * AT_ONCE).for_each(|_| store.transactions().success.inc());
+        (0..counts * AT_ONCE).for_each(|_| store.transactions().success.inc());
         Ok(())
     };
-    for go in 0..NAMES / AT_ONCE {
-        input.read_exact(&mut [0])?;
+    for go in 0.. {
+        if input.read(&mut [0])? == 0 {
+            break;
+        }
         let ids = go * AT_ONCE..(go + 1) * AT_ONCE;
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..THREADS)
