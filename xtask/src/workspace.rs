@@ -38,10 +38,14 @@ pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     command
 }
 
-/// The full path of a program, as the shell would find it.
+/// Where Debian has what only root is meant to call; they are not on the PATH of others.
+const SYSTEM: [&str; 2] = ["/usr/sbin", "/sbin"];
+
+/// The full path of a program, as root's shell would find it.
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path)
+        .chain(SYSTEM.map(PathBuf::from))
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())
 }
