@@ -39,7 +39,7 @@ const SAMPLED: &[&str] = &[
     "liveness",
     "degraded",
     "checksum",
-    "file-type",
+    "identity",
 ];
 
 /// What only few of all power cuts show.
