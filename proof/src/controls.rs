@@ -34,13 +34,7 @@ const CONTROLS: &[(&str, &[&str])] = &[
 ];
 
 /// The protections that are left out in a sample: what is noticed within seconds, without a disk of its own.
-const SAMPLED: &[&str] = &[
-    "atomic-add",
-    "liveness",
-    "degraded",
-    "checksum",
-    "identity",
-];
+const SAMPLED: &[&str] = &["atomic-add", "liveness", "degraded", "checksum", "identity"];
 
 /// What only few of all power cuts show.
 const RARE: &[(&str, &[&str])] = &[("recovery", &["cuts", "--count", "1500"])];
