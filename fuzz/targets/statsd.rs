@@ -4,7 +4,7 @@
 #[path = "../../crates/deespec-server/src/statsd/line.rs"]
 mod line;
 
-use line::{Line, Value};
+use line::{Line, Value, Values};
 
 /// Whatever is read can be counted.
 fn statsd(input: &[u8]) {
@@ -15,10 +15,13 @@ fn statsd(input: &[u8]) {
         let labels: Vec<(&str, &str)> = line.labels().collect();
         let series = deespec::Lawful::new(line.name, labels.iter().copied());
         assert_eq!(series.labels().len(), labels.len());
-        assert!(line.values().count() >= 1 && line.weight >= 1.0);
-        for value in line.values() {
+        assert!(line.values().all(|values| values.read().count() >= 1 && values.weight >= 1.0));
+        for value in line.values().flat_map(Values::read) {
             let number = match value {
-                Value::Count(_) => continue,
+                Value::Count(count) => {
+                    assert!(deespec::check_count(count).is_ok());
+                    continue;
+                }
                 Value::About(number) => {
                     assert!(number >= 0.0);
                     number

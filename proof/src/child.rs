@@ -11,7 +11,7 @@ use crate::Result;
 use crate::disks::{ground, hand, judges};
 use crate::input::program;
 use crate::operations::{instructions, steps};
-use crate::processes::{holders, lockers, race, reader, shares, told, writer};
+use crate::processes::{holders, lockers, observers, race, reader, shares, told, writer};
 
 /// A command that starts this program in a role, with all three streams as pipes.
 pub(crate) fn role(name: &str) -> Result<Command> {
@@ -42,6 +42,8 @@ pub(crate) fn play(arguments: &[String]) -> Result<()> {
         "racer" => race::racer(rest),
         "bystander" => race::bystander(rest),
         "sharer" => shares::role(rest),
+        "observer" => observers::role(rest),
+        "observer-stepped" => observers::stepped(rest),
         "holder" => holders::role(rest),
         "apart" => ground::role(rest),
         "hand" => hand::role(rest),

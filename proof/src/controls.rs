@@ -1,6 +1,6 @@
 //! Negative controls: a proof that cannot fail proves nothing.
 //!
-//! This program was built so that one protection can be left out (`store/protection.rs` in the library).
+//! This program was built so that one protection can be left out (`protection.rs` in the library).
 //! For each protection that there is, the harness which is to show that it works is run without it, in a
 //! process of its own.
 //!
@@ -20,6 +20,7 @@ const CONTROLS: &[(&str, &[&str])] = &[
     ("lock", &["race"]),
     ("identity", &["replaced"]),
     ("liveness", &["shares"]),
+    ("nearest-wrap", &["observers"]),
     ("settling", &["steps"]),
     ("flip-last", &["instructions", "--quick"]),
     ("degraded", &["errors"]),

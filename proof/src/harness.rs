@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use crate::disks::{cuts, eio, full, limits, shutdown};
 use crate::input::{files, flips};
 use crate::operations::{errors, instructions, steps};
-use crate::processes::{holders, kills, race, replaced, shares};
+use crate::processes::{holders, kills, observers, race, replaced, shares};
 use crate::random::Random;
 use crate::{Result, ui};
 
@@ -120,6 +120,12 @@ pub(crate) const HARNESSES: &[Harness] = &[
         about: "processes with shares in a gauge come and go, and leave nothing",
         lacks: nothing,
         run: shares::run,
+    },
+    Harness {
+        name: "observers",
+        about: "observers are killed inside the call, and the sum is never more than that observation off",
+        lacks: nothing,
+        run: observers::run,
     },
     Harness {
         name: "holders",

@@ -16,11 +16,13 @@ Exit codes:
   2   the gate warns
   3   it could not be judged or done (usage, configuration, unreadable store)
   70  a defect in deespec
-  `deespec run` passes the exit code of its command through.
+  `deespec run` passes the exit code of its command through, and gives 125
+  where it was not started since it could not be counted.
 
 Words:
   store  the folder with the counts: --store, else DEESPEC_STORE, else var/ in
-         the nearest .deespec/ upward, else a new one here
+         the nearest .deespec/ upward, else at the root of the Git work tree,
+         else here; what counts makes a missing one
   epoch  what is counted from one `deespec rotate` to the next
   gate   judges the counts by rules: --config, else DEESPEC_CONFIG, else
          gate.toml or thresholds.json beside the store, else default thresholds

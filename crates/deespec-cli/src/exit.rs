@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use deespec::MetricError;
+use signal_hook::consts::SIGXFSZ;
 
 use crate::hint;
 
@@ -87,12 +88,15 @@ impl From<deespec::Error> for Failure {
                  make it with `deespec init --any-file-system`"
             }
             Error::Store(S::NoStore { .. }) => {
-                "name another folder with --store DIR or DEESPEC_STORE, or make a store with \
-                 `deespec init`"
+                "counting makes one, so does `deespec init`; --store or DEESPEC_STORE names another"
             }
-            Error::Store(S::LockTimeout { .. }) => {
-                "find the process with `lslocks` or `fuser` on that file"
-            }
+            Error::Store(S::LockTimeout { holder, .. }) => match holder {
+                Some(holder) if holder.stopped => {
+                    "let it go on with `kill -CONT` and its number, or end it"
+                }
+                Some(_) => "wait until it is done, or end it",
+                None => "find the process with `lslocks` or `fuser` on that file",
+            },
             Error::Store(S::Degraded { .. }) => {
                 "check the disk, save the counts with `deespec export json --output FILE`, then \
                  rebuild the store with `deespec compact`"
@@ -121,8 +125,8 @@ impl From<deespec::Error> for Failure {
                 "add its values once with `deespec import FILE`, or move the file away"
             }
             Error::Document(D::OwnView { .. }) => {
-                "use `deespec restore FILE` to go back to its values, or --force to add them all the \
-                 same"
+                "nothing was added: they are counted here already; `deespec restore FILE` goes back to \
+                 those of a snapshot, and --force adds them all the same"
             }
             Error::Document(D::OtherStore { .. }) => {
                 "use `deespec import FILE` to add its values, or --any-store to restore it all the same"
@@ -194,6 +198,9 @@ fn metric_hint(error: &MetricError) -> &'static str {
         M::Labels { .. } => "give exactly the declared labels, each with -l KEY=VALUE",
         M::Declaration { .. } => "nothing was counted or declared; mend that and try again",
         M::Buckets { .. } => "nothing was counted or declared; give other buckets",
+        M::Reserved { .. } => "choose another name",
+        M::Count { .. } => "nothing was counted; count it in parts, if it is right",
+        M::Exhausted => "nothing was counted; take another name",
         M::BuiltIn { .. } => "`deespec rotate` begins an epoch in which it is 0",
         _ => "",
     }
@@ -203,6 +210,7 @@ fn metric_hint(error: &MetricError) -> &'static str {
 fn io_hint(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as E;
     match error.kind() {
+        E::FileTooLarge => FILE_LIMIT,
         E::StorageFull | E::QuotaExceeded => "free some disk space and try again",
         E::PermissionDenied | E::ReadOnlyFilesystem => {
             "let this user write there, or choose another folder with --store DIR or DEESPEC_STORE"
@@ -211,6 +219,22 @@ fn io_hint(error: &std::io::Error) -> &'static str {
             "choose another folder with --store DIR or DEESPEC_STORE"
         }
         _ => "",
+    }
+}
+
+/// What to do about a file that is larger than this process may write.
+pub(crate) const FILE_LIMIT: &str =
+    "the limit of this process on the size of files is too small: raise it with `ulimit -f`";
+
+/// Lets a write beyond the limit on the size of files (`ulimit -f`) fail with an error, where the kernel would end the
+/// program. A handler and not SIG_IGN, which the command of `deespec run` would inherit.
+pub(crate) fn survive_file_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+    // Whoever ignores it knows of it, and so does the command of `deespec run`.
+    if limit.current.is_some() && !crate::command::run::is_ignored(SIGXFSZ) {
+        let reached = std::sync::Arc::default();
+        // Without it the program ends as others do.
+        let _ = signal_hook::flag::register(SIGXFSZ, reached);
     }
 }
 

@@ -1,10 +1,14 @@
 //! Writing files of the user's choice: whole, with rights that are set and not left to the umask, and
 //! never through a name that somebody else has put there.
 
+mod lock;
+
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -17,6 +21,36 @@ pub(crate) fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         let _ = std::fs::remove_file(path);
     }
     written
+}
+
+/// Makes a file that does not exist yet with the rights that files of this user have, but that nobody else may
+/// write to it.
+pub(crate) fn create_as_usual(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o644);
+    let file = options.open(path)?;
+    // The umask may have taken even the owner's rights.
+    let written = file
+        .metadata()
+        .and_then(|made| fill(file, content, made.mode() & 0o777 | 0o600));
+    if written.is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}
+
+/// Makes a folder with the rights that folders of this user have, but that nobody else may write to it; whether it is
+/// new.
+pub(crate) fn make_folder_as_usual(path: &Path) -> io::Result<bool> {
+    match DirBuilder::new().mode(0o755).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+        made => made?,
+    }
+    let mode = std::fs::symlink_metadata(path)?.mode() & 0o777;
+    if mode & 0o700 != 0o700 {
+        std::fs::set_permissions(path, Permissions::from_mode(mode | 0o700))?;
+    }
+    Ok(true)
 }
 
 /// Replaces a file as a whole, so that nobody reads half of it, or makes it. One that is there keeps
@@ -51,7 +85,7 @@ pub(crate) fn append(path: &Path, lines: &[u8], mode: u32) -> io::Result<()> {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => (existing(path)?, false),
             Err(error) => return Err(error),
         };
-        file.lock()?;
+        lock::alone(&file)?;
         if is_at(&file, path) {
             break (file, is_new);
         }
@@ -85,7 +119,7 @@ pub(crate) fn locked(path: &Path) -> io::Result<Option<File>> {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        file.lock()?;
+        lock::alone(&file)?;
         if is_at(&file, path) {
             return Ok(Some(file));
         }
@@ -135,12 +169,52 @@ fn fill(mut file: File, content: &[u8], mode: u32) -> io::Result<()> {
 
 /// Reads a text of at most `limit` bytes and one more, so that its reader sees that it is too long.
 pub(crate) fn read(path: &Path, limit: u64) -> io::Result<String> {
-    String::from_utf8(bytes(path, limit)?)
-        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
+    text(bytes(path, limit)?)
+}
+
+/// Bytes as a text.
+pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+/// As [`read`], of what nobody else may know: a file that others can read holds no secret, and one that they can write
+/// may hold theirs.
+pub(crate) fn secret(path: &Path, limit: u64) -> io::Result<String> {
+    let file = regular(path)?;
+    let found = file.metadata()?;
+    let user = rustix::process::geteuid().as_raw();
+    if ![0, user].contains(&found.uid()) {
+        return Err(io::Error::other(format!(
+            "it belongs to user {}",
+            found.uid()
+        )));
+    }
+    // Root gives a file to a service by its group, which nobody else is in; a user has no reason to.
+    let is_given = found.uid() == 0 && user != 0;
+    let others = if is_given { 0o027 } else { 0o077 };
+    let mode = found.mode() & 0o777;
+    if mode & others != 0 {
+        return Err(io::Error::other(format!(
+            "others can use it too (its mode is {mode:04o})"
+        )));
+    }
+    text(rest(&file, limit)?)
 }
 
 /// As [`read`], of what may be no text.
 pub(crate) fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    rest(&regular(path)?, limit)
+}
+
+/// What a file has to be read, up to one byte more than the limit.
+pub(crate) fn rest(file: &File, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Opens a regular file to be read.
+pub(crate) fn regular(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         // A FIFO would wait for a writer, perhaps for ever.
@@ -149,7 +223,5 @@ pub(crate) fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(file)
 }

@@ -8,6 +8,7 @@ mod hint;
 mod location;
 mod parse;
 mod report;
+mod safe;
 mod series;
 mod ui;
 mod users;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     exit::report_bugs();
+    exit::survive_file_limit();
     let arguments: Vec<_> = std::env::args_os().collect();
     let cli = match args::Cli::parse_arguments(&arguments) {
         Ok(cli) => cli,

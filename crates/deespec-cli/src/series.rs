@@ -15,12 +15,18 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    /// The labels, when a series can have this name and them. To be asked before a store is made for
-    /// what it cannot hold.
+    /// The labels, when a series can have this name and them.
     pub(crate) fn of(&self, name: &str) -> Result<Vec<(&str, &str)>, Failure> {
         let pairs = self.labels.iter();
         let labels: Vec<(&str, &str)> = pairs.map(|(k, v)| (k.as_str(), v.as_str())).collect();
         deespec::check_series(name, &labels)?;
+        Ok(labels)
+    }
+
+    /// The labels, when such a series can be written. To be asked before a store is made for what it cannot hold.
+    pub(crate) fn written(&self, name: &str) -> Result<Vec<(&str, &str)>, Failure> {
+        let labels = self.of(name)?;
+        deespec::check_reserved(name)?;
         Ok(labels)
     }
 }

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::exit::{Code, Failure};
 
+mod guard;
 mod table;
 
 pub(crate) use table::{columns, fits, indented, one_line_each, titled};
@@ -73,9 +74,9 @@ impl Ui {
         (size.ws_col > 0).then_some(usize::from(size.ws_col))
     }
 
-    /// Prints a result as it is.
+    /// Prints a result for people, in which no runner of a pipeline finds a command to itself.
     pub(crate) fn print(self, text: &str) {
-        self.bytes_to(io::stdout().lock(), text.as_bytes());
+        self.bytes_to(io::stdout().lock(), guard::guarded(text).as_bytes());
     }
 
     /// Prints a result to the last byte, as other programs need it. A terminal shows what it would
@@ -87,7 +88,8 @@ impl Ui {
                 let end = if line.ends_with('\n') { "\n" } else { "" };
                 printable(line.trim_end_matches('\n')) + end
             });
-            self.print(&lines.collect::<String>());
+            let text: String = lines.collect();
+            self.bytes_to(io::stdout().lock(), text.as_bytes());
         } else {
             self.bytes_to(io::stdout().lock(), bytes);
         }
@@ -116,11 +118,11 @@ impl Ui {
 
     /// Prints a document of the store: to the last byte, for it has a checksum. On a terminal it is shown.
     pub(crate) fn document(self, text: &str) {
-        if self.is_terminal() {
-            self.print(&harmless(text));
-        } else {
-            self.print(text);
-        }
+        let shown = match self.is_terminal() {
+            true => &harmless(text),
+            false => text,
+        };
+        self.bytes_to(io::stdout().lock(), shown.as_bytes());
     }
 
     /// Prints a result as JSON.
@@ -173,6 +175,14 @@ impl Ui {
     pub(crate) fn warn(self, message: &str, fields: Vec<(&'static str, String)>) {
         self.log(&LogLine {
             level: Level::Warn,
+            message: message.to_owned(),
+            fields,
+        });
+    }
+
+    pub(crate) fn error(self, message: &str, fields: Vec<(&'static str, String)>) {
+        self.log(&LogLine {
+            level: Level::Error,
             message: message.to_owned(),
             fields,
         });
@@ -256,7 +266,8 @@ fn shown(error: &clap::Error) -> String {
 
 /// Writes to stderr. That nobody reads it is no reason to stop.
 fn say(text: &str) {
-    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+    let text = format!("{text}\n");
+    let _ = io::stderr().write_all(guard::guarded(&text).as_bytes());
 }
 
 /// Says that the program itself is wrong.
@@ -275,17 +286,23 @@ pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
         .map_err(|error| Failure::new(format!("cannot write the result as JSON: {error}")))
 }
 
-/// A text of JSON without characters that a terminal would obey. It means the same: they stand in
+/// A text of JSON without characters that a terminal would obey, or a runner. It means the same: they stand in
 /// strings only, but for line breaks between the values.
 pub(crate) fn harmless(json: &str) -> String {
+    // No `##` stands outside of a string.
+    let json = json.replace("##", "#\\u0023");
     let is_bad = |c: char| c != '\n' && is_obeyed(c);
     if !json.chars().any(is_bad) {
-        return json.to_owned();
+        return json;
     }
     let mut text = String::with_capacity(json.len() + 16);
     for c in json.chars() {
         match c {
-            c if is_bad(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if is_bad(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    text.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
             c => text.push(c),
         }
     }
@@ -302,13 +319,18 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Whether a terminal would obey this character instead of showing it: a control, or one that
-/// turns the direction of what follows.
+/// Whether a terminal would obey this character instead of showing it: a control, one that turns the
+/// direction of what follows, or one of no width, with which two names look like one (Unicode calls
+/// them default ignorable).
 pub(crate) fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
         )
 }
 
@@ -343,12 +365,30 @@ mod tests {
             "\u{202e}",
             "\u{2066}",
             "\u{2028}",
+            "a\u{200b}b",
+            "👩\u{200d}💻",
+            "\u{2060}",
+            "\u{fe0f}",
+            "\u{e0041}",
+            "\u{ad}",
+            "\u{3164}",
         ] {
             let shown = printable(bad);
             assert!(!shown.chars().any(is_obeyed), "{bad:?} gave {shown:?}");
         }
-        for good in ["", "a b", "日本語", "👩\u{200d}💻", "\\n", "\"'"] {
+        for good in ["", "a b", "日本語", "e\u{301}", "💻", "\\n", "\"'"] {
             assert_eq!(printable(good), good);
+        }
+    }
+
+    #[test]
+    fn harmless_json_means_the_same() {
+        for text in ["a\u{200b}\u{e0041}\u{1b}b", "##vso[x]", "###[", "日本\\#"] {
+            let json = pretty(&[text]).unwrap();
+            let shown = harmless(&json);
+            assert!(!shown.chars().any(|c| c != '\n' && is_obeyed(c)), "{shown}");
+            assert!(!shown.contains("##"), "{shown}");
+            assert_eq!(serde_json::from_str::<[String; 1]>(&shown).unwrap(), [text]);
         }
     }
 }

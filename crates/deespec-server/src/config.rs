@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub struct Config {
     pub statsd: Vec<Statsd>,
     /// The stores, at least one. With several, each has its name as the label `store`.
     pub stores: Vec<Served>,
+    /// How to get the stores that are not there yet; `None` where all are.
+    pub missing: Option<Missing>,
     /// What a client has to know that is not on this machine, or wants to change something.
     pub token: Option<Token>,
     /// Listen beyond this machine without a token; statsd too, which knows none.
@@ -40,6 +42,22 @@ pub struct Served {
     pub store: Store,
 }
 
+/// What a server does until its stores are there.
+pub struct Missing {
+    /// What whoever asks is told.
+    pub sentence: String,
+    /// Looks for the stores, and gives all of them as soon as they are there. With `true`, somebody has pushed who
+    /// may, and they are to be made. After an error, which the caller knows, the server ends.
+    pub look: Look,
+}
+
+/// Looks for stores.
+pub type Look = Arc<dyn Fn(bool) -> Result<Option<Vec<Served>>, Ended> + Send + Sync>;
+
+/// A server is not to go on; why is known to whoever said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended;
+
 /// Gives the verdict of the gate on a store.
 pub type Judge = Arc<dyn Fn(&Store) -> Result<String, String> + Send + Sync>;
 
@@ -52,6 +70,8 @@ pub trait Events: Send + Sync {
     /// So many lines or datagrams of statsd clients could not be counted since this was said the last time, the
     /// last one for this reason. The example is theirs and may hold anything.
     fn rejected(&self, number: u64, reason: &str, example: &str);
+    /// The store is not at this path any more, for this reason. Nothing is counted or shown from here on.
+    fn lost(&self, path: &Path, reason: &str);
 }
 
 /// Where statsd clients send to.
@@ -72,12 +92,32 @@ impl fmt::Display for Statsd {
     }
 }
 
+/// How much statsd clients may add to a store, which they do without a token: in all that it ever was, over all servers
+/// and their starts. What is known counts on.
+#[derive(Debug, Clone, Copy)]
+pub struct New {
+    /// New series.
+    pub series: u64,
+    /// Their cells: a counter and a gauge have one, a histogram some hundred.
+    pub cells: u64,
+}
+
+impl Default for New {
+    fn default() -> Self {
+        Self {
+            series: 10_000,
+            cells: 65_536,
+        }
+    }
+}
+
 /// How much a client may ask for. What is beyond is refused, and the server goes on.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once; one more is told to come later.
+    /// Connections at once; one more is told to come later. Some places more are for scrapes, pushes and supervisors
+    /// alone. Half of them may follow changes.
     pub connections: usize,
-    /// Clients of one address that follow changes.
+    /// Clients of one machine that follow changes.
     pub live_clients: usize,
     /// Bytes of the head of a request.
     pub head_bytes: usize,
@@ -89,8 +129,10 @@ pub struct Limits {
     pub answer: Duration,
     /// How long a client may accept nothing of what is sent to it, live changes too.
     pub write: Duration,
-    /// Messages that wait for a live client before it is dropped.
+    /// Messages that wait for a live client before it is dropped; sooner where they are long.
     pub queue: usize,
+    /// What statsd clients may add to the store.
+    pub statsd: New,
 }
 
 impl Default for Limits {
@@ -104,6 +146,7 @@ impl Default for Limits {
             answer: Duration::from_secs(30),
             write: Duration::from_secs(10),
             queue: 256,
+            statsd: New::default(),
         }
     }
 }

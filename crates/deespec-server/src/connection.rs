@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::StatusCode;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -21,13 +22,18 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
 
 use crate::config::Limits;
+use crate::error::Refusal;
 
 /// What one more client than there may be is told.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
 Content-Type: text/plain\r\nContent-Length: 21\r\n\r\ntoo many connections\n";
 
 /// How long whoever is being answered may take when the server ends.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+/// Connections beyond the limit, for those alone who must be answered whatever browsers do.
+const RESERVED: usize = 32;
+/// What these may ask for.
+const FOR_RESERVED: [&str; 4] = ["/metrics", "/-/healthy", "/-/ready", "/api/v1/push"];
 /// How long to wait where the system has no more files or memory.
 const SHORTAGE: Duration = Duration::from_millis(50);
 
@@ -45,6 +51,19 @@ impl Once {
 #[derive(Clone)]
 pub(crate) struct Place {
     _permit: Arc<OwnedSemaphorePermit>,
+    /// One of those beyond the limit.
+    is_reserved: bool,
+}
+
+/// Lets nobody use a reserved place for anything else.
+pub(crate) async fn reserved(request: Request, next: Next) -> Response {
+    let place = request.extensions().get::<Place>();
+    let is_reserved = place.is_some_and(|place| place.is_reserved);
+    if is_reserved && !FOR_RESERVED.contains(&request.uri().path()) {
+        let reason = "too many connections; the last ones are for scrapes and pushes";
+        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason).into_response();
+    }
+    next.run(request).await
 }
 
 /// Counts an answer to a scrape.
@@ -67,6 +86,7 @@ pub(crate) async fn accept(
     farewell: impl AsyncFnOnce(),
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
+    let reserve = Arc::new(Semaphore::new(RESERVED));
     let (ending, ends) = watch::channel(());
     let mut end = pin!(end(signals, once));
     loop {
@@ -81,14 +101,20 @@ pub(crate) async fn accept(
                 }
             },
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            turn_away(stream);
-            continue;
+        let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned();
+        let (place, is_reserved) = match (take(&places), take(&reserve)) {
+            (Ok(place), _) => (place, false),
+            (Err(_), Ok(place)) => (place, true),
+            (Err(_), Err(_)) => {
+                turn_away(stream);
+                continue;
+            }
         };
         // Small answers are not to wait for more.
         let _ = stream.set_nodelay(true);
         let place = Place {
             _permit: Arc::new(place),
+            is_reserved,
         };
         let service = TowerToHyperService::new(of_peer(router.clone(), peer, &place));
         let mut builder = http1::Builder::new();
@@ -119,10 +145,11 @@ pub(crate) async fn accept(
     drop(listener);
     drop(ending);
     // Whoever has all places is alone.
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    let all = |places: usize| u32::try_from(places).unwrap_or(u32::MAX);
     let answered = async {
         farewell().await;
-        let _ = places.acquire_many(all).await;
+        let _ = places.acquire_many(all(limits.connections)).await;
+        let _ = reserve.acquire_many(all(RESERVED)).await;
     };
     let _ = tokio::time::timeout(FAREWELL, answered).await;
 }
@@ -154,6 +181,14 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
         })
     }
+
+    /// Returns when the process is told to end.
+    pub(crate) async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// Ends when the process is told to, or after the one scrape.
@@ -165,8 +200,7 @@ async fn end(mut signals: Signals, once: Option<Once>) {
         }
     };
     tokio::select! {
-        _ = signals.interrupt.recv() => {}
-        _ = signals.terminate.recv() => {}
+        () = signals.told() => {}
         () = answered => {}
     }
 }

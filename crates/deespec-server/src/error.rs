@@ -4,7 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -54,7 +58,7 @@ pub enum Error {
 }
 
 /// An answer that is not what was asked for: a status, and why.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) reason: String,
@@ -94,6 +98,39 @@ impl IntoResponse for Refusal {
         };
         (self.status, Json(body)).into_response()
     }
+}
+
+/// Longer reasons are none.
+const REASON_BYTES: usize = 8 * 1024;
+
+/// Every error is told in the same form, also those of what reads a request before we do: a parameter that is missing or
+/// no number, a method that is not allowed, an answer that takes too long.
+pub(crate) async fn in_our_form(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let json = HeaderValue::from_static("application/json");
+    let is_told = response.headers().get(CONTENT_TYPE) == Some(&json);
+    if is_told || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let text = to_bytes(body, REASON_BYTES).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let reason = match (text.trim(), status) {
+        ("", StatusCode::METHOD_NOT_ALLOWED) => "that cannot be done with this method here",
+        ("", StatusCode::SERVICE_UNAVAILABLE) => "that took too long",
+        ("", _) => status
+            .canonical_reason()
+            .unwrap_or("that cannot be answered"),
+        (text, _) => text,
+    };
+    let mut told = Refusal::new(status, reason).into_response();
+    for (name, value) in &parts.headers {
+        if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
+            told.headers_mut().insert(name, value.clone());
+        }
+    }
+    told
 }
 
 /// An error with all its sources, as one line.

@@ -2,9 +2,12 @@
 //!
 //! A page of another site must not reach a server on this machine. So a request has to call the server by an
 //! address or a name that it knows (a rebound name is none), and one that comes from a page has to come from
-//! a page of this very server.
+//! a page of this very server. Who guesses tokens waits for each answer.
 
-use std::net::{IpAddr, SocketAddr};
+mod host;
+
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -12,10 +15,16 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
+use tokio::sync::Mutex;
 
 use crate::App;
 use crate::config::{Config, Token};
 use crate::error::{Error, Refusal};
+
+use host::Host;
+
+/// How long after each other wrong tokens are answered, however many are given at once.
+const WRONG: Duration = Duration::from_millis(100);
 
 /// Nothing is loaded from elsewhere, and nothing runs that is not a file of the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -26,6 +35,9 @@ pub(crate) struct Guard {
     /// Whether the token is needed for reading as well.
     reading_needs_token: bool,
     hosts: Vec<String>,
+    /// Held by the one wrong token that is about to be answered. Others wait for it with their connections, of which
+    /// there is a bounded number; a right token waits for nobody.
+    wrong: Mutex<()>,
 }
 
 impl Guard {
@@ -39,10 +51,11 @@ impl Guard {
                 .iter()
                 .map(|host| host.to_ascii_lowercase())
                 .collect(),
+            wrong: Mutex::default(),
         })
     }
 
-    fn refusal(&self, request: &Request) -> Option<Refusal> {
+    pub(crate) fn refusal(&self, request: &Request) -> Option<Refusal> {
         let headers = request.headers();
         let Some(host) = one(headers, &header::HOST) else {
             let reason = "a request needs exactly one Host header";
@@ -53,13 +66,15 @@ impl Guard {
                 "this server is not called by that name; start it with --host NAME to allow it";
             return Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, reason));
         }
-        if headers.contains_key(header::ORIGIN) {
-            let origin = one(headers, &header::ORIGIN);
-            let from = origin.and_then(|origin| origin.split_once("://"));
-            if !from.is_some_and(|(_, from)| from.eq_ignore_ascii_case(host)) {
-                let reason = "a page of another site may not ask";
-                return Some(Refusal::new(StatusCode::FORBIDDEN, reason));
-            }
+        // A proxy's form of a request names the host twice.
+        let named = request.uri().authority();
+        if named.is_some_and(|named| !named.as_str().eq_ignore_ascii_case(host)) {
+            let reason = "a request names one host, in its Host header";
+            return Some(Refusal::new(StatusCode::BAD_REQUEST, reason));
+        }
+        if is_foreign(request, host) {
+            let reason = "a page of another site may not ask";
+            return Some(Refusal::new(StatusCode::FORBIDDEN, reason));
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if reads && !self.reading_needs_token {
@@ -78,15 +93,45 @@ impl Guard {
         Some(Refusal::new(StatusCode::UNAUTHORIZED, reason))
     }
 
-    /// Whether this server is called so. An address cannot be rebound to another one.
+    /// Whether this server is called so.
     fn is_ours(&self, host: &str) -> bool {
-        let name = match host.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or_default(),
-            None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-        };
-        let name = name.to_ascii_lowercase();
-        name.parse::<IpAddr>().is_ok() || name == "localhost" || self.hosts.contains(&name)
+        match Host::parse(host) {
+            Some(Host::Address) => true,
+            Some(Host::Name(name)) => {
+                let is = |known: &str| known.eq_ignore_ascii_case(name);
+                is("localhost") || self.hosts.iter().any(|host| is(host))
+            }
+            None => false,
+        }
     }
+}
+
+/// Whether a page that is not of this server caused the request. Browsers say so, and a program has no reason to.
+fn is_foreign(request: &Request, host: &str) -> bool {
+    let headers = request.headers();
+    if headers.contains_key(header::ORIGIN) {
+        let origin = one(headers, &header::ORIGIN);
+        let from = origin.and_then(|origin| origin.split_once("://"));
+        let is_own = |(scheme, from): (&str, &str)| {
+            matches!(scheme, "http" | "https") && from.eq_ignore_ascii_case(host)
+        };
+        if !from.is_some_and(is_own) {
+            return true;
+        }
+    }
+    let says = |name, value| one(headers, &HeaderName::from_static(name)) == Some(value);
+    let site = HeaderName::from_static("sec-fetch-site");
+    if !headers.contains_key(&site) {
+        return false;
+    }
+    // A person who follows a link to the page sees a page; it asks for everything else itself.
+    let is_followed = request.uri().path() == "/"
+        && request.method() == Method::GET
+        && says("sec-fetch-mode", "navigate")
+        && says("sec-fetch-dest", "document")
+        && says("sec-fetch-user", "?1");
+    let is_own = matches!(one(headers, &site), Some("same-origin" | "none"));
+    !is_own && !is_followed
 }
 
 /// Fails where other machines can reach an address and nobody has to know a token there.
@@ -124,12 +169,24 @@ fn given(header: &str) -> Option<String> {
 
 /// Lets a request through, or says why not; and has every answer tell the browser what it may do.
 pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+    let guesses = request.headers().contains_key(header::AUTHORIZATION);
     let mut response = match app.guard.refusal(&request) {
         None => next.run(request).await,
-        Some(refusal) => refusal.into_response(),
+        Some(refusal) => {
+            if guesses && refusal.status == StatusCode::UNAUTHORIZED {
+                let _turn = app.guard.wrong.lock().await;
+                tokio::time::sleep(WRONG).await;
+            }
+            refusal.into_response()
+        }
     };
     let asks = response.status() == StatusCode::UNAUTHORIZED;
+    let ends = is_refused(response.status());
     let headers = response.headers_mut();
+    if ends {
+        // Who is refused keeps no place.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if asks {
         let basic =
             HeaderValue::from_static("Basic realm=\"deespec, any user, the token as password\"");
@@ -152,6 +209,18 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
+/// Whether somebody was sent away, as opposed to having asked for something wrong.
+fn is_refused(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::MISDIRECTED_REQUEST
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE
+    )
+}
+
 pub(crate) async fn nothing_there() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
@@ -168,6 +237,7 @@ mod tests {
             token: None,
             reading_needs_token: false,
             hosts: vec!["metrics.example".to_owned()],
+            wrong: Mutex::default(),
         }
     }
 
@@ -191,9 +261,70 @@ mod tests {
             "metrics.example.evil.example",
             "127.0.0.1.evil.example",
             "[evil.example]:80",
+            "metrics.example:evil",
+            "[::1]metrics.example",
+            "evil.example:127.0.0.1",
         ] {
             assert!(!guard().is_ours(other), "{other}");
         }
+    }
+
+    fn asks(headers: &[(&str, &str)], path: &str) -> Option<StatusCode> {
+        let mut request = axum::http::Request::get(path).header("host", "localhost:9464");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        guard().refusal(&request).map(|refusal| refusal.status)
+    }
+
+    #[test]
+    fn what_a_foreign_page_causes_is_refused_however_the_browser_says_so() {
+        let forbidden = Some(StatusCode::FORBIDDEN);
+        let followed = [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+            ("sec-fetch-user", "?1"),
+        ];
+        for own in ["same-origin", "none"] {
+            assert_eq!(asks(&[("sec-fetch-site", own)], "/metrics"), None, "{own}");
+        }
+        for foreign in [
+            "cross-site",
+            "same-site",
+            "",
+            "same-origin, none",
+            "Same-Origin",
+        ] {
+            let header = [("sec-fetch-site", foreign)];
+            assert_eq!(asks(&header, "/metrics"), forbidden, "{foreign}");
+        }
+        let twice = [("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")];
+        assert_eq!(asks(&twice, "/metrics"), forbidden);
+        // A link that a person follows, and only to the page.
+        assert_eq!(asks(&followed, "/"), None);
+        assert_eq!(asks(&followed, "/metrics"), forbidden);
+        assert_eq!(asks(&followed[..3], "/"), forbidden);
+        for origin in [
+            "http://evil.example",
+            "null",
+            "ftp://localhost:9464",
+            "localhost:9464",
+        ] {
+            assert_eq!(asks(&[("origin", origin)], "/"), forbidden, "{origin}");
+        }
+        assert_eq!(
+            asks(&[("origin", "http://localhost:9464")], "/metrics"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_request_in_a_proxys_form_names_the_same_host_twice() {
+        assert_eq!(asks(&[], "http://localhost:9464/metrics"), None);
+        let other = asks(&[], "http://evil.example/metrics");
+        assert_eq!(other, Some(StatusCode::BAD_REQUEST));
     }
 
     #[test]

@@ -1,33 +1,77 @@
-//! The stores, and work on them beside the runtime: reading takes locks and flushing waits for a disk.
+//! The stores, and work on them beside the runtime: reading takes locks and flushing waits for a disk. Each kind of
+//! work has places of its own, so that no crowd that wants one thing keeps another out, and a client that goes away
+//! leaves at most the work that is being done for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use deespec::{Store, View};
+use tokio::sync::Semaphore;
 
 use crate::config::Served;
 use crate::error::Refusal;
+use crate::flight::Flight;
 
 /// The label that tells several stores apart.
 pub(crate) const LABEL: &str = "store";
 
-pub(crate) struct Stores(Vec<Served>);
+/// Threads that read at once for all who look at something, and for those who begin to follow.
+const LOOKING: usize = 4;
+const FOLLOWING: usize = 2;
+/// Threads for what changes a store. A push waits for the disk most of the time, and pushes share that.
+const CHANGING: usize = 32;
+
+pub(crate) struct Stores {
+    served: Vec<Served>,
+    /// What each store counts, for all who ask for it at once.
+    views: Vec<Flight<Arc<View>>>,
+    /// Each store as JSON, likewise; what the gate says of it; and the scrape in each form.
+    pub(crate) documents: Vec<Flight<Bytes>>,
+    pub(crate) verdicts: Vec<Flight<Bytes>>,
+    pub(crate) scrapes: [Flight<Bytes>; 6],
+    pub(crate) ready: Flight<()>,
+    /// Why a store is not at its path any more.
+    lost: OnceLock<String>,
+    looking: Arc<Semaphore>,
+    following: Arc<Semaphore>,
+    changing: Arc<Semaphore>,
+}
 
 impl Stores {
-    pub(crate) fn new(stores: Vec<Served>) -> Self {
-        Self(stores)
+    pub(crate) fn new(served: Vec<Served>) -> Self {
+        Self {
+            views: each(&served),
+            documents: each(&served),
+            verdicts: each(&served),
+            served,
+            scrapes: Default::default(),
+            ready: Flight::default(),
+            lost: OnceLock::new(),
+            looking: Arc::new(Semaphore::new(LOOKING)),
+            following: Arc::new(Semaphore::new(FOLLOWING)),
+            changing: Arc::new(Semaphore::new(CHANGING)),
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Served> {
-        self.0.iter()
+        self.served.iter()
     }
 
     /// The stores of this name, or all of them.
     pub(crate) fn named(&self, name: Option<&str>) -> Result<Vec<&Served>, Refusal> {
-        let found = self
-            .iter()
-            .filter(|served| name.is_none_or(|name| served.name == name));
-        let found: Vec<&Served> = found.collect();
+        let found = self.numbers(name)?;
+        Ok(found
+            .into_iter()
+            .map(|number| &self.served[number])
+            .collect())
+    }
+
+    /// As [`Stores::named`], by their numbers.
+    pub(crate) fn numbers(&self, name: Option<&str>) -> Result<Vec<usize>, Refusal> {
+        let all = self.iter().enumerate();
+        let found = all.filter(|(_, served)| name.is_none_or(|name| served.name == name));
+        let found: Vec<usize> = found.map(|(number, _)| number).collect();
         match found.is_empty() {
             false => Ok(found),
             true => {
@@ -36,6 +80,10 @@ impl Stores {
                 Err(Refusal::new(StatusCode::NOT_FOUND, reason))
             }
         }
+    }
+
+    pub(crate) fn one(&self, number: usize) -> &Served {
+        &self.served[number]
     }
 
     /// The one store that is meant: that of this name, or the only one.
@@ -62,6 +110,21 @@ impl Stores {
         let none = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there is no store");
         view.ok_or_else(none)
     }
+
+    /// Remembers that a store is not at its path any more.
+    pub(crate) fn lose(&self, reason: String) {
+        let _ = self.lost.set(reason);
+    }
+
+    /// Why this server has to be started anew.
+    pub(crate) fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
+    }
+}
+
+/// A flight for each store.
+fn each<T: Clone + Send + Sync + 'static>(served: &[Served]) -> Vec<Flight<T>> {
+    served.iter().map(|_| Flight::default()).collect()
 }
 
 /// What a store counts, read before everything that was counted is made durable: so what is shown does not go
@@ -72,15 +135,68 @@ pub(crate) fn durable(store: &Store) -> Result<View, Refusal> {
     Ok(view)
 }
 
-/// Does something with the stores on a thread that may wait.
+/// What one store counts, durable; read once for all who ask at the same time.
+pub(crate) async fn view(stores: &Arc<Stores>, number: usize) -> Result<Arc<View>, Refusal> {
+    let make = || {
+        let stores = Arc::clone(stores);
+        async move {
+            let read = move |stores: &Stores| Ok(Arc::new(durable(&stores.one(number).store)?));
+            alone(&stores, read).await
+        }
+    };
+    stores.views[number].ask(make).await
+}
+
+/// Changes something in the stores on a thread that may wait. It is done also where the client goes away meanwhile.
 pub(crate) async fn blocking<T: Send + 'static>(
+    stores: &Arc<Stores>,
+    work: impl FnOnce(&Stores) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    within(stores, &stores.changing, work).await
+}
+
+/// Reads something on a thread that may wait.
+pub(crate) async fn looking<T: Send + 'static>(
+    stores: &Arc<Stores>,
+    work: impl FnOnce(&Stores) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    within(stores, &stores.looking, work).await
+}
+
+/// Looks at the stores for one who begins to follow them.
+pub(crate) async fn following<T: Send + 'static>(
+    stores: &Arc<Stores>,
+    work: impl FnOnce(&Stores) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    within(stores, &stores.following, work).await
+}
+
+/// Does what a [`Flight`] does once for all: there are few of them, so they need no places.
+pub(crate) async fn alone<T: Send + 'static>(
     stores: &Arc<Stores>,
     work: impl FnOnce(&Stores) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let stores = Arc::clone(stores);
     let done = tokio::task::spawn_blocking(move || work(&stores)).await;
-    done.unwrap_or_else(|_| {
-        let reason = "the server ends";
-        Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason))
+    done.unwrap_or_else(|_| Err(ending()))
+}
+
+/// Waits for a place, which a client that goes away gives up, and keeps it for as long as the work takes.
+async fn within<T: Send + 'static>(
+    stores: &Arc<Stores>,
+    places: &Arc<Semaphore>,
+    work: impl FnOnce(&Stores) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let place = Arc::clone(places).acquire_owned().await;
+    let place = place.map_err(|_| ending())?;
+    alone(stores, move |stores| {
+        let done = work(stores);
+        drop(place);
+        done
     })
+    .await
+}
+
+fn ending() -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server ends")
 }

@@ -38,6 +38,7 @@ mod error;
 pub mod fuzzing;
 mod handle;
 mod metric;
+mod protection;
 mod snapshot;
 mod store;
 mod sync;
@@ -45,8 +46,9 @@ mod sync;
 pub use error::{Error, Result};
 pub use handle::{Counter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Transactions};
 pub use metric::{
-    Aggregation, Bucket, Buckets, Distribution, Family, Kind, LabelSet, Lawful, MetricError,
-    Processes, Quantile, Shape, TRANSACTIONS, Value, check_series,
+    Aggregation, Bucket, Buckets, COUNT_MAX, Distribution, Family, Kind, LabelSet, Lawful,
+    MetricError, Processes, Quantile, Shape, TRANSACTIONS, Value, check_count, check_reserved,
+    check_series,
 };
 pub use snapshot::{
     Change, Changed, Compaction, Delta, Diff, Document, DocumentError, DocumentKind, History,
@@ -55,6 +57,9 @@ pub use snapshot::{
     Series, Snapshot, SnapshotArchive, SnapshotName, Summary, TransactionCounts,
     UnreadableSnapshot, View,
 };
+#[doc(hidden)]
+pub use store::socket_drops;
 pub use store::{
-    Beginning, Exposure, FORMAT_VERSION, FaultInjector, NotAStoreId, Operation, StoreError, StoreId,
+    Beginning, Exposure, FORMAT_VERSION, FaultInjector, Holder, NotAStoreId, Operation, StoreError,
+    StoreId,
 };

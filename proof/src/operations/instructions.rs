@@ -99,12 +99,11 @@ impl Steps {
         let mut counted = false;
         for n in (first..).step_by(by) {
             let folder = self.empty("counted")?;
-            let mut traced = Traced::start(&["counting", what], &folder)?;
+            let mut traced = Traced::start("stepped", &["counting", what], &folder)?;
             let mut survived = false;
             for _ in 0..n {
                 survived = traced.step()? == Step::Done;
                 self.instructions += 1;
-                // A stride may go beyond the end.
                 if survived {
                     break;
                 }
@@ -133,7 +132,7 @@ impl Steps {
     fn operation(&mut self, scenario: Scenario) -> Result<()> {
         let folder = self.empty("operation")?;
         scenario.prepare(&folder)?;
-        let mut traced = Traced::start(&["operation", &scenario.name()], &folder)?;
+        let mut traced = Traced::start("stepped", &["operation", &scenario.name()], &folder)?;
         let mut files = Files::default();
         let mut n = 0_u64;
         loop {
@@ -198,22 +197,22 @@ fn value(folder: &Path, what: &str) -> Result<std::result::Result<f64, String>> 
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     Stepped,
     /// It has done what it was to do.
     Done,
 }
 
 /// A process that goes one instruction at a time.
-struct Traced {
+pub(crate) struct Traced {
     child: Child,
     pid: Pid,
 }
 
 impl Traced {
     /// Starts the role and lets it run to the beginning of what it does.
-    fn start(what: &[&str], folder: &Path) -> Result<Self> {
-        let mut command = child::role("stepped")?;
+    pub(crate) fn start(role: &str, what: &[&str], folder: &Path) -> Result<Self> {
+        let mut command = child::role(role)?;
         command.args(what).arg(folder).stderr(Stdio::inherit());
         let mut child = command.spawn()?;
         let pid = Pid::from_raw(i32::try_from(child.id())?);
@@ -255,7 +254,7 @@ impl Traced {
         Ok(word.to_le_bytes().starts_with(&[0x0f, 0x05]))
     }
 
-    fn step(&mut self) -> Result<Step> {
+    pub(crate) fn step(&mut self) -> Result<Step> {
         ptrace::step(self.pid, None)?;
         match waitpid(self.pid, None)? {
             WaitStatus::Stopped(_, Signal::SIGTRAP) => Ok(Step::Stepped),
@@ -264,7 +263,7 @@ impl Traced {
         }
     }
 
-    fn kill(mut self) -> Result<()> {
+    pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;
         let status = self.child.wait()?;
         match child::was_killed(status) {
@@ -383,12 +382,13 @@ fn counting(store: &Store, what: &str) -> Result<()> {
     stop()
 }
 
-fn ready() -> Result<()> {
+/// Says that the process is ready, waits to be followed, and stops.
+pub(crate) fn ready() -> Result<()> {
     child::output()?.write_all(b".")?;
     std::io::stdin().read_exact(&mut [0])?;
     stop()
 }
 
-fn stop() -> Result<()> {
+pub(crate) fn stop() -> Result<()> {
     Ok(kill_process(getpid(), rustix::process::Signal::STOP)?)
 }

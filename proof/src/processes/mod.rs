@@ -3,6 +3,7 @@
 pub(crate) mod holders;
 pub(crate) mod kills;
 pub(crate) mod lockers;
+pub(crate) mod observers;
 pub(crate) mod race;
 pub(crate) mod reader;
 pub(crate) mod replaced;

@@ -98,7 +98,7 @@ fn parse_names(text: &str) -> Result<Names, std::convert::Infallible> {
 impl Declare {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let family = self.family()?;
-        let store = location::open(cli, ui, "declare")?;
+        let store = location::open_or_make(cli, ui, "declare")?;
         if self.replace {
             store.redeclare(&family)?;
         } else {
@@ -112,6 +112,7 @@ impl Declare {
         let labels: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
         // Before a store is made for a name that it cannot hold.
         deespec::check_series(&self.name, &labels)?;
+        deespec::check_reserved(&self.name)?;
         let buckets = self.buckets.over(Buckets::default())?;
         if self.buckets.is_given() && self.kind != Kind::Histogram {
             return Err(Failure::new("only a histogram has buckets")

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::args::Cli;
 use crate::command::show::transactions;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, FILE_LIMIT, Failure};
 use crate::files;
 use crate::location;
 use crate::ui::Ui;
@@ -84,8 +84,11 @@ impl Export {
         match &self.output {
             None => ui.bytes(&content),
             Some(path) => write(path, &content, scraped).map_err(|error| {
-                Failure::new(format!("cannot write {}: {error}", path.display()))
-                    .hint("give --output a file in a folder that exists and can be written")
+                let hint = match error.kind() {
+                    io::ErrorKind::FileTooLarge => FILE_LIMIT,
+                    _ => "give --output a file in a folder that exists and can be written",
+                };
+                Failure::new(format!("cannot write {}: {error}", path.display())).hint(hint)
             })?,
         }
         Ok(Code::Done)
@@ -170,7 +173,13 @@ fn csv(view: &View) -> serde_json::Result<String> {
         let labels = serde_json::to_string(row.labels)?.replace('"', "\"\"");
         let kind = row.kind.as_str();
         let line = |suffix: &str, value: &str| {
-            format!("{}{suffix},{kind},\"{labels}\",{value}\r\n", row.name)
+            let name = format!("{}{suffix}", row.name);
+            // A runner of a pipeline would take a line that begins so for a command.
+            let name = match name.starts_with("::") {
+                true => format!("\"{name}\""),
+                false => name,
+            };
+            format!("{name},{kind},\"{labels}\",{value}\r\n")
         };
         Ok(match row.value {
             // One number a line: the two that have a meaning without the others.

@@ -21,9 +21,10 @@ Example:
 
 The file is a metrics.json, a snapshot, OpenMetrics text or Prometheus text. Its
 counts are added, and gauges that this store does not have are set. What a store
-cannot hold, such as a summary, is passed over with a warning; a counter that is
-not a whole number is an error, and nothing is added. The file is known by its
-content from then on: importing it again adds nothing.";
+cannot hold, such as a summary or a counter of 1.5, is passed over with a
+warning; a sum that is kept with fewer digits is named, too.
+The file is known by its content from then on: importing it again adds nothing,
+and what this store itself has exported is refused.";
 
 /// Add the counts of a file from elsewhere, once
 #[derive(Debug, Args)]
@@ -48,11 +49,12 @@ struct Imported<'a> {
     counts: u64,
     imported_before: Option<&'a str>,
     passed_over: &'a [String],
+    noted: &'a [String],
 }
 
 impl Import {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let store = location::open(cli, ui, "import")?;
+        let store = location::open_or_make(cli, ui, "import")?;
         let outcome = store
             .import(&self.file, self.force)
             .map_err(|error| match error {
@@ -77,15 +79,16 @@ impl Import {
             ));
             return Ok(Code::Done);
         }
-        let mut passed_over: &[String] = &[];
+        let (mut passed_over, mut noted): (&[String], &[String]) = (&[], &[]);
         let (added, series, counts, before) = match &outcome {
             Outcome::Own => (false, 0, 0, None),
             Outcome::Added {
                 series,
                 counts,
                 passed_over: left_out,
+                noted: odd,
             } => {
-                passed_over = left_out;
+                (passed_over, noted) = (left_out, odd);
                 (true, *series, *counts, None)
             }
             Outcome::Already { at } => (false, 0, 0, Some(at.clone())),
@@ -99,6 +102,10 @@ impl Import {
             let reason = vec![("reason", reason.clone())];
             ui.warn("A part of the file was not imported", reason);
         }
+        for reason in noted {
+            let reason = vec![("reason", reason.clone())];
+            ui.warn("A part of the file is not kept as it stands there", reason);
+        }
         if self.json.json {
             ui.json(&Imported {
                 file: ui::path(&self.file),
@@ -107,6 +114,7 @@ impl Import {
                 counts,
                 imported_before: before.as_deref(),
                 passed_over,
+                noted,
             })?;
             return Ok(Code::Done);
         }

@@ -39,15 +39,18 @@ pub(crate) struct Inc {
 }
 
 fn parse_count(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("a count is a whole number from 0 to {}", u64::MAX))
+    let count = text.parse().ok();
+    let count = count.filter(|count| deespec::check_count(*count).is_ok());
+    let most = deespec::COUNT_MAX;
+    count.ok_or_else(|| format!("a count is a whole number from 0 to {most}, 2^53"))
 }
 
 impl Inc {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let labels = self.labels.of(&self.name)?;
-        let store = location::open(cli, ui, "inc")?;
-        store.counter_with(&self.name, &labels)?.add(self.by);
+        let labels = self.labels.written(&self.name)?;
+        let store = location::open_or_make(cli, ui, "inc")?;
+        let counter = store.counter_with(&self.name, &labels)?;
+        counter.try_add(self.by)?;
         if self.sync {
             store.flush()?;
         }

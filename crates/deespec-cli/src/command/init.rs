@@ -1,6 +1,6 @@
-//! `deespec init`: make a store here.
+//! `deespec init`: make a store, unless there is one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::files;
-use crate::location::{self, FOLDER};
-use crate::ui::{self, Ui};
+use crate::location;
+use crate::ui::{self, Ui, indented};
 use crate::users;
 
 /// The static thresholds with their default values.
@@ -27,16 +27,20 @@ const GATE: &str = include_str!("init/gate.toml");
 
 const AFTER_HELP: &str = "\
 Examples:
-  deespec init --thresholds
-  deespec init --gate
+  deespec init
+  deespec init --gate --thresholds
 
-Every other command makes a missing store by itself; init is for choosing where
-it lies: in .deespec/ of this folder, or where --store or DEESPEC_STORE says.
+Where it lies: where --store or DEESPEC_STORE says; else in the nearest
+.deespec/ upward; else in a new one at the root of the Git work tree, or here
+where there is none. A store that is there already is left as it is.
+
+What counts makes a missing store by itself, in the same place. What only reads
+does not: a first step of a pipeline that may count nothing is init.
 
 A store is its owner's alone. With --group it is shared: the members of that
 group may do with it whatever its owner may, so let them be whom you trust.";
 
-/// Make a store in this folder
+/// Make a store, unless there is one
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Init {
@@ -77,14 +81,21 @@ struct Made<'a> {
     path: String,
     store_id: String,
     created: bool,
+    because: &'static str,
+    place: String,
+    #[serde(rename = "for")]
+    whose: &'a str,
+    gitignore: Option<&'a str>,
     thresholds: Option<&'a str>,
     gate: Option<&'a str>,
 }
 
 impl Init {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let path = location::named(cli)?.unwrap_or_else(|| PathBuf::from(FOLDER).join("var"));
-        let is_new = !location::exists(&path);
+        let place = location::place(cli)?;
+        place.tell(ui);
+        place.tell_others(ui);
+        let is_new = !location::exists(&place.path);
         let mut options = location::options("init").any_file_system(self.any_file_system);
         if let Some(stripes) = self.stripes {
             options = options.stripes(stripes);
@@ -92,7 +103,7 @@ impl Init {
         if let Some(group) = &self.group {
             options = options.group(users::group(group)?);
         }
-        let store = options.open(&path)?;
+        let (store, ignore) = place.make(&options, self.group.is_some())?;
         let folder = location::configuration_folder(store.path());
         let files = [
             (self.thresholds, folder.join("thresholds.json"), THRESHOLDS),
@@ -105,11 +116,22 @@ impl Init {
                 *wrote = true;
             }
         }
+        let health = store.health()?;
+        let whose = match health.shared_with {
+            Some(group) => format!("the members of group {}", users::group_name(group)),
+            None => "this user alone".to_owned(),
+        };
+        let ignore = ignore.as_deref().map(ui::path);
+        let file_system = file_system(store.path());
         if self.json.json {
             ui.json(&Made {
                 path: ui::path(store.path()),
                 store_id: store.id().to_string(),
                 created: is_new,
+                because: place.why.as_str(),
+                place: file_system,
+                whose: &whose,
+                gitignore: ignore.as_deref(),
                 thresholds: wrote[0].then_some(ui::path(&files[0].1)).as_deref(),
                 gate: wrote[1].then_some(ui::path(&files[1].1)).as_deref(),
             })?;
@@ -120,7 +142,28 @@ impl Init {
         } else {
             "There is a store already in"
         };
-        ui.line(&format!("{verb} {}", store.path().display()));
+        ui.line(&format!(
+            "{verb} {} ({})",
+            store.path().display(),
+            place.why.as_str()
+        ));
+        if is_new {
+            let share = match health.shared_with {
+                Some(_) => "",
+                None => " (share it with --group NAME when it is made)",
+            };
+            let mut facts = vec![
+                vec!["place".to_owned(), file_system],
+                vec!["for".to_owned(), format!("{whose}{share}")],
+            ];
+            facts.extend(ignore.map(|path| {
+                vec![
+                    ".gitignore".to_owned(),
+                    format!("{path} keeps the counts out of Git"),
+                ]
+            }));
+            ui.print(&indented("  ", facts, None));
+        }
         for (wrote, (is_asked, path, _)) in wrote.iter().zip(&files) {
             match (wrote, is_asked) {
                 (true, _) => ui.line(&format!("Wrote {}", path.display())),
@@ -129,15 +172,34 @@ impl Init {
             }
         }
         if is_new {
-            ui.line("Count with `deespec inc NAME`; look at the counts with `deespec show`");
+            let judge = match self.gate {
+                true => "deespec doctor --check-thresholds",
+                false => "deespec init --gate",
+            };
+            ui.line(&format!(
+                "Count with `deespec inc NAME`; look with `deespec show`; judge with `{judge}`"
+            ));
         }
         Ok(Code::Done)
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<(), Failure> {
         // Whoever counts is judged by it, and does not change it.
-        let mode = if self.group.is_some() { 0o640 } else { 0o600 };
-        files::create(path, text.as_bytes(), mode)
-            .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
+        let written = match self.group {
+            Some(_) => files::create(path, text.as_bytes(), 0o640),
+            None => files::create_as_usual(path, text.as_bytes()),
+        };
+        written.map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
+    }
+}
+
+/// What keeps the store, in words.
+fn file_system(path: &Path) -> String {
+    let magic = rustix::fs::statfs(path).map_or(0, |found| found.f_type as u64 & 0xffff_ffff);
+    match magic {
+        0xef53 => "ext4, all promises".to_owned(),
+        0x5846_5342 => "xfs, all promises".to_owned(),
+        0x0102_1994 => "tmpfs: ends with the boot".to_owned(),
+        other => format!("unknown file system 0x{other:x}, accepted with --any-file-system"),
     }
 }

@@ -69,15 +69,18 @@ fn parse_source(text: &str) -> Result<Source, String> {
 
 impl Observe {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let labels = self.labels.of(&self.name)?;
+        let labels = self.labels.written(&self.name)?;
         // Before a store is made for buckets that cannot be.
         self.buckets.over(Buckets::default())?;
         let values = self.read()?;
-        let store = location::open(cli, ui, "observe")?;
+        let store = location::open_or_make(cli, ui, "observe")?;
         if self.buckets.is_given() || self.description.is_given() {
             self.declare(&store)?;
         }
         let histogram = store.histogram_with(&self.name, &labels)?;
+        if values.len() as u64 > histogram.room() {
+            return Err(deespec::MetricError::Exhausted.into());
+        }
         for value in values {
             histogram.observe(value);
         }

@@ -1,5 +1,7 @@
 //! `deespec run`: run a command and count its outcome.
 
+mod counts;
+
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -8,9 +10,6 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use deespec::{
-    Aggregation, Buckets, Error, Family, Histogram, MetricError, ProcessGauge, Store, StoreError,
-};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::SignalsInfo;
@@ -18,9 +17,11 @@ use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
 
 use crate::args::Cli;
-use crate::exit::{Code, Failure, chain};
+use crate::exit::{Code, Failure};
 use crate::location;
 use crate::ui::Ui;
+
+use counts::{Counts, reason};
 
 const AFTER_HELP: &str = "\
 Example:
@@ -34,7 +35,11 @@ that cannot be started counts as a failure too and gives 127 (not found) or 126.
 Counts commit_success, commit_failed or cas_conflicts, which the gate judges,
 and for each job runs_total{job,outcome} and the histogram run_seconds{job}.
 While it runs, it is in the gauge runs_in_flight{job}, whatever becomes of it.
-Publishes metrics.json at the end.";
+Publishes metrics.json at the end.
+
+A command that could not be counted is not started, which gives 125; with
+--best-effort it is, and a warning says that it is not counted. One that has run
+keeps its exit code, and an error says so where the count is lost.";
 
 /// Run a command and count its outcome and duration
 #[derive(Debug, Args)]
@@ -48,10 +53,19 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     conflict_exit: Vec<u8>,
 
+    /// Run the command all the same where it cannot be counted
+    #[arg(long)]
+    best_effort: bool,
+
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
+
+/// The exit code where a command was not run since it could not be counted, as of `env` and `timeout`.
+const NOT_RUN: u8 = 125;
+/// Half of what a command waits for a lock: once before it runs, and once afterwards.
+const LOCK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What a run was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,59 +77,77 @@ enum Outcome {
 
 impl Run {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
+        let counting = || -> Result<Counts, Failure> {
+            let place = location::place(cli)?;
+            // The command may run for hours and count meanwhile, so this is a long-lived process.
+            let options = location::options("run")
+                .background_sync(Some(Duration::from_secs(1)))
+                .lock_deadline(LOCK_DEADLINE);
+            let store = place.open_or_make(ui, &options)?;
+            Counts::new(place, store, options, self.job())
+        };
         // Opened first: a command that could not be counted is not started.
-        // The command may run for hours and count meanwhile, so this is a long-lived process.
-        let options = location::options("run").background_sync(Some(Duration::from_secs(1)));
-        let store = location::open_as(&location::store_path(cli)?, ui, &options)?;
-        let (program, arguments) = self
-            .command
-            .split_first()
-            .ok_or_else(|| Failure::new("no command is given"))?;
-        let counts = Counts::new(&store, self.job(program))?;
-        let begun = Instant::now();
-        let mut command = Command::new(program);
-        command.args(arguments);
-        let signals = Signals::catch()?;
-        let (outcome, code) = match command.spawn() {
-            Ok(mut child) => {
-                let status = signals.wait_for(&mut child)?;
-                (self.outcome(status), exit_code(status))
+        let counts = match counting() {
+            Ok(counts) => Some(counts),
+            Err(failure) if self.best_effort => {
+                ui.warn("The command will not be counted", reason(&failure));
+                None
             }
-            Err(error) => {
-                let (failure, code) = not_started(program, &error);
+            Err(failure) => {
                 ui.failure(&failure);
-                (Outcome::Failure, code)
+                return Ok(Code::Child(NOT_RUN));
             }
         };
-        let duration = begun.elapsed();
-        // The command has run: its exit code stands, whatever became of the count.
-        if let Err(error) = counts.count(outcome, duration) {
-            let reason = vec![("reason", chain(&error))];
-            ui.warn(
-                "The command's outcome is counted, but not in runs_total",
-                reason,
-            );
-        }
-        if let Err(error) = store.sync() {
-            let reason = vec![("reason", chain(&error))];
-            ui.warn(
-                "The command's outcome is counted, but could not be published",
-                reason,
-            );
+        let begun = Instant::now();
+        let (status, code) = match self.execute(ui) {
+            Ok(done) => done,
+            Err(failure) => {
+                ui.failure(&failure);
+                return Ok(Code::Child(NOT_RUN));
+            }
+        };
+        if let Some(counts) = counts {
+            counts.end(self.outcome(status), begun.elapsed(), ui);
         }
         Ok(Code::Child(code))
     }
 
+    /// Runs the command; `None` where it could not be started.
+    fn execute(&self, ui: &Ui) -> Result<(Option<ExitStatus>, u8), Failure> {
+        let (program, arguments) = self
+            .command
+            .split_first()
+            .ok_or_else(|| Failure::new("no command is given"))?;
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let signals = Signals::catch()?;
+        match command.spawn() {
+            Ok(mut child) => {
+                let status = signals.wait_for(&mut child)?;
+                Ok((Some(status), exit_code(status)))
+            }
+            Err(error) => {
+                let (failure, code) = not_started(program, &error);
+                ui.failure(&failure);
+                Ok((None, code))
+            }
+        }
+    }
+
     /// The name under which the command is counted.
-    fn job(&self, program: &OsStr) -> String {
+    fn job(&self) -> String {
         self.name.clone().unwrap_or_else(|| {
+            let program = self
+                .command
+                .first()
+                .map_or(OsStr::new(""), OsString::as_os_str);
             let file = Path::new(program).file_name().unwrap_or(program);
             file.to_string_lossy().into_owned()
         })
     }
 
-    fn outcome(&self, status: ExitStatus) -> Outcome {
-        match status.code() {
+    fn outcome(&self, status: Option<ExitStatus>) -> Outcome {
+        match status.and_then(|status| status.code()) {
             Some(0) => Outcome::Success,
             Some(code)
                 if self
@@ -128,76 +160,6 @@ impl Run {
             _ => Outcome::Failure,
         }
     }
-}
-
-/// Where a run is counted.
-struct Counts<'a> {
-    store: &'a Store,
-    job: String,
-    seconds: Histogram,
-    /// `None` where the store has another metric of that name.
-    in_flight: Option<ProcessGauge>,
-}
-
-impl<'a> Counts<'a> {
-    /// Fails, before the command is started, where a job of this name cannot be counted.
-    fn new(store: &'a Store, job: String) -> Result<Self, deespec::Error> {
-        declare(store)?;
-        let labels = [("job", job.as_str())];
-        let seconds = store.histogram_with("run_seconds", &labels)?;
-        // This process' share goes with it, also when it is killed.
-        let in_flight = store.process_gauge_with("runs_in_flight", &labels).ok();
-        if let Some(in_flight) = &in_flight {
-            in_flight.set(1.0)?;
-        }
-        Ok(Self {
-            store,
-            job,
-            seconds,
-            in_flight,
-        })
-    }
-
-    fn count(&self, outcome: Outcome, duration: Duration) -> Result<(), deespec::Error> {
-        let transactions = self.store.transactions();
-        let (counter, word) = match outcome {
-            Outcome::Success => (&transactions.success, "success"),
-            Outcome::Failure => (&transactions.failed, "failure"),
-            Outcome::Conflict => (&transactions.conflicts, "conflict"),
-        };
-        counter.inc();
-        self.seconds.observe_duration(duration);
-        let labels = [("job", self.job.as_str()), ("outcome", word)];
-        self.store.counter_with("runs_total", &labels)?.inc();
-        // Before metrics.json is published, which would show it for long.
-        match &self.in_flight {
-            Some(in_flight) => in_flight.set(0.0),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Declares the families of all runs. What somebody else declared about them, such as another version
-/// with other words, stands: that is no reason not to run.
-fn declare(store: &Store) -> Result<(), deespec::Error> {
-    let families = [
-        Family::counter("runs_total").with_help("Commands that ran, by how they ended."),
-        Family::histogram("run_seconds", Buckets::seconds())
-            .with_unit("seconds")
-            .with_help("How long commands ran."),
-        Family::process_gauge("runs_in_flight", Aggregation::Sum)
-            .with_help("Commands that are running now."),
-    ];
-    for family in families {
-        match store.declare(&family) {
-            // What somebody else has made of the name must not keep a command from running.
-            Err(Error::Store(StoreError::Metric(
-                MetricError::Disagrees { .. } | MetricError::Kind { .. },
-            ))) => {}
-            declared => declared?,
-        }
-    }
-    Ok(())
 }
 
 /// Why a command could not be started, and the exit code that shells give for it.
@@ -239,11 +201,8 @@ impl Signals {
     /// Catches the signals from here on. One that is ignored stays ignored, for the command too: so
     /// `nohup deespec run …` works.
     fn catch() -> Result<Self, Failure> {
-        let ignored = ignored_signals();
         let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
-        let wanted = signals
-            .into_iter()
-            .filter(|signal| ignored >> (signal - 1) & 1 == 0);
+        let wanted = signals.into_iter().filter(|signal| !is_ignored(*signal));
         let caught = SignalsInfo::<WithOrigin>::new(wanted);
         caught
             .map(Self)
@@ -280,10 +239,11 @@ impl Signals {
     }
 }
 
-/// The mask of ignored signals, bit 0 for signal 1; none where the kernel does not tell.
-fn ignored_signals() -> u64 {
+/// Whether a signal is ignored; none where the kernel does not tell.
+pub(crate) fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
+    // Bit 0 is signal 1.
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or(0) >> (signal - 1) & 1 == 1
 }

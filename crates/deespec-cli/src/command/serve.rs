@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use deespec_server::{Config, Error, Events, Limits, Served, Statsd, Token};
+use deespec_server::{Config, Ended, Error, Events, Limits, Missing, New, Served, Statsd, Token};
 
 use crate::args::Cli;
 use crate::command::doctor;
 use crate::command::gate::configuration::in_force;
 use crate::command::gate::judging::Present;
 use crate::exit::{Code, Failure, chain};
-use crate::ui::Ui;
-use crate::{files, location};
+use crate::files;
+use crate::location::{self, Place};
+use crate::ui::{self, Ui};
 
 const AFTER_HELP: &str = "\
 Example:
@@ -64,6 +65,14 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDRESS")]
     statsd: Vec<String>,
 
+    /// Series that statsd clients may add to the store, in all
+    #[arg(long, default_value_t = New::default().series, value_name = "N")]
+    statsd_series: u64,
+
+    /// Cells that these may have in all; a histogram has some hundred, any other series one
+    #[arg(long, default_value_t = New::default().cells, value_name = "N")]
+    statsd_cells: u64,
+
     /// A name by which the server may be called; may be repeated
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
@@ -95,7 +104,8 @@ impl Serve {
         for address in &statsd {
             deespec_server::may_count(address, self.insecure)?;
         }
-        let paths = location::store_paths(cli)?;
+        let places = location::places(cli)?;
+        let paths: Vec<PathBuf> = places.iter().map(|place| place.path.clone()).collect();
         if !statsd.is_empty() && paths.len() > 1 {
             // Before stores are made.
             return Err(Error::StatsdStores.into());
@@ -104,41 +114,69 @@ impl Serve {
         for path in &paths {
             in_force(self.config.as_deref(), path)?;
         }
-        let options = location::options("serve").background_sync(Some(SYNC));
-        let mut stores = Vec::new();
-        for (name, path) in names(&paths).into_iter().zip(&paths) {
-            let store = location::open_as(path, ui, &options)?;
-            stores.push(Served { name, store });
-        }
+        let names = names(&paths);
+        let ended = Arc::new(Mutex::new(None));
+        let is_missing = |place: &&Place| location::is_missing(&place.path);
+        let missing = places.iter().find(is_missing);
+        let missing = missing.map(|place| (place.missing().message, ui::path(&place.path)));
+        let (stores, missing) = match missing {
+            // Who counts by datagrams must not wait for somebody else to count.
+            Some((sentence, path)) if statsd.is_empty() => {
+                ui.info(
+                    "There is no store yet; waiting for one",
+                    vec![("path", path)],
+                );
+                let (ui, ended) = (*ui, Arc::clone(&ended));
+                let look = Arc::new(move |has_pushed: bool| {
+                    if !has_pushed && places.iter().any(|place| location::is_missing(&place.path)) {
+                        return Ok(None);
+                    }
+                    open(&names, &places, &ui).map(Some).map_err(|failure| {
+                        *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+                        Ended
+                    })
+                });
+                (Vec::new(), Some(Missing { sentence, look }))
+            }
+            _ => (open(&names, &places, ui)?, None),
+        };
         let config = self.config.clone();
         deespec_server::serve(Config {
             listen,
             statsd,
             stores,
+            missing,
             token,
             insecure: self.insecure,
             hosts: self.hosts.clone(),
             limits: Limits {
                 connections: self.connections.into(),
                 live_clients: self.live_clients.into(),
+                statsd: New {
+                    series: self.statsd_series,
+                    cells: self.statsd_cells,
+                },
                 ..Limits::default()
             },
             once: self.once,
             judge: Arc::new(move |store| judge(store, config.as_deref())),
             events: Arc::new(Log(*ui)),
         })?;
-        Ok(Code::Done)
+        let ended = ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ended.map_or(Ok(Code::Done), Err)
     }
 
     /// The token of `--token-file`, else of `DEESPEC_TOKEN`. Never of an argument, which others can read.
     fn token(&self) -> Result<Option<Token>, Failure> {
         let text = match &self.token_file {
-            Some(path) => files::read(path, TOKEN_BYTES).map_err(|error| {
+            Some(path) => files::secret(path, TOKEN_BYTES).map_err(|error| {
                 Failure::new(format!(
                     "cannot read the token in {}: {error}",
                     path.display()
                 ))
-                .hint("--token-file must name a file that this user may read")
+                .hint(
+                    "--token-file must name a file that this user alone may read: `chmod 600 FILE`",
+                )
             })?,
             None => match std::env::var("DEESPEC_TOKEN") {
                 Ok(text) if !text.is_empty() => text,
@@ -151,6 +189,18 @@ impl Serve {
         })?;
         Ok(Some(token))
     }
+}
+
+/// Opens all stores; whoever serves them is about to count.
+fn open(names: &[String], places: &[Place], ui: &Ui) -> Result<Vec<Served>, Failure> {
+    let options = location::options("serve").background_sync(Some(SYNC));
+    let one = |(name, place): (&String, &Place)| {
+        Ok(Served {
+            name: name.clone(),
+            store: place.open_or_make(ui, &options)?,
+        })
+    };
+    names.iter().zip(places).map(one).collect()
 }
 
 fn address(text: &str, example: &str) -> Result<SocketAddr, Failure> {
@@ -211,7 +261,7 @@ fn judge(store: &deespec::Store, config: Option<&Path>) -> Result<String, String
     let judged = doctor::judge(&rules, store, &examined, &present).map_err(failed)?;
     let report = doctor::Report {
         examined: &examined,
-        path: crate::ui::path(store.path()),
+        path: ui::path(store.path()),
         judged: Some(&judged),
         width: None,
     };
@@ -239,6 +289,17 @@ impl Events for Log {
             ("example", example.to_owned()),
         ];
         self.0.warn("Rejected from statsd", fields);
+    }
+
+    fn lost(&self, path: &Path, reason: &str) {
+        let fields = vec![
+            ("path", path.display().to_string()),
+            ("reason", reason.to_owned()),
+        ];
+        self.0.error(
+            "The store is gone; nothing is counted or served any more",
+            fields,
+        );
     }
 }
 

@@ -44,14 +44,14 @@ pub(crate) struct Set {
 
 impl Set {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let labels = self.labels.of(&self.name)?;
+        let labels = self.labels.written(&self.name)?;
         if self.add && !self.value.is_finite() {
             return Err(
                 Failure::new("what is not a finite number cannot be added to a gauge")
                     .hint("leave out --add to set the gauge to it"),
             );
         }
-        let store = location::open(cli, ui, "set")?;
+        let store = location::open_or_make(cli, ui, "set")?;
         match store.gauge_with(&self.name, &labels) {
             Ok(gauge) if self.add => gauge.add(self.value),
             Ok(gauge) => gauge.set(self.value),

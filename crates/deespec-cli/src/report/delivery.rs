@@ -79,7 +79,10 @@ impl Reports {
         if let Some(format) = self.format {
             let width = (format == Format::Text).then(|| ui.width()).flatten();
             let text = render(report, format, &Look { width, ..look })?;
-            ui.bytes(text.as_bytes());
+            match format {
+                Format::Text => ui.print(&text),
+                _ => ui.bytes(text.as_bytes()),
+            }
         }
         written
     }

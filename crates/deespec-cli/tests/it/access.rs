@@ -57,8 +57,13 @@ fn give(sandbox: &Sandbox, uid: u32) {
 }
 
 #[test]
-fn what_commands_make_is_open_to_nobody_whatever_the_umask() {
-    for mask in ["000", "777"] {
+fn what_commands_make_is_for_its_owner_whatever_the_umask_and_what_is_committed_follows_it() {
+    for (mask, folder, file) in [
+        ("000", 0o755, 0o644),
+        ("022", 0o755, 0o644),
+        ("077", 0o700, 0o600),
+        ("777", 0o700, 0o600),
+    ] {
         let sandbox = Sandbox::new();
         let script = format!(
             "umask {mask}; unset DEESPEC_STORE
@@ -73,8 +78,9 @@ fn what_commands_make_is_open_to_nobody_whatever_the_umask() {
             .unwrap();
         assert!(output.status.success(), "umask {mask}: {output:?}");
         for (name, lawful) in [
-            (".deespec", 0o700),
-            (".deespec/thresholds.json", 0o600),
+            (".deespec", folder),
+            (".deespec/.gitignore", file),
+            (".deespec/thresholds.json", file),
             (".deespec/var", 0o700),
             (".deespec/var/metrics.json", 0o600),
             ("out.json", 0o600),

@@ -200,6 +200,7 @@ fn a_file_that_never_ends_neither_hangs_nor_fills_the_memory() {
 #[test]
 fn the_name_of_a_snapshot_does_not_lead_out_of_its_folder() {
     let sandbox = Sandbox::new();
+    sandbox.ok(&["init"]);
     sandbox.ok(&["snapshot"]);
     let secret = sandbox.path("secret");
     std::fs::write(&secret, "root:hunter2").unwrap();

@@ -147,6 +147,7 @@ fn what_is_counted_is_published_by_sync_and_taken_over_by_a_new_store() {
     let old = sandbox.path("store/metrics.json");
     std::fs::copy(old, sandbox.path("new/metrics.json")).unwrap();
     let new = sandbox.path("new").display().to_string();
+    sandbox.ok(&["--store", &new, "init"]);
     let taken_over = sandbox.json(&["--store", &new, "show", "--json"]);
     assert_eq!(value(&taken_over, "commit_success", &json!({})), 3);
     assert_eq!(

@@ -14,8 +14,10 @@ mod browser;
 mod compact;
 mod counting;
 mod demo;
+mod file_limit;
 mod formats;
 mod gate_history;
+mod location;
 mod output;
 mod pipes;
 #[path = "../../../deespec/tests/it/prometheus.rs"]

@@ -163,14 +163,69 @@ fn a_command_that_could_not_be_counted_is_not_started() {
     std::fs::write(sandbox.path("file"), "").unwrap();
     let blocked = sandbox.path("file/store").display().to_string();
     let output = sandbox.output(&["--store", &blocked, "run", "--", "touch", "started"]);
-    assert_eq!(code(&output), 3);
+    assert_eq!(code(&output), 125);
     assert!(stderr(&output).contains(&blocked), "{output:?}");
 
     let too_long = "x".repeat(1025);
     let output = sandbox.output(&["run", "--name", &too_long, "--", "touch", "started"]);
-    assert_eq!(code(&output), 3);
+    assert_eq!(code(&output), 125);
     assert!(!sandbox.path("started").exists());
     assert_eq!(sandbox.value("commit_success", &json!({})), 0);
+}
+
+#[test]
+fn best_effort_runs_what_cannot_be_counted_and_warns() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("file"), "").unwrap();
+    let blocked = sandbox.path("file/store").display().to_string();
+    let run = [
+        "--store",
+        &blocked,
+        "run",
+        "--best-effort",
+        "--",
+        "sh",
+        "-c",
+    ];
+    let output = sandbox.output(&[&run[..], &["touch started; exit 3"]].concat());
+    assert_eq!(code(&output), 3);
+    let said = stderr(&output);
+    assert!(said.contains("WARN") && said.contains(&blocked), "{said}");
+    assert!(sandbox.path("started").exists());
+    // Where it can be counted, it is.
+    let output = sandbox.output(&["run", "--best-effort", "--name", "job", "--", "false"]);
+    assert_eq!(code(&output), 1);
+    assert_eq!(outcomes(&sandbox), [0, 1, 0]);
+}
+
+#[test]
+fn a_command_that_replaces_its_store_is_counted_in_what_is_there_then() {
+    let sandbox = Sandbox::new();
+    let program = super::support::PROGRAM;
+    let script = format!("mv store old; {program} init --stripes 1 && exit 5");
+    assert_eq!(run(&sandbox, &[], &script), 5);
+    assert_eq!(outcomes(&sandbox), [0, 1, 0]);
+    let old = sandbox.path("old").display().to_string();
+    let old = sandbox.json(&["--store", &old, "show", "--json"]);
+    assert_eq!(old["commit_failed"], 0);
+}
+
+#[test]
+fn a_lock_that_somebody_else_has_keeps_nobody_for_longer_than_its_deadline() {
+    let sandbox = Sandbox::new();
+    assert_eq!(run(&sandbox, &[], "exit 0"), 0);
+    let lock = std::fs::File::open(sandbox.path("store/live/lock")).unwrap();
+    lock.lock().unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(run(&sandbox, &[], "exit 7"), 7);
+    let output = sandbox.output(&["doctor"]);
+    assert_eq!(code(&output), 3, "{output:?}");
+    let path = sandbox.path("store").display().to_string();
+    assert!(stderr(&output).contains(&path), "{output:?}");
+    // Two commands of ten seconds each, and half as much again for a slow machine.
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    drop(lock);
+    assert_eq!(sandbox.value("commit_failed", &json!({})), 1);
 }
 
 #[test]
@@ -237,6 +292,42 @@ fn what_others_declared_about_the_metrics_of_runs_is_no_reason_not_to_run() {
     let other = Sandbox::new();
     other.ok(&["inc", "run_seconds"]);
     let output = other.output(&["run", "--", "touch", "started"]);
-    assert_eq!(code(&output), 3);
+    assert_eq!(code(&output), 125);
     assert!(!other.path("started").exists());
+}
+
+#[test]
+fn a_command_that_removes_the_store_is_counted_in_the_one_that_is_there_then() {
+    for (script, exit) in [
+        ("rm -r \"$DEESPEC_STORE\"", 0),
+        ("mv \"$DEESPEC_STORE\" elsewhere; exit 7", 7),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.ok(&["inc", "other_total"]);
+        let output = sandbox.output(&["run", "--name", "job", "--", "sh", "-c", script]);
+        assert_eq!(code(&output), exit);
+        let said = stderr(&output);
+        let path = sandbox.path("store").display().to_string();
+        assert!(
+            said.contains("removed or replaced") && said.contains(&path),
+            "{said}"
+        );
+        let expected = if exit == 0 { [1, 0, 0] } else { [0, 1, 0] };
+        assert_eq!(outcomes(&sandbox), expected);
+    }
+}
+
+#[test]
+fn an_outcome_that_can_be_counted_nowhere_is_said_to_be_lost() {
+    let sandbox = Sandbox::new();
+    let script = "rm -r \"$DEESPEC_STORE\"; touch \"$DEESPEC_STORE\"; exit 5";
+    let output = sandbox.output(&["run", "--name", "job", "--", "sh", "-c", script]);
+    assert_eq!(code(&output), 5);
+    let said = stderr(&output);
+    let path = sandbox.path("store").display().to_string();
+    assert!(
+        said.contains("ERROR") && said.contains("is lost") && said.contains(&path),
+        "{said}"
+    );
+    assert!(!said.contains("is counted"), "{said}");
 }

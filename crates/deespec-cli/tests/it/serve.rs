@@ -64,8 +64,22 @@ impl Answer {
 }
 
 impl Server {
-    /// Serves the sandbox' store on a free port, with the token.
+    /// Serves the sandbox' store on a free port, with the token; and others that the arguments name. They are made
+    /// first, where they are missing.
     pub(crate) fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        let named = arguments.windows(2).filter(|pair| pair[0] == "--store");
+        let named: Vec<&[&str]> = named.collect();
+        match named.is_empty() {
+            true => drop(sandbox.ok(&["init"])),
+            false => named.iter().for_each(|store| {
+                let _ = sandbox.output(&[store[0], store[1], "init"]);
+            }),
+        }
+        Self::start_waiting(sandbox, arguments)
+    }
+
+    /// As [`Server::start`], and makes no store.
+    pub(crate) fn start_waiting(sandbox: &Sandbox, arguments: &[&str]) -> Self {
         let mut command = sandbox.deespec(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(arguments).env("DEESPEC_TOKEN", TOKEN);
         Self::run(command)

@@ -1,11 +1,13 @@
 //! What changes a store. The guard has seen the token by then.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use deespec::{Retention, Rotate, SnapshotName};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Which, answer, json};
@@ -26,7 +28,9 @@ struct Taken {
 pub(super) async fn snapshot(
     State(app): State<App>,
     Query(which): Query<Which>,
+    how: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
+    let Nothing {} = said(how)?;
     let body = blocking(&app.stores, move |stores| {
         let taken = stores.only(which.store.as_deref())?.store.snapshot()?;
         json(&Taken {
@@ -45,6 +49,23 @@ pub(super) struct How {
     keep_counters: bool,
 }
 
+/// There is nothing to say of a snapshot.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// What a body says, whatever its `Content-Type`: a key that nobody knows must not be passed over, or what was asked for
+/// and what is done are not the same. An empty one says nothing.
+fn said<T: Default + DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {
+    let body = body.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
+    if body.trim_ascii().is_empty() {
+        return Ok(T::default());
+    }
+    let said = Json::from_bytes(&body);
+    let said = said.map_err(|error| Refusal::new(error.status(), error.body_text()));
+    said.map(|Json(said)| said)
+}
+
 #[derive(Serialize)]
 struct Rotated {
     closed_epoch: Option<u64>,
@@ -56,13 +77,9 @@ struct Rotated {
 pub(super) async fn rotate(
     State(app): State<App>,
     Query(which): Query<Which>,
-    how: Result<Json<How>, JsonRejection>,
+    how: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let how = match how {
-        Ok(Json(how)) => how,
-        Err(JsonRejection::MissingJsonContentType(_)) => How::default(),
-        Err(error) => return Err(Refusal::new(error.status(), error.body_text())),
-    };
+    let how: How = said(how)?;
     if how.reason.len() > REASON_BYTES {
         let reason = format!("a reason has at most {REASON_BYTES} bytes");
         return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));

@@ -2,21 +2,17 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Which, answer, json, raw};
+use super::{Which, each, json, raw};
 use crate::App;
 use crate::error::Refusal;
-use crate::stores::blocking;
-
-#[derive(Serialize)]
-struct Verdicts {
-    stores: Vec<StoreVerdict>,
-}
+use crate::stores::{Stores, alone};
 
 #[derive(Serialize)]
 struct StoreVerdict {
@@ -30,20 +26,23 @@ pub(super) async fn gate(
     State(app): State<App>,
     Query(which): Query<Which>,
 ) -> Result<Response, Refusal> {
-    let judge = Arc::clone(&app.judge);
-    let body = blocking(&app.stores, move |stores| {
-        let served = stores.named(which.store.as_deref())?.into_iter();
-        let stores = served.map(|served| {
-            let judged = judge(&served.store);
-            let judged =
-                judged.map_err(|why| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
-            Ok(StoreVerdict {
-                store: served.name.clone(),
-                gate: raw(judged)?,
-            })
-        });
-        let stores = stores.collect::<Result<_, Refusal>>()?;
-        json(&Verdicts { stores })
-    });
-    Ok(answer(body.await?))
+    let mut bodies = Vec::new();
+    for number in app.stores.numbers(which.store.as_deref())? {
+        let make = || {
+            let (stores, judge) = (Arc::clone(&app.stores), Arc::clone(&app.judge));
+            let one = move |stores: &Stores| {
+                let served = stores.one(number);
+                let judged = judge(&served.store)
+                    .map_err(|why| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
+                let verdict = StoreVerdict {
+                    store: served.name.clone(),
+                    gate: raw(judged)?,
+                };
+                json(&verdict).map(Bytes::from)
+            };
+            async move { alone(&stores, one).await }
+        };
+        bodies.push(app.stores.verdicts[number].ask(make).await?);
+    }
+    Ok(each(bodies))
 }

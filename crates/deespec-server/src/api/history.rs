@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{answer, json};
 use crate::App;
 use crate::error::Refusal;
-use crate::stores::blocking;
+use crate::stores::looking;
 
 /// Most points and series of one answer.
 const POINTS: usize = 10_000;
@@ -143,7 +143,7 @@ pub(super) async fn history(
 ) -> Result<Response, Refusal> {
     let wanted =
         Wanted::of(pairs).map_err(|reason| Refusal::new(StatusCode::BAD_REQUEST, reason))?;
-    let body = blocking(&app.stores, move |stores| {
+    let body = looking(&app.stores, move |stores| {
         let served = stores.only(wanted.store.as_deref())?;
         let history = served.store.history(&wanted.query)?;
         let view = served.store.view()?;

@@ -8,10 +8,14 @@ mod push;
 mod snapshots;
 mod view;
 
+use std::convert::Infallible;
+
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use futures_util::stream;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -50,6 +54,21 @@ fn raw(text: String) -> Result<Box<RawValue>, Refusal> {
 /// Something as JSON, made on a thread that may take its time.
 fn json(value: &impl serde::Serialize) -> Result<Vec<u8>, Refusal> {
     serde_json::to_vec(value).map_err(|error| Refusal::defect(&error))
+}
+
+/// What there is of each store. It belongs to all who asked at the same time, so it is not copied.
+fn each(stores: Vec<Bytes>) -> Response {
+    let mut parts = vec![Bytes::from_static(b"{\"stores\":[")];
+    for (number, store) in stores.into_iter().enumerate() {
+        if number > 0 {
+            parts.push(Bytes::from_static(b","));
+        }
+        parts.push(store);
+    }
+    parts.push(Bytes::from_static(b"]}"));
+    let parts = parts.into_iter().map(Ok::<_, Infallible>);
+    let body = Body::from_stream(stream::iter(parts));
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 fn answer(body: Vec<u8>) -> Response {

@@ -1,11 +1,16 @@
 //! What programs in other languages have counted. The guard has seen the token by then.
 
+use std::borrow::Cow;
+use std::io::Read as _;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_ENCODING;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use deespec::PushError;
+use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 
 use super::{answer, json};
@@ -15,6 +20,8 @@ use crate::stores::blocking;
 
 /// Bytes of a push: some thousands of series. Whoever sends them has the token.
 pub(super) const BODY_BYTES: usize = 1 << 20;
+/// Bytes that a compressed one unpacks to.
+const UNPACKED_BYTES: usize = 8 << 20;
 
 /// Who pushes, which time, and to which store.
 #[derive(Debug, Deserialize)]
@@ -39,16 +46,24 @@ struct Pushed {
 pub(super) async fn push(
     State(app): State<App>,
     Query(who): Query<Who>,
+    headers: HeaderMap,
     text: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let text = text.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
+    let is_packed = is_packed(&headers)?;
     let body = blocking(&app.stores, move |stores| {
+        let text = match is_packed {
+            true => Cow::Owned(unpacked(&text)?),
+            false => Cow::Borrowed(&text[..]),
+        };
         let store = &stores.only(who.store.as_deref())?.store;
         let pushed = store.push(&who.writer, who.sequence, &text);
         let pushed = pushed.map_err(|error| match &error {
-            deespec::Error::Push(PushError::Writers) => {
-                Refusal::new(StatusCode::TOO_MANY_REQUESTS, error.to_string())
+            deespec::Error::Push(PushError::Conflict { .. }) => {
+                Refusal::new(StatusCode::CONFLICT, error.to_string())
             }
+            // The store could not take any of those that came at once.
+            deespec::Error::Push(PushError::Together(_)) => error.into(),
             deespec::Error::Push(_) => Refusal::new(StatusCode::BAD_REQUEST, error.to_string()),
             _ => error.into(),
         })?;
@@ -60,4 +75,41 @@ pub(super) async fn push(
         })
     });
     Ok(answer(body.await?))
+}
+
+/// Whether the body is compressed, which it may be in one way.
+fn is_packed(headers: &HeaderMap) -> Result<bool, Refusal> {
+    let mut packed = false;
+    for encoding in headers.get_all(CONTENT_ENCODING) {
+        let encoding = String::from_utf8_lossy(encoding.as_bytes()).to_ascii_lowercase();
+        match encoding.trim() {
+            "" | "identity" => {}
+            "gzip" | "x-gzip" if !packed => packed = true,
+            _ => {
+                let reason =
+                    "the Content-Encoding of a push can be gzip or nothing; nothing was counted";
+                return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
+            }
+        }
+    }
+    Ok(packed)
+}
+
+/// What a compressed body says.
+fn unpacked(body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut text = Vec::new();
+    let mut unpacking = MultiGzDecoder::new(body).take(UNPACKED_BYTES as u64 + 1);
+    unpacking.read_to_end(&mut text).map_err(|error| {
+        let reason = format!("the body is no whole gzip: {error}; nothing was counted");
+        Refusal::new(StatusCode::BAD_REQUEST, reason)
+    })?;
+    match text.len() {
+        0..=UNPACKED_BYTES => Ok(text),
+        _ => {
+            let reason = format!(
+                "the body unpacks to more than {UNPACKED_BYTES} bytes; nothing was counted"
+            );
+            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, reason))
+        }
+    }
 }

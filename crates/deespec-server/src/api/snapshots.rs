@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Which, answer, json};
 use crate::App;
 use crate::error::Refusal;
-use crate::stores::blocking;
+use crate::stores::looking;
 
 /// Snapshots that are given where nothing is said.
 const SNAPSHOTS: usize = 1000;
@@ -44,7 +44,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refusal> {
-    let body = blocking(&app.stores, move |stores| {
+    let body = looking(&app.stores, move |stores| {
         let mut all = Vec::new();
         for served in stores.named(wanted.store.as_deref())? {
             let names = served.store.snapshots()?;
@@ -78,7 +78,7 @@ pub(super) async fn one(
             .map_err(|error: <SnapshotName as std::str::FromStr>::Err| {
                 Refusal::new(StatusCode::NOT_FOUND, error.to_string())
             })?;
-    let body = blocking(&app.stores, move |stores| {
+    let body = looking(&app.stores, move |stores| {
         let store = &stores.only(which.store.as_deref())?.store;
         match Document::read(&store.snapshot_path(name)) {
             Ok(document) => Ok(document.to_json().into_bytes()),

@@ -1,18 +1,20 @@
 //! What the stores count now: whole, or series by series.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use deespec::{Health, Kind, LabelSet, Sample, Value, View};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Which, answer, json, raw};
+use super::{Which, answer, each, json, raw};
 use crate::App;
 use crate::config::Served;
 use crate::error::Refusal;
-use crate::stores::{blocking, durable};
+use crate::stores::{self, alone, looking};
 
 /// Series that are given where nothing is said, and the most that are given.
 const SERIES: usize = 1000;
@@ -53,27 +55,29 @@ impl From<Health> for HealthView {
     }
 }
 
-#[derive(Serialize)]
-struct Views {
-    stores: Vec<StoreView>,
-}
-
 /// `GET view`: each store with its health and its current epoch.
 pub(super) async fn view(
     State(app): State<App>,
     Query(which): Query<Which>,
 ) -> Result<Response, Refusal> {
-    let body = blocking(&app.stores, move |stores| {
-        let served = stores.named(which.store.as_deref())?;
-        let stores = served.into_iter().map(one);
-        let stores = stores.collect::<Result<_, Refusal>>()?;
-        json(&Views { stores })
-    });
-    Ok(answer(body.await?))
+    let mut bodies = Vec::new();
+    for number in app.stores.numbers(which.store.as_deref())? {
+        let make = || {
+            let stores = Arc::clone(&app.stores);
+            async move {
+                let view = stores::view(&stores, number).await?;
+                let one = move |stores: &stores::Stores| {
+                    json(&one(stores.one(number), &view)?).map(Bytes::from)
+                };
+                alone(&stores, one).await
+            }
+        };
+        bodies.push(app.stores.documents[number].ask(make).await?);
+    }
+    Ok(each(bodies))
 }
 
-fn one(served: &Served) -> Result<StoreView, Refusal> {
-    let view = durable(&served.store)?;
+fn one(served: &Served, view: &View) -> Result<StoreView, Refusal> {
     Ok(StoreView {
         store: served.name.clone(),
         path: served.store.path().display().to_string(),
@@ -134,13 +138,13 @@ pub(super) async fn series(
     State(app): State<App>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refusal> {
-    let body = blocking(&app.stores, move |stores| {
-        let served = stores.named(wanted.store.as_deref())?;
-        let views = served
-            .iter()
-            .map(|served| Ok((served.name.as_str(), durable(&served.store)?)));
-        let views: Vec<(&str, View)> = views.collect::<Result<_, Refusal>>()?;
-        let all = views.iter().flat_map(|(store, view)| {
+    let mut views = Vec::new();
+    for number in app.stores.numbers(wanted.store.as_deref())? {
+        views.push((number, stores::view(&app.stores, number).await?));
+    }
+    let body = looking(&app.stores, move |stores| {
+        let all = views.iter().flat_map(|(number, view)| {
+            let store = stores.one(*number).name.as_str();
             let samples = view.samples().filter(|sample| wanted.is(sample));
             samples.map(move |sample| shown(store, view, sample))
         });

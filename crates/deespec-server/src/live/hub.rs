@@ -1,51 +1,61 @@
 //! The messages, in their order, and who waits for them.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::broadcast::{Receiver, Sender};
+use axum::http::StatusCode;
+use tokio::sync::watch;
 
-use super::message::{self, Event, Message};
+use super::log::{Log, Next};
+use super::message::{self, Event, Message, Weight};
 use super::places::{Place, Places};
 use super::watcher::{self, Seen};
 use crate::config::Limits;
 use crate::error::Refusal;
 use crate::stores::Stores;
 
-/// Messages that are kept for whoever comes back.
-const KEPT: usize = 1024;
+/// Bytes of first views that clients are being sent, where they are not the same ones.
+const VIEWS_BYTES: usize = 32 << 20;
 
 /// What everybody is told who follows changes.
 pub(crate) struct Hub {
     stores: Arc<Stores>,
+    /// What is looked at, for as long as that takes.
     state: Mutex<State>,
+    /// What was told; never held for long.
+    log: Mutex<Log>,
+    /// Wakes those who follow when something is told. Who follows has a receiver.
+    told: watch::Sender<()>,
     /// Somebody follows, or the server ends.
     woken: Condvar,
     places: Arc<Places>,
+    /// How far behind a client may be.
+    queue: u64,
+    /// Bytes of first views that somebody still has to be told.
+    views: Arc<AtomicUsize>,
     /// Distinguishes this server's messages from those of the one before.
     run: u64,
 }
 
+#[derive(Default)]
 struct State {
-    /// `None` once the server ends.
-    sender: Option<Sender<Arc<Message>>>,
-    /// The number of the last message.
-    number: u64,
-    kept: VecDeque<Arc<Message>>,
     /// Each store as the messages so far have told it; empty while nobody follows.
     seen: Vec<Seen>,
     /// All of that as a message, until it changes: a hundred clients that come at once get the same one.
     whole: Option<Arc<Message>>,
 }
 
-/// What a client still has to be told.
+/// One who follows.
 pub(crate) struct Follower {
-    first: VecDeque<Arc<Message>>,
-    receiver: Receiver<Arc<Message>>,
-    ended: bool,
+    hub: Arc<Hub>,
+    /// What he is told first.
+    first: Option<Arc<Message>>,
+    /// The number of the last message that he has heard.
+    heard: u64,
+    told: watch::Receiver<()>,
+    has_ended: bool,
     _place: Place,
 }
 
@@ -55,15 +65,14 @@ impl Hub {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let hub = Arc::new(Self {
             stores,
-            state: Mutex::new(State {
-                sender: Some(Sender::new(limits.queue)),
-                number: 0,
-                kept: VecDeque::new(),
-                seen: Vec::new(),
-                whole: None,
-            }),
+            state: Mutex::default(),
+            log: Mutex::default(),
+            told: watch::Sender::new(()),
             woken: Condvar::new(),
-            places: Places::new(limits.live_clients, limits.connections),
+            // Half of all connections, so that they leave room for those who ask and go.
+            places: Places::new(limits.live_clients, (limits.connections / 2).max(1)),
+            queue: limits.queue as u64,
+            views: Arc::default(),
             run: since.unwrap_or_default().as_micros() as u64,
         });
         watcher::start(Arc::clone(&hub));
@@ -72,9 +81,14 @@ impl Hub {
 
     /// Tells everybody that nothing more comes.
     pub(crate) fn end(&self) {
-        let mut state = self.state();
-        if let Some(sender) = state.sender.take() {
-            let _ = sender.send(Arc::new(message::end("the server ends")));
+        self.log().has_ended = true;
+        self.told.send_replace(());
+        // The thread that looks is not between its look at the log and its sleep once its mutex was free.
+        for _ in 0..100 {
+            if self.state.try_lock().is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
         self.woken.notify_all();
     }
@@ -89,23 +103,33 @@ impl Hub {
     }
 
     /// Begins to follow: with what was missed since the message `last`, or with the whole view.
-    pub(super) fn follow(&self, place: Place, last: Option<&str>) -> Result<Follower, Refusal> {
+    pub(super) fn follow(
+        self: &Arc<Self>,
+        place: Place,
+        last: Option<&str>,
+    ) -> Result<Follower, Refusal> {
         let mut state = self.state();
         self.look(&mut state)?;
-        let Some(receiver) = state.sender.as_ref().map(Sender::subscribe) else {
-            let ending = axum::http::StatusCode::SERVICE_UNAVAILABLE;
-            return Err(Refusal::new(ending, "the server ends"));
+        let (number, heard) = {
+            let log = self.log();
+            if log.has_ended {
+                let ending = StatusCode::SERVICE_UNAVAILABLE;
+                return Err(Refusal::new(ending, "the server ends"));
+            }
+            (log.number(), last.and_then(|last| log.find(last)))
         };
-        let missed = last.and_then(|last| state.after(last));
-        let first = match missed {
-            Some(missed) => missed,
-            None => VecDeque::from([self.whole(&mut state)?]),
+        let first = match heard {
+            Some(_) => None,
+            None => Some(self.whole(&mut state, number)?),
         };
+        let told = self.told.subscribe();
         self.woken.notify_all();
         Ok(Follower {
+            hub: Arc::clone(self),
             first,
-            receiver,
-            ended: false,
+            heard: heard.unwrap_or(number),
+            told,
+            has_ended: false,
             _place: place,
         })
     }
@@ -114,20 +138,17 @@ impl Hub {
     pub(super) fn watch(&self) -> Option<Duration> {
         let mut state = self.state();
         loop {
-            match &state.sender {
-                None => return None,
-                Some(sender) if sender.receiver_count() > 0 => break,
-                Some(_) => {
-                    // Who comes first sees everything; nobody can come back to what is not kept.
-                    state.seen.clear();
-                    state.whole = None;
-                    state.kept.clear();
-                    state = self
-                        .woken
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
-                }
+            if self.log().has_ended {
+                return None;
             }
+            if self.told.receiver_count() > 0 {
+                break;
+            }
+            // Who comes first sees everything; nobody can come back to what is not kept.
+            *state = State::default();
+            self.log().clear();
+            let woken = self.woken.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
         }
         let begun = Instant::now();
         // A store that cannot be read now may be read later; the scrape says what is wrong.
@@ -166,7 +187,7 @@ impl Hub {
             if let Some((event, data)) = told.transpose().map_err(defect)? {
                 // What is told is durable.
                 served.store.flush()?;
-                state.tell(self.run, event, data);
+                self.tell(event, data);
             }
             state.seen[index] = now;
             state.whole = None;
@@ -174,24 +195,37 @@ impl Hub {
         Ok(())
     }
 
-    fn whole(&self, state: &mut State) -> Result<Arc<Message>, Refusal> {
+    fn whole(&self, state: &mut State, number: u64) -> Result<Arc<Message>, Refusal> {
         if let Some(whole) = &state.whole {
             return Ok(Arc::clone(whole));
         }
         let names = self.stores.iter().map(|served| served.name.as_str());
         let views = state.seen.iter().map(|seen| &seen.view);
-        let data = message::view(names.zip(views));
-        let whole = Arc::new(Message {
-            id: id(self.run, state.number),
-            event: Event::View,
-            data: data.map_err(|error| Refusal::defect(&error))?,
-        });
+        let data = message::view(names.zip(views)).map_err(|error| Refusal::defect(&error))?;
+        let whole = Message::new(id(self.run, number), Event::View, data);
+        let weight = Weight::take(&self.views, whole.bytes(), VIEWS_BYTES).ok_or_else(|| {
+            let reason = "too many clients are being told their first view; come back later";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)
+        })?;
+        let whole = Arc::new(whole.weighing(weight));
         state.whole = Some(Arc::clone(&whole));
         Ok(whole)
     }
 
+    fn tell(&self, event: Event, data: String) {
+        let mut log = self.log();
+        let id = id(self.run, log.number() + 1);
+        log.push(Message::new(id, event, data));
+        drop(log);
+        self.told.send_replace(());
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,49 +234,35 @@ fn id(run: u64, number: u64) -> String {
     format!("{run:x}-{number}")
 }
 
-impl State {
-    fn tell(&mut self, run: u64, event: Event, data: String) {
-        self.number += 1;
-        let message = Arc::new(Message {
-            id: id(run, self.number),
-            event,
-            data,
-        });
-        if self.kept.len() == KEPT {
-            self.kept.pop_front();
-        }
-        self.kept.push_back(Arc::clone(&message));
-        if let Some(sender) = &self.sender {
-            // Nobody may be there any more.
-            let _ = sender.send(message);
-        }
-    }
-
-    /// The messages after this one, where all of them are kept.
-    fn after(&self, last: &str) -> Option<VecDeque<Arc<Message>>> {
-        let at = self.kept.iter().position(|message| message.id == last)?;
-        Some(self.kept.iter().skip(at + 1).cloned().collect())
-    }
-}
-
 impl Follower {
     /// The next message; `None` after the last one.
     pub(super) async fn next(&mut self) -> Option<Arc<Message>> {
-        if let Some(message) = self.first.pop_front() {
+        if let Some(message) = self.first.take() {
             return Some(message);
         }
-        if self.ended {
-            return None;
+        while !self.has_ended {
+            // Before looking, so that what is told meanwhile wakes again.
+            self.told.mark_unchanged();
+            let next = self.hub.log().after(self.heard, self.hub.queue);
+            match next {
+                Next::Message(message) => {
+                    self.heard += 1;
+                    return Some(message);
+                }
+                Next::Nothing => self.told.changed().await.ok()?,
+                Next::Missed(missed) => {
+                    self.has_ended = true;
+                    return Some(Arc::new(message::end(&format!(
+                        "this client is too slow: {missed} messages waited for it; come back with \
+                         the last id to hear them"
+                    ))));
+                }
+                Next::Ended => {
+                    self.has_ended = true;
+                    return Some(Arc::new(message::end("the server ends")));
+                }
+            }
         }
-        let message = match self.receiver.recv().await {
-            Ok(message) => message,
-            Err(RecvError::Closed) => return None,
-            Err(RecvError::Lagged(missed)) => Arc::new(message::end(&format!(
-                "this client is too slow: {missed} messages waited for it; come back with the \
-                 last id to hear them"
-            ))),
-        };
-        self.ended = message.event == Event::End;
-        Some(message)
+        None
     }
 }

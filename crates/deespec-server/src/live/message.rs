@@ -1,17 +1,91 @@
 //! What live clients are sent.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use axum::body::Bytes;
 use deespec::{Changed, Distribution, View};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// A message: what it is, and its JSON. It has a number unless it is a client's own first view.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message: what it is, and its JSON. It belongs to all who are told it.
+#[derive(Debug)]
 pub(super) struct Message {
     pub(super) id: String,
     pub(super) event: Event,
     pub(super) data: String,
+    sse: OnceLock<Bytes>,
+    _weight: Option<Weight>,
+}
+
+/// What somebody still has to be told takes memory, which is counted for as long as it does.
+#[derive(Debug)]
+pub(super) struct Weight {
+    bytes: usize,
+    sum: Arc<AtomicUsize>,
+}
+
+impl Weight {
+    /// Counts so many bytes, unless they would make more than `most`. The first ones always have room.
+    pub(super) fn take(sum: &Arc<AtomicUsize>, bytes: usize, most: usize) -> Option<Self> {
+        let add = |now: usize| (now == 0 || now + bytes <= most).then_some(now + bytes);
+        let order = Ordering::Relaxed;
+        sum.fetch_update(order, order, add).ok()?;
+        Some(Self {
+            bytes,
+            sum: Arc::clone(sum),
+        })
+    }
+}
+
+impl Drop for Weight {
+    fn drop(&mut self) {
+        self.sum.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Message {
+    pub(super) fn new(id: String, event: Event, data: String) -> Self {
+        Self {
+            id,
+            event,
+            data,
+            sse: OnceLock::new(),
+            _weight: None,
+        }
+    }
+
+    pub(super) fn weighing(self, weight: Weight) -> Self {
+        Self {
+            _weight: Some(weight),
+            ..self
+        }
+    }
+
+    /// What it takes at most, in both of its forms.
+    pub(super) fn bytes(&self) -> usize {
+        2 * self.data.len()
+    }
+
+    /// As a Server-Sent Event; one text for all clients.
+    pub(super) fn sse(&self) -> Bytes {
+        let text = self.sse.get_or_init(|| {
+            let mut text = format!("event: {}\n", self.event.name());
+            text.reserve(self.data.len() + self.data.len() / 64 + 64);
+            for line in self.data.lines() {
+                text.push_str("data: ");
+                text.push_str(line);
+                text.push('\n');
+            }
+            if !self.id.is_empty() {
+                text.push_str(&format!("id: {}\n", self.id));
+            }
+            text.push('\n');
+            text.into()
+        });
+        text.clone()
+    }
 }
 
 /// What a message tells.
@@ -142,9 +216,33 @@ pub(super) fn epoch(store: &str, now: &View) -> serde_json::Result<String> {
 
 /// Why nothing more comes.
 pub(super) fn end(reason: &str) -> Message {
-    Message {
-        id: String::new(),
-        event: Event::End,
-        data: serde_json::json!(EndData { reason }).to_string(),
+    let data = serde_json::json!(EndData { reason }).to_string();
+    Message::new(String::new(), Event::End, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_a_line_for_each_line_of_its_data() {
+        let message = Message::new("a-1".to_owned(), Event::Changes, "{\n  1\n}\n".to_owned());
+        let expected = "event: changes\ndata: {\ndata:   1\ndata: }\nid: a-1\n\n";
+        assert_eq!(message.sse(), expected);
+        assert!(message.bytes() >= message.data.len());
+    }
+
+    #[test]
+    fn what_waits_to_be_told_is_counted_until_it_is_gone() {
+        let sum = Arc::default();
+        let first = Weight::take(&sum, 100, 50).unwrap();
+        assert!(Weight::take(&sum, 1, 50).is_none());
+        drop(first);
+        let second = Weight::take(&sum, 30, 50).unwrap();
+        assert!(Weight::take(&sum, 21, 50).is_none());
+        let message = Message::new(String::new(), Event::View, String::new()).weighing(second);
+        assert!(Weight::take(&sum, 20, 50).is_some());
+        drop(message);
+        assert_eq!(sum.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,11 +1,12 @@
 //! Changes as they happen.
 //!
 //! One thread (`watcher.rs`) looks at the memory of each store, and reads a view only where something changed.
-//! What changed becomes one numbered message for everybody (`hub.rs`). A client gets the whole view first,
-//! or what it missed where it says which message it saw last; then the messages as they come, as Server-Sent
-//! Events (`sse.rs`) or over a WebSocket (`ws.rs`).
+//! What changed becomes one numbered message for everybody (`hub.rs`), which is kept for a while (`log.rs`). A client gets
+//! the whole view first, or what it missed where it says which message it saw last; then the messages as they come, as
+//! Server-Sent Events (`sse.rs`) or over a WebSocket (`ws.rs`). How many may follow is in `places.rs`.
 
 mod hub;
+mod log;
 mod message;
 mod places;
 mod sse;
@@ -21,6 +22,7 @@ use axum::routing::get;
 
 use crate::App;
 use crate::error::Refusal;
+use crate::stores::following;
 
 use hub::Follower;
 pub(crate) use hub::Hub;
@@ -44,6 +46,5 @@ async fn follow(
     };
     let hub = std::sync::Arc::clone(&app.hub);
     // The first look at the stores waits for their locks.
-    let follower = tokio::task::spawn_blocking(move || hub.follow(place, last.as_deref())).await;
-    follower.map_err(|error| Refusal::defect(&error))?
+    following(&app.stores, move |_| hub.follow(place, last.as_deref())).await
 }

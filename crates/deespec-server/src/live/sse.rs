@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Extension;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::HeaderMap;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 
@@ -26,16 +27,17 @@ pub(super) async fn follow(
     let last = headers.get("last-event-id");
     let last = last.and_then(|last| last.to_str().ok()).map(str::to_owned);
     let follower = super::follow(&app, peer, last).await?;
+    // Not through axum's events, which copy each message for each client.
     let events = stream::unfold(follower, async |mut follower| {
-        let message = follower.next().await?;
-        let mut event = Event::default()
-            .event(message.event.name())
-            .data(&message.data);
-        if !message.id.is_empty() {
-            event = event.id(&message.id);
-        }
+        let event = match tokio::time::timeout(HEARTBEAT, follower.next()).await {
+            Ok(message) => message?.sse(),
+            Err(_) => Bytes::from_static(b": heartbeat\n\n"),
+        };
         Some((Ok::<_, Infallible>(event), follower))
     });
-    let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
-    Ok(Sse::new(events).keep_alive(heartbeat).into_response())
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    Ok((headers, Body::from_stream(events)).into_response())
 }

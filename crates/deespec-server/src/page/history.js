@@ -101,7 +101,10 @@ export class History {
     const values = this.shown.values(series.map((one) => one.values));
     const data = [[], ...values.map(() => [])];
     this.chart.marks = [];
-    points.forEach(({ at, kind, epoch }, index) => {
+    // They come by their epochs; a chart goes by time, and a clock can have gone back.
+    const order = points.map((_, index) => index).sort((one, other) => points[one].at - points[other].at);
+    order.forEach((index) => {
+      const { at, kind, epoch } = points[index];
       data[0].push(at);
       values.forEach((line, place) => data[place + 1].push(line[index]));
       if (kind !== "rotation") return;

@@ -2,13 +2,17 @@
 //! the server.
 
 use std::collections::HashMap;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deespec::{Buckets, Counter, Gauge, Histogram, Lawful, Store};
+use deespec::{Counter, Store};
 
-use super::line::{Kind, Line, Value};
+use super::line::{Kind, Line, Value, Values};
 use super::rejected::{Reason, Rejected};
+use super::series::{Handle, SeriesSource, Wanted};
+use crate::config::New;
+use crate::error::Error;
 
 const DATAGRAMS: &str = "deespec_statsd_datagrams_total";
 /// Longer datagrams are rejected. UDP has none.
@@ -17,35 +21,58 @@ pub(super) const DATAGRAM_BYTES: usize = 65_536;
 const CACHE_BYTES: usize = 16 << 20;
 /// About what a series takes in it, besides its text.
 const SLOT_BYTES: usize = 400;
+/// What lines may hold that wait for their series to be made.
+const WAITING_BYTES: usize = 4 << 20;
+/// About what each of them takes besides its text.
+const LINE_BYTES: usize = 48;
 /// When a series is tried again that could not be had.
 const RETRY: Duration = Duration::from_secs(10);
-/// What the names of durations end in.
-const SECONDS: &str = "_seconds";
+/// How much is counted before the room of a series is looked at again.
+const ALLOWANCE: u64 = 1 << 40;
+const KINDS: [(Kind, char); 4] = [
+    (Kind::Counter, 'c'),
+    (Kind::Gauge, 'g'),
+    (Kind::Timing, 'm'),
+    (Kind::Histogram, 'h'),
+];
 
 /// What one socket counts.
 pub(super) struct Counting {
-    store: Store,
+    series: SeriesSource,
     rejected: Arc<Rejected>,
     datagrams: Counter,
-    /// The buckets of new histograms of which the unit is not known.
-    buckets: Buckets,
     slots: HashMap<Box<str>, Slot>,
     bytes: usize,
+    /// Of the lines that wait.
+    waiting: usize,
+    /// Datagrams that were read since some of them began to wait.
+    behind: u64,
     key: String,
 }
 
 /// What a series is counted by.
 struct Slot {
-    found: Result<Handle, Reason>,
-    /// When to look again; `None` where what was found is final.
-    again: Option<Instant>,
+    found: Found,
     rest: Rest,
+    /// How much may be counted without looking at the room.
+    allowed: u64,
 }
 
-enum Handle {
-    Counter(Counter),
-    Gauge(Gauge),
-    Histogram(Histogram),
+enum Found {
+    Handle(Handle),
+    /// Until then.
+    Refused(Reason, Instant),
+    /// These lines wait until it is made.
+    Asked(Vec<Box<[u8]>>),
+}
+
+impl From<Result<Handle, Reason>> for Found {
+    fn from(found: Result<Handle, Reason>) -> Self {
+        match found {
+            Ok(handle) => Self::Handle(handle),
+            Err(reason) => Self::Refused(reason, Instant::now() + RETRY),
+        }
+    }
 }
 
 /// What a sum that need not be whole exceeds the whole counts by. It begins with a half, so that what is counted is the
@@ -62,17 +89,22 @@ impl Rest {
 }
 
 impl Counting {
-    pub(super) fn new(store: &Store, rejected: &Arc<Rejected>) -> deespec::Result<Self> {
-        let sizes = Buckets::native(2, 1e-6, 1e12);
+    pub(super) fn new(store: &Store, rejected: &Arc<Rejected>, new: New) -> Result<Self, Error> {
         Ok(Self {
-            store: store.clone(),
+            series: SeriesSource::start(store, new)?,
             rejected: Arc::clone(rejected),
-            datagrams: store.counter(DATAGRAMS)?,
-            buckets: sizes.map_err(deespec::StoreError::from)?,
+            datagrams: store.counter(DATAGRAMS).map_err(Error::StatsdCounters)?,
             slots: HashMap::new(),
             bytes: 0,
+            waiting: 0,
+            behind: 0,
             key: String::new(),
         })
+    }
+
+    /// What becomes readable when [`Counting::resume`] has something to do.
+    pub(super) fn woken(&self) -> Arc<UnixDatagram> {
+        self.series.woken()
     }
 
     /// Counts what could not be counted.
@@ -82,94 +114,200 @@ impl Counting {
 
     /// Counts each line of a datagram.
     pub(super) fn datagram(&mut self, datagram: &[u8]) {
-        self.lines(datagram);
-        // Last, so that all of a datagram is counted that is.
-        self.datagrams.inc();
-    }
-
-    fn lines(&mut self, datagram: &[u8]) {
         if datagram.len() > DATAGRAM_BYTES {
             // Where it was cut off, nobody knows.
-            return self.reject(Reason::Size, 1, datagram);
+            self.reject(Reason::Size, 1, datagram);
+        } else {
+            for text in datagram.split(|byte| *byte == b'\n') {
+                self.text(text.strip_suffix(b"\r").unwrap_or(text));
+            }
         }
-        for text in datagram.split(|byte| *byte == b'\n') {
-            let text = text.strip_suffix(b"\r").unwrap_or(text);
-            if text.is_empty() {
-                continue;
-            }
-            let counted = Line::parse(text).map_err(Reason::from);
-            if let Err(reason) = counted.and_then(|line| self.line(&line)) {
-                self.reject(reason, 1, text);
-            }
+        self.behind += 1;
+        self.catch_up();
+    }
+
+    /// Counts the datagrams last, so that all of them is counted that is.
+    fn catch_up(&mut self) {
+        if !self.is_waiting() {
+            self.datagrams.add(std::mem::take(&mut self.behind));
         }
     }
 
-    fn line(&mut self, line: &Line<'_>) -> Result<(), Reason> {
-        self.key.clear();
-        self.key.push(match line.kind {
-            Kind::Counter => 'c',
-            Kind::Gauge => 'g',
-            Kind::Timing => 'm',
-            Kind::Histogram => 'h',
-        });
-        // A name has no colon, so two keys that are equal mean the same.
-        self.key.push_str(line.name);
-        self.key.push(':');
-        self.key.push_str(line.tags);
-        if let Some(slot) = self.slots.get_mut(self.key.as_str())
-            && slot.again.is_none_or(|again| Instant::now() < again)
-        {
-            return slot.count(line);
+    /// Counts the lines whose series were made meanwhile.
+    pub(super) fn resume(&mut self) {
+        for (key, found) in self.series.made() {
+            let Some(slot) = self.slots.get_mut(&key) else {
+                continue;
+            };
+            let before = std::mem::replace(&mut slot.found, Found::from(found));
+            if let Found::Asked(lines) = before {
+                for line in lines {
+                    self.waiting -= waiting_bytes(&line);
+                    self.text(&line);
+                }
+            }
         }
-        let found = self.find(line).map_err(Reason::from);
-        let again = found.is_err().then(|| Instant::now() + RETRY);
-        let mut slot = Slot {
-            found,
-            again,
-            rest: Rest(0.5),
-        };
-        let counted = slot.count(line);
-        self.keep(slot);
-        counted
+        self.catch_up();
+    }
+
+    /// Whether lines wait for their series.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// Rejects the lines whose series cannot be had any more.
+    pub(super) fn give_up(&mut self) {
+        for slot in std::mem::take(&mut self.slots).into_values() {
+            if let Found::Asked(lines) = slot.found {
+                lines
+                    .iter()
+                    .for_each(|line| self.reject(Reason::Store, 1, line));
+            }
+        }
+        self.waiting = 0;
+        self.catch_up();
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
+        let line = Line::parse(text).map_err(Reason::from);
+        if let Err(reason) = line.and_then(|line| self.line(&line, text)) {
+            self.reject(reason, 1, text);
+        }
+    }
+
+    /// Counts a line as a whole, or lets it wait.
+    fn line(&mut self, line: &Line<'_>, text: &[u8]) -> Result<(), Reason> {
+        let is_there = |(kind, _): &&(Kind, char)| line.values().any(|values| values.kind == *kind);
+        let kinds = || KINDS.iter().filter(is_there);
+        for &(kind, sign) in kinds() {
+            self.key(line, sign);
+            match &mut self.slot(line, kind)?.found {
+                Found::Handle(_) => {}
+                Found::Refused(reason, _) => return Err(*reason),
+                Found::Asked(_) => return self.wait(text),
+            }
+        }
+        for &(kind, sign) in kinds() {
+            self.key(line, sign);
+            if let Some(slot) = self.slots.get_mut(self.key.as_str()) {
+                slot.claim(line, kind)?;
+            }
+        }
+        for &(kind, sign) in kinds() {
+            self.key(line, sign);
+            if let Some(slot) = self.slots.get_mut(self.key.as_str()) {
+                of(line, kind).for_each(|values| slot.count(values));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down the key of the line's series of a kind.
+    fn key(&mut self, line: &Line<'_>, sign: char) {
+        self.key.clear();
+        self.key.push(sign);
+        // None of the first two has a colon, so two keys that are equal mean the same.
+        for part in [line.name, ":", line.beside, ":", line.tags] {
+            self.key.push_str(part);
+        }
+    }
+
+    /// The slot of the series under the key.
+    fn slot(&mut self, line: &Line<'_>, kind: Kind) -> Result<&mut Slot, Reason> {
+        let is_old = self.slots.get(self.key.as_str()).is_none_or(
+            |slot| matches!(slot.found, Found::Refused(_, until) if until <= Instant::now()),
+        );
+        if is_old {
+            let wanted = Wanted::new(line, kind);
+            let found = match wanted {
+                Ok(_) if self.waiting >= WAITING_BYTES => return Err(Reason::Limit),
+                Ok(wanted) => self.series.known(&self.key, wanted),
+                Err(reason) => Some(Err(reason)),
+            };
+            self.keep(Slot {
+                found: found.map_or_else(|| Found::Asked(Vec::new()), Found::from),
+                rest: Rest(0.5),
+                allowed: 0,
+            });
+        }
+        self.slots.get_mut(self.key.as_str()).ok_or(Reason::Store)
     }
 
     fn keep(&mut self, slot: Slot) {
         self.bytes += self.key.len() + SLOT_BYTES;
         if self.bytes > CACHE_BYTES {
-            self.slots.clear();
-            self.bytes = self.key.len() + SLOT_BYTES;
+            // What waits is not forgotten.
+            self.slots
+                .retain(|_, slot| matches!(slot.found, Found::Asked(_)));
+            let kept = self.slots.keys().map(|key| key.len() + SLOT_BYTES);
+            self.bytes = self.key.len() + SLOT_BYTES + kept.sum::<usize>();
         }
         self.slots.insert(self.key.as_str().into(), slot);
     }
 
-    /// The series of a line, which is made where there is none.
-    fn find(&self, line: &Line<'_>) -> deespec::Result<Handle> {
-        let series = Lawful::new(line.name, line.labels());
-        let (mut name, labels) = (series.name().to_owned(), series.labels());
-        if line.kind == Kind::Timing && !name.is_empty() && !name.ends_with(SECONDS) {
-            name.push_str(SECONDS);
-        }
-        let name = name.as_str();
-        Ok(match line.kind {
-            Kind::Counter => Handle::Counter(self.store.counter_with(name, &labels)?),
-            Kind::Gauge => Handle::Gauge(self.store.gauge_with(name, &labels)?),
-            Kind::Timing | Kind::Histogram => {
-                let is_time = name.ends_with(SECONDS);
-                let buckets = if is_time {
-                    &Buckets::seconds()
-                } else {
-                    &self.buckets
-                };
-                Handle::Histogram(self.store.histogram_as(name, &labels, buckets)?)
+    /// Lets a line wait for the series under the key.
+    fn wait(&mut self, text: &[u8]) -> Result<(), Reason> {
+        let bytes = waiting_bytes(text);
+        match self.slots.get_mut(self.key.as_str()) {
+            Some(Slot {
+                found: Found::Asked(lines),
+                ..
+            }) if self.waiting + bytes <= WAITING_BYTES => {
+                lines.push(text.into());
+                self.waiting += bytes;
+                Ok(())
             }
-        })
+            _ => Err(Reason::Limit),
+        }
     }
 }
 
+/// About what a line takes that waits.
+fn waiting_bytes(line: &[u8]) -> usize {
+    line.len() + LINE_BYTES
+}
+
+/// The values of a line that are of one kind.
+fn of<'a>(line: &'a Line<'_>, kind: Kind) -> impl Iterator<Item = &'a Values<'a>> {
+    line.values().filter(move |values| values.kind == kind)
+}
+
 impl Slot {
-    fn count(&mut self, line: &Line<'_>) -> Result<(), Reason> {
-        let handle = self.found.as_ref().map_err(|reason| *reason)?;
-        for value in line.values() {
+    /// Fails where the values of this kind are more than the series has room for.
+    fn claim(&mut self, line: &Line<'_>, kind: Kind) -> Result<(), Reason> {
+        let most = |values: &Values<'_>| {
+            let counts = values.read().map(|value| match value {
+                Value::Count(count) => count,
+                // What is left of a part may make one more.
+                Value::About(count) => count.ceil() as u64 + 1,
+                Value::Set(_) | Value::Change(_) => 0,
+                Value::Observe(_) => values.weight.ceil() as u64 + 1,
+            });
+            counts.fold(0, u64::saturating_add)
+        };
+        let claimed = of(line, kind).map(most).fold(0, u64::saturating_add);
+        if claimed > self.allowed {
+            let Found::Handle(handle) = &self.found else {
+                return Ok(());
+            };
+            let room = handle.room();
+            if claimed > room {
+                return Err(Reason::Value);
+            }
+            self.allowed = room.min(ALLOWANCE.max(claimed));
+        }
+        self.allowed -= claimed;
+        Ok(())
+    }
+
+    fn count(&mut self, values: &Values<'_>) {
+        let Found::Handle(handle) = &self.found else {
+            return;
+        };
+        for value in values.read() {
             match (handle, value) {
                 (Handle::Counter(counter), Value::Count(count)) => counter.add(count),
                 (Handle::Counter(counter), Value::About(count)) => {
@@ -178,13 +316,12 @@ impl Slot {
                 (Handle::Gauge(gauge), Value::Set(value)) => gauge.set(value),
                 (Handle::Gauge(gauge), Value::Change(value)) => gauge.add(value),
                 (Handle::Histogram(histogram), Value::Observe(value)) => {
-                    histogram.observe_many(value, self.rest.carry(line.weight));
+                    histogram.observe_many(value, self.rest.carry(values.weight));
                 }
-                // A handle is made by the kind of its line.
-                _ => return Err(Reason::Kind),
+                // A handle is made by the kind of its values.
+                _ => {}
             }
         }
-        Ok(())
     }
 }
 

@@ -1,16 +1,18 @@
-//! A listener for statsd clients: whatever can send a datagram counts. One thread a socket, beside the runtime, since the
-//! first use of a series waits for the store's lock.
+//! A listener for statsd clients: whatever can send a datagram counts. Two threads a socket, beside the runtime: one reads and
+//! counts, the other makes new series, for which it may wait for the store's lock.
 //!
-//! `socket` (UDP, and the file of a Unix socket) → this (threads) → `line` (the protocol) → `count` (cells); `rejected` has
-//! what could not be counted, `drops` what the kernel threw away.
+//! `socket` (UDP, and the file of a Unix socket) → this (threads) → `line` (the protocol) → `count` (cells) → `series` (which,
+//! and new ones); `rejected` has what could not be counted, `drops` what the kernel threw away.
 
 mod count;
 mod drops;
 mod line;
 mod rejected;
+mod series;
 mod socket;
 
 use std::io::{self, PipeReader, PipeWriter};
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -74,7 +76,7 @@ impl Listeners {
         let rejected = Arc::new(rejected);
         for address in &config.statsd {
             let wakes = wakes.try_clone().map_err(Error::Runtime)?;
-            let listening = listeners.listen(address, config.insecure, store, &rejected, wakes)?;
+            let listening = listeners.listen(address, config, store, &rejected, wakes)?;
             events.counting(&listening);
         }
         Ok(listeners)
@@ -83,22 +85,24 @@ impl Listeners {
     fn listen(
         &mut self,
         address: &Statsd,
-        insecure: bool,
+        config: &Config,
         store: &Store,
         rejected: &Arc<Rejected>,
         wakes: PipeReader,
     ) -> Result<Statsd, Error> {
-        may_count(address, insecure)?;
+        may_count(address, config.insecure)?;
+        let new = config.limits.statsd;
         let fail = |source| Error::Statsd {
             address: address.clone(),
             source,
         };
-        let counting = Counting::new(store, rejected).map_err(Error::StatsdCounters)?;
+        let counting = Counting::new(store, rejected, new)?;
         let group = store.health().ok().and_then(|health| health.shared_with);
         let socket = Socket::open(address, group).map_err(fail)?;
         let listening = socket.address().map_err(fail)?;
         let listener = Listener {
             socket,
+            woken: counting.woken(),
             counting,
             wakes,
             ending: Arc::clone(&self.ending),
@@ -124,6 +128,7 @@ impl Drop for Listeners {
 struct Listener {
     socket: Socket,
     counting: Counting,
+    woken: Arc<UnixDatagram>,
     wakes: PipeReader,
     ending: Arc<AtomicBool>,
 }
@@ -143,10 +148,15 @@ impl Listener {
             match self.socket.receive(&mut buffer) {
                 Ok(length) => {
                     self.counting.datagram(&buffer[..length]);
+                    if self.counting.is_waiting() {
+                        self.counting.resume();
+                    }
                     look.get_or_insert_with(|| Instant::now() + LOOK);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => match end {
-                    Some(_) => break,
+                    // What was sent is read; some of it may wait for its series.
+                    Some(_) if !self.counting.is_waiting() => break,
+                    Some(end) => self.wait(Some(end)),
                     None => self.wait(look),
                 },
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -161,19 +171,24 @@ impl Listener {
                 break;
             }
         }
+        self.counting.give_up();
         self.look();
     }
 
     /// Until something comes, the server ends, or it is time to look for losses.
-    fn wait(&self, look: Option<Instant>) {
-        let timeout = look.map(|look| look.saturating_duration_since(Instant::now()));
+    fn wait(&mut self, until: Option<Instant>) {
+        let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let mut both = [
-            PollFd::new(&self.socket, PollFlags::IN),
-            PollFd::new(&self.wakes, PollFlags::IN),
-        ];
+        let mut all = vec![PollFd::new(&*self.woken, PollFlags::IN)];
+        // Once the server ends, the others would be readable for good.
+        if !self.ending.load(Ordering::Acquire) {
+            all.push(PollFd::new(&self.socket, PollFlags::IN));
+            all.push(PollFd::new(&self.wakes, PollFlags::IN));
+        }
         // An error is a signal, or told by the next receive.
-        let _ = poll(&mut both, timeout.as_ref());
+        let _ = poll(&mut all, timeout.as_ref());
+        drop(all);
+        self.counting.resume();
     }
 
     fn look(&mut self) {

@@ -27,9 +27,11 @@ pub(super) enum Reason {
     Store,
     Size,
     Dropped,
+    Reserved,
+    Limit,
 }
 
-const REASONS: [Reason; 9] = [
+const REASONS: [Reason; 11] = [
     Reason::Line,
     Reason::Type,
     Reason::Value,
@@ -39,6 +41,8 @@ const REASONS: [Reason; 9] = [
     Reason::Store,
     Reason::Size,
     Reason::Dropped,
+    Reason::Reserved,
+    Reason::Limit,
 ];
 
 impl Reason {
@@ -53,6 +57,8 @@ impl Reason {
             Self::Store => "store",
             Self::Size => "size",
             Self::Dropped => "dropped",
+            Self::Reserved => "reserved",
+            Self::Limit => "limit",
         }
     }
 }
@@ -63,6 +69,7 @@ impl From<Wrong> for Reason {
             Wrong::Form => Self::Line,
             Wrong::Type => Self::Type,
             Wrong::Value => Self::Value,
+            Wrong::Tags => Self::Labels,
         }
     }
 }
@@ -72,6 +79,12 @@ impl From<Error> for Reason {
         let Error::Store(StoreError::Metric(error)) = error else {
             return Self::Store;
         };
+        Self::from(&error)
+    }
+}
+
+impl From<&MetricError> for Reason {
+    fn from(error: &MetricError) -> Self {
         match error {
             MetricError::Name { .. } => Self::Name,
             MetricError::Kind { .. } => Self::Kind,

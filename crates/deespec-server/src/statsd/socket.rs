@@ -42,7 +42,7 @@ impl Socket {
                 if set_socket_recv_buffer_size_force(&socket, WAITING_BYTES).is_err() {
                     let _ = set_socket_recv_buffer_size(&socket, WAITING_BYTES);
                 }
-                let drops = Drops::of(&socket)?;
+                let drops = Drops::default();
                 Ok(Self::Udp { socket, drops })
             }
             Statsd::Unix(path) => {
@@ -76,7 +76,7 @@ impl Socket {
     /// How many datagrams were lost since the last time. A Unix socket loses none: its senders wait.
     pub(super) fn dropped(&mut self) -> u64 {
         match self {
-            Self::Udp { drops, .. } => drops.since(),
+            Self::Udp { socket, drops } => drops.since(socket),
             Self::Unix { .. } => 0,
         }
     }

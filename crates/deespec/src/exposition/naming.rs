@@ -9,8 +9,9 @@ use std::time::SystemTime;
 
 use crate::metric::Kind;
 
-/// Stands in front of a name that begins with an underscore, which OpenMetrics reserves.
-const PREFIX: &str = "deespec";
+/// Stands in front of a name that begins with an underscore, which OpenMetrics reserves. Not `deespec`: with that
+/// DeeSpec tells of itself.
+const PREFIX: &str = "metric";
 
 /// What the samples of a family may have behind its name. No suffix ends in another one, so a name
 /// has at most one of them.
@@ -230,7 +231,7 @@ mod tests {
     fn no_family_begins_with_an_underscore_or_is_empty() {
         assert_eq!(
             exposed(&["_total", "_x", "__y_total", "deespec_x"]),
-            ["deespec", "deespec_x", "deespec__y", "deespec_x_2"]
+            ["metric", "metric_x", "metric__y", "deespec_x"]
         );
     }
 
@@ -293,8 +294,8 @@ mod tests {
             ),
             ([(Histogram, "t_total"), (Counter, "t")], ["t_total", "t_2"]),
             (
-                [(Gauge, "_x"), (Histogram, "deespec_x")],
-                ["deespec_x", "deespec_x_2"],
+                [(Gauge, "_x"), (Histogram, "metric_x")],
+                ["metric_x", "metric_x_2"],
             ),
         ] {
             assert_eq!(of_kinds(&registered), expected, "{registered:?}");

@@ -4,10 +4,10 @@
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>: a family has
 //! the name of its samples, `_total` included, and there is no `# EOF`. The format has no words for
 //! the time of creation and the unit, so they are left out; OpenMetrics has them. An info metric is a
-//! gauge.
+//! gauge. The first line is a comment with the store's identity, by which it does not import its own text.
 
 use crate::metric::Kind;
-use crate::snapshot::View;
+use crate::snapshot::{View, own_mark};
 
 use super::family::families;
 use super::naming::suffix;
@@ -31,7 +31,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// ```
 #[must_use]
 pub fn encode(view: &View) -> String {
-    let mut text = String::new();
+    let mut text = own_mark(view.store_id);
     let mut samples = Samples::new(Sums::All);
     for family in families(view) {
         let kind = match family.kind {

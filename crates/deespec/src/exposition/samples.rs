@@ -89,7 +89,7 @@ impl Samples {
         text.push_str(&self.head);
         text.push_str("le=\"+Inf\"} ");
         push_u64(text, count);
-        let grows = self.lowest >= 0.0 && found.steps() >= 0;
+        let grows = self.lowest >= 0.0 && found.sum() >= 0.0;
         if self.sums == Sums::All || grows {
             text.push('\n');
             push_name(text, family, "_sum", series);

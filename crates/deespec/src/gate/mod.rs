@@ -51,8 +51,8 @@ pub use report::{
 #[cfg(feature = "gate")]
 pub use rules::{
     Adaptive, Burn, Correlate, Eta, FailOn, Kind, Labels, Likeness, Limit, LintCheck, LintFinding,
-    Metric, ModelChoice, Moved, Mute, Part, Policy, RULES_SCHEMA, Ratio, Rule, Rules, RulesError,
-    Scope, Shift, Slope, Status, Surprise, Term, Trend, Window,
+    Metric, ModelChoice, Moved, Mute, NoStore, Part, Policy, RULES_SCHEMA, Ratio, Rule, Rules,
+    RulesError, Scope, Shift, Slope, Status, Surprise, Term, Trend, Window,
 };
 pub use thresholds::{
     Detail, DetailVerdict, Judgement, Level, LogLine, Measure, ThresholdError, Thresholds,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::metric::{MetricError, check_count, room};
 use crate::store::Cells;
 
 use super::store::Inner;
@@ -15,7 +16,7 @@ use super::store::Inner;
 #[derive(Clone)]
 pub struct Counter {
     pub(super) cells: Cells,
-    pub(super) _store: Arc<Inner>,
+    pub(super) store: Arc<Inner>,
 }
 
 impl Counter {
@@ -29,6 +30,43 @@ impl Counter {
     #[inline]
     pub fn add(&self, n: u64) {
         self.cells.add(n);
+    }
+
+    /// Counts `n` that somebody else has told, such as a user or a datagram: at most [`COUNT_MAX`](crate::COUNT_MAX),
+    /// and only as long as the counter stays far from its end, so that it never begins again at 0.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError::Count`] or [`MetricError::Exhausted`]; nothing is counted then.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// let jobs = store.counter("jobs_total")?;
+    /// assert!(jobs.try_add(deespec::COUNT_MAX).is_ok());
+    /// assert!(jobs.try_add(u64::MAX).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_add(&self, n: u64) -> std::result::Result<(), MetricError> {
+        check_count(n)?;
+        if n > self.room() {
+            return Err(MetricError::Exhausted);
+        }
+        self.add(n);
+        Ok(())
+    }
+
+    /// Everything that it ever counted, whatever rotations began. Reads all stripes, which costs more than counting.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.cells.total(0)
+    }
+
+    /// How much [`try_add`](Self::try_add) would take in all, as it is now. Reads all stripes, which costs more than
+    /// counting.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        room(self.cells.counted(self.store.core(), 0))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::metric::Buckets;
+use crate::metric::{Buckets, room};
 use crate::store::Cells;
 use crate::sync::Ordering;
 
@@ -15,12 +15,13 @@ use super::store::Inner;
 /// An observation is two atomic adds: one to its bucket and one to the sum. The count is the sum of
 /// the buckets, so it cannot disagree with them. A process that is killed between the two adds leaves
 /// an observation that is in the sum and not in the count; it had not returned. A rotation between
-/// the two puts the sum into one epoch and the count into the next.
+/// the two puts the sum into one epoch and the count into the next. Neither makes the sum anything else than
+/// that: see [`Distribution::sum`](crate::Distribution::sum).
 #[derive(Clone)]
 pub struct Histogram {
     pub(super) cells: Cells,
     pub(super) buckets: Buckets,
-    pub(super) _store: Arc<Inner>,
+    pub(super) store: Arc<Inner>,
 }
 
 impl Histogram {
@@ -61,6 +62,15 @@ impl Histogram {
     #[inline]
     pub fn observe_duration(&self, duration: Duration) {
         self.observe(duration.as_secs_f64());
+    }
+
+    /// How many more observations may come from outside, as it is now, so that their number never begins again at 0;
+    /// see [`Counter::room`](crate::Counter::room). Reads all cells, which costs more than observing.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        let counted = |cell| self.cells.counted(self.store.core(), cell);
+        let counted = (1..self.cells.count()).map(counted);
+        room(counted.fold(0, u64::saturating_add))
     }
 
     /// How observations are sorted.

@@ -39,6 +39,22 @@ impl Store {
         counter(&self.inner, name, labels)
     }
 
+    /// How many cells the series `name` with these labels has in each stripe: one, but for a histogram. `None` where this
+    /// process knows of no such series; then a handle of it is had by taking the store's lock, and else without.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// assert_eq!(store.known_cells("jobs_total", &[("queue", "mail")]), None);
+    /// store.counter_with("jobs_total", &[("queue", "mail")])?;
+    /// assert_eq!(store.known_cells("jobs_total", &[("queue", "mail")]), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn known_cells(&self, name: &str, labels: &[(&str, &str)]) -> Option<u32> {
+        self.core().known_cells(name, labels)
+    }
+
     /// The gauge `name` without labels, which all processes share; it is made on first use.
     ///
     /// # Errors
@@ -162,7 +178,7 @@ impl Store {
         Ok(Histogram {
             cells,
             buckets,
-            _store: Arc::clone(&self.inner),
+            store: Arc::clone(&self.inner),
         })
     }
 
@@ -265,6 +281,6 @@ pub(super) fn counter(inner: &Arc<Inner>, name: &str, labels: &[(&str, &str)]) -
     let cells = inner.core().series(name, labels, &Shape::Counter)?;
     Ok(Counter {
         cells,
-        _store: Arc::clone(inner),
+        store: Arc::clone(inner),
     })
 }

@@ -106,7 +106,8 @@ impl Options {
         self
     }
 
-    /// How long a slow path waits for the lock; 10 s by default.
+    /// How long slow paths wait for the lock; 10 s by default. It is one deadline for all that a process does until it
+    /// gets the lock: what was waited in vain is not waited again.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.settings.lock_deadline = deadline;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::metric::TRANSACTIONS;
 use crate::snapshot::{
@@ -29,6 +30,7 @@ pub(super) struct Inner {
     background: Option<Background>,
     /// What is known of the snapshots, once somebody has asked.
     snapshots: snapshot::Memory,
+    pushes: snapshot::Pushes,
     core: Arc<Core>,
 }
 
@@ -81,6 +83,7 @@ impl Store {
         let inner = Arc::new(Inner {
             background,
             snapshots: snapshot::Memory::default(),
+            pushes: snapshot::Pushes::default(),
             core,
         });
         // Only what is wrong with the store itself makes one of them anything else.
@@ -119,6 +122,34 @@ impl Store {
 
     pub(super) fn core(&self) -> &Core {
         self.inner.core()
+    }
+
+    /// Fails once the store's path does not name the files any more that this process counts in: somebody has removed,
+    /// replaced or moved the store. What is counted through its handles from then on, nobody can find under that
+    /// path. Asks the file system and needs no lock, so a long-lived program may ask often; one that counts what
+    /// must not get lost opens the store anew.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Replaced`](crate::StoreError::Replaced) then.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("var");
+    /// let store = deespec::Store::open(&path)?;
+    /// store.check_place()?;
+    /// std::fs::remove_dir_all(&path)?;
+    /// assert!(store.check_place().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_place(&self) -> Result<()> {
+        Ok(self.core().check_identity()?)
+    }
+
+    /// From this moment on nothing in this process waits for the lock of this store any more, nor does what waits
+    /// already: for a program that was told to end and has to keep a deadline of its own.
+    pub fn stop_waiting_at(&self, end: Instant) {
+        self.core().end_at(end);
     }
 
     /// The four built-in counters.
@@ -289,9 +320,11 @@ impl Store {
 
     /// Adds what a program without shared memory has counted, once for each sequence number of its writer. The
     /// text is OpenMetrics or Prometheus text in which counters and histograms are what was counted since the
-    /// last push; gauges are what they are now. When this returns, it is counted and durable. A number that is
-    /// not above the writer's last one counts nothing: such a push was counted before, also by another process
-    /// and before a restart. So whoever has no answer pushes the same again.
+    /// last push; gauges are what they are now. When this returns, it is counted and durable. The same text with the
+    /// writer's last number counts nothing: it was counted before, also by another process and before a restart. So
+    /// whoever has no answer pushes the same again. Pushes of several threads at once share what makes them durable.
+    ///
+    /// A writer is remembered until 100,000 others have pushed after it.
     ///
     /// # Errors
     ///
@@ -308,7 +341,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn push(&self, writer: &str, sequence: u64, text: &[u8]) -> Result<Push> {
-        snapshot::push(self.core(), writer, sequence, text)
+        snapshot::push(self.core(), &self.inner.pushes, writer, sequence, text)
     }
 
     /// The health of the store.

@@ -1,6 +1,7 @@
 //! What a histogram has counted: the counts of its cells, the sum, and the quantiles they give.
 
 mod form;
+mod sum;
 #[cfg(test)]
 mod tests;
 
@@ -79,38 +80,6 @@ impl Distribution {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().copied().fold(0, u64::wrapping_add)
-    }
-
-    /// The sum of all observations, each rounded to [`Buckets::resolution`].
-    ///
-    /// It is kept modulo 2^64 steps (584 years at a nanosecond). Beyond that the buckets tell how
-    /// often it has wrapped: they hold it between two limits. Only where most of such a sum lies
-    /// outside of all finite bounds, so that these limits are too far apart, it cannot be told, and is
-    /// nearer to zero than it should be.
-    #[must_use]
-    pub fn sum(&self) -> f64 {
-        const WRAP: f64 = 18_446_744_073_709_551_616.0;
-        let steps = self.steps as f64;
-        let (lowest, highest) = self.limits();
-        // What is rounded here and there must not look like a wrap.
-        let slack = self.count() as f64 + 1e-9 * lowest.abs().max(highest.abs());
-        // As few wraps as bring it between the limits.
-        let wraps = if steps < lowest - slack {
-            ((lowest - slack - steps) / WRAP).ceil()
-        } else if steps > highest + slack {
-            ((highest + slack - steps) / WRAP).floor()
-        } else {
-            0.0
-        };
-        self.buckets.of_steps(steps + wraps * WRAP)
-    }
-
-    /// The least and the most that the sum can be in steps, as the buckets tell it.
-    fn limits(&self) -> (f64, f64) {
-        self.iter().fold((0.0, 0.0), |(lowest, highest), bucket| {
-            let steps = |bound: f64| self.buckets.to_steps(bound) as f64 * bucket.count as f64;
-            (lowest + steps(bucket.lower), highest + steps(bucket.upper))
-        })
     }
 
     /// The sum in steps of [`Buckets::resolution`], modulo 2^64.

@@ -8,6 +8,7 @@ mod kind;
 mod label;
 pub(crate) mod lawful;
 mod name;
+mod outside;
 mod value;
 
 pub use buckets::Buckets;
@@ -17,11 +18,13 @@ pub use kind::{Aggregation, Kind, Shape};
 pub use label::LabelSet;
 pub use lawful::Lawful;
 pub use name::{MetricError, check_series};
+pub use outside::{COUNT_MAX, check_count, check_reserved};
 pub use value::{Processes, Value};
 
 pub(crate) use family::{HELP_MAX, OVERFLOW_LABEL, OVERFLOW_TOTAL};
 pub(crate) use key::Key;
 pub(crate) use name::{LABELS_MAX, check_label_set, check_metric_name};
+pub(crate) use outside::room;
 
 /// The built-in *transactions* family of every store: commits that succeeded, commits that failed,
 /// compare-and-swap conflicts and recoveries.

@@ -95,6 +95,23 @@ pub enum MetricError {
         /// The counter's name.
         name: String,
     },
+    /// The name is one with which DeeSpec tells of itself.
+    #[error(
+        "metric {name:?} cannot be written: names that begin with deespec_ tell of DeeSpec itself"
+    )]
+    Reserved {
+        /// The metric's name.
+        name: String,
+    },
+    /// So much cannot be counted at once from outside.
+    #[error("{count} is too much for one count: at most 9007199254740992, 2^53, is taken at once")]
+    Count {
+        /// How much it was.
+        count: u64,
+    },
+    /// A counter, or a histogram, has counted nearly as much as it can.
+    #[error("it would count more than 2^63, and that is not taken")]
+    Exhausted,
     /// A label set has too many labels.
     #[error("{count} labels are given, at most 32 are allowed")]
     TooManyLabels {

@@ -21,7 +21,7 @@ use super::document::Document;
 use super::error::DocumentError;
 use super::openmetrics::{self, Converted};
 use super::settle::{locked, whole};
-use super::{publish, push, time};
+use super::{outside, own, publish, push, time};
 
 /// What is being imported, until it is recorded.
 const INTENT: &str = "import.json";
@@ -38,6 +38,9 @@ pub enum Import {
         counts: u64,
         /// What the file has and a store cannot hold, one sentence each.
         passed_over: Vec<String>,
+        /// What the store holds otherwise than it stands in the file, such as a sum with fewer digits; and
+        /// sums that are not what their buckets can hold. One sentence each.
+        noted: Vec<String>,
     },
     /// The document is what this store itself has published; nothing was changed.
     Own,
@@ -106,7 +109,10 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         document,
         mut families,
         mut passed_over,
+        noted,
         lenient,
+        created,
+        outside: is_outside,
     } = read(&bytes, path)?;
     let exclusive = locked(core)?;
     let digest = digest(&bytes);
@@ -124,6 +130,10 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         }
         .into());
     }
+    if lenient && !own_views_too && own::is_own_text(core, &bytes, &created)? {
+        let path = path.to_owned();
+        return Err(DocumentError::OwnView { path }.into());
+    }
     let mut amounts = document.into_amounts();
     amounts.retain(|amount| match &amount.value {
         Value::Counter(count) => *count > 0,
@@ -131,6 +141,10 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         Value::Processes(_) => false,
         _ => true,
     });
+    for amount in amounts.iter().filter(|_| is_outside && !lenient) {
+        outside::check(&amount.name, &amount.value)
+            .map_err(|reason| DocumentError::content(path, format!("{}: {reason}", amount.name)))?;
+    }
     for family in &families {
         family.check().map_err(DocumentError::misfit(path))?;
     }
@@ -180,6 +194,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
             series,
             counts,
             passed_over,
+            noted,
         })
     })
 }
@@ -199,11 +214,15 @@ fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
     if !is_json {
         return openmetrics::convert(bytes, path);
     }
+    let document = Document::parse(bytes, path)?;
     Ok(Converted {
-        document: Document::parse(bytes, path)?,
+        outside: document.store_id.is_none(),
+        document,
         families: Vec::new(),
         passed_over: Vec::new(),
+        noted: Vec::new(),
         lenient: false,
+        created: Vec::new(),
     })
 }
 
@@ -212,7 +231,7 @@ fn check(exclusive: &Exclusive<'_>, amount: &Amount, path: &Path) -> Result<(), 
     let found = exclusive
         .check_series(&amount.name, &amount.labels, &amount.value.shape())
         .map_err(DocumentError::misfit(path))?;
-    if found.is_none_or(|cells| has_room(&cells, &amount.value)) {
+    if found.is_none_or(|cells| has_room(exclusive.core(), &cells, &amount.value)) {
         return Ok(());
     }
     let (path, name) = (path.to_owned(), amount.name.clone());
@@ -220,17 +239,22 @@ fn check(exclusive: &Exclusive<'_>, amount: &Amount, path: &Path) -> Result<(), 
 }
 
 /// Whether the cells can take a value without leaving what 64 bits hold.
-pub(super) fn has_room(cells: &Cells, value: &Value) -> bool {
+pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
     match value {
-        Value::Counter(count) => cells.total(0).checked_add(*count).is_some(),
+        Value::Counter(count) => cells.counted(core, 0).checked_add(*count).is_some(),
         Value::Histogram(added) => {
             let mut counts = (1..).zip(added.counts());
             // The count of all is the sum of these.
             let count = counts.try_fold(0_u64, |sum, (cell, count)| {
-                sum.checked_add(cells.total(cell).checked_add(*count)?)
+                sum.checked_add(cells.counted(core, cell).checked_add(*count)?)
             });
-            // The sum may wrap: the buckets tell how often it has.
-            count.is_some()
+            // The sum may wrap, as long as the buckets tell how often it has.
+            let here = Value::of_histogram(added.buckets(), |cell| cells.total(cell));
+            let both = here.histogram().and_then(|here| {
+                let both = here.plus(added)?;
+                Some(both.told_steps() == here.told_steps() + added.told_steps())
+            });
+            count.is_some() && both == Some(true)
         }
         Value::Gauge(_) | Value::Processes(_) | Value::Info => true,
     }

@@ -31,7 +31,7 @@ impl Retention {
         }
     }
 
-    /// Keeps at most this many, the youngest.
+    /// Keeps at most this many, the youngest by their epochs.
     #[must_use]
     pub fn max_count(self, count: usize) -> Self {
         Self {
@@ -41,16 +41,28 @@ impl Retention {
     }
 
     /// Those of `names` (the oldest first) that are to go.
-    fn surplus(&self, names: &[SnapshotName], now_ns: u64) -> usize {
+    fn surplus(&self, names: &[SnapshotName], now_ns: u64) -> Vec<SnapshotName> {
         let too_many = self
             .max_count
             .map_or(0, |most| names.len().saturating_sub(most));
-        let too_old = self.max_age.map_or(0, |age| {
+        let oldest = self.max_age.map(|age| {
             let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-            let oldest = now_ns.saturating_sub(age);
-            names.partition_point(|name| name.ns < oldest)
+            now_ns.saturating_sub(age)
         });
-        too_many.max(too_old)
+        // None is older than one that it came after: a clock that went back for a while makes nothing old. What a
+        // clock that was ahead calls the future says nothing of those that followed.
+        let mut latest = 0;
+        let mut gone = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            if name.ns <= now_ns {
+                latest = latest.max(name.ns);
+            }
+            let at = if name.ns > now_ns { name.ns } else { latest };
+            if index < too_many || oldest.is_some_and(|oldest| at < oldest) {
+                gone.push(*name);
+            }
+        }
+        gone
     }
 }
 
@@ -59,8 +71,8 @@ pub(crate) fn prune(core: &Core, retention: &Retention) -> Result<Vec<SnapshotNa
     prune_held(&locked(core)?, retention, None)
 }
 
-/// As [`prune`], but keeps the snapshot `taken` that was taken just now: when the clock went back
-/// it has the oldest name of all.
+/// As [`prune`], but keeps the snapshot `taken` that was taken just now, whatever its age: when the clock
+/// went back it may have the oldest time of all.
 pub(crate) fn prune_held(
     exclusive: &Exclusive<'_>,
     retention: &Retention,
@@ -78,7 +90,7 @@ pub(crate) fn prune_held(
             .map(|most| most.saturating_sub(usize::from(taken.is_some()))),
         ..*retention
     };
-    names.truncate(retention.surplus(&names, core.now_ns()));
+    let names = retention.surplus(&names, core.now_ns());
     if !names.is_empty() {
         whole(exclusive, || {
             for name in &names {
@@ -103,17 +115,35 @@ mod tests {
             .collect();
         let now = 6_000_000_000;
         let keep = Retention::default();
-        assert_eq!(keep.surplus(&names, now), 0);
-        assert_eq!(keep.max_count(2).surplus(&names, now), 3);
-        assert_eq!(keep.max_count(9).surplus(&names, now), 0);
-        assert_eq!(keep.max_age(Duration::from_secs(4)).surplus(&names, now), 1);
-        assert_eq!(
-            keep.max_age(Duration::from_secs(4))
-                .max_count(1)
-                .surplus(&names, now),
-            4
-        );
-        assert_eq!(keep.max_age(Duration::MAX).surplus(&names, now), 0);
-        assert_eq!(keep.max_age(Duration::ZERO).surplus(&names, now), 5);
+        let surplus = |keep: Retention| {
+            let gone = keep.surplus(&names, now);
+            assert_eq!(gone, names[..gone.len()]);
+            gone.len()
+        };
+        assert_eq!(surplus(keep), 0);
+        assert_eq!(surplus(keep.max_count(2)), 3);
+        assert_eq!(surplus(keep.max_count(9)), 0);
+        let seconds = Duration::from_secs;
+        assert_eq!(surplus(keep.max_age(seconds(4))), 1);
+        assert_eq!(surplus(keep.max_age(seconds(4)).max_count(1)), 4);
+        assert_eq!(surplus(keep.max_age(Duration::MAX)), 0);
+        assert_eq!(surplus(keep.max_age(Duration::ZERO)), 5);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_makes_nothing_old_and_keeps_nothing_for_ever() {
+        let name = |s: u64| SnapshotName {
+            ns: s * 1_000_000_000,
+        };
+        let now = 100_000_000_000;
+        let keep = Retention::default().max_age(Duration::from_secs(10));
+        // Two that came later were named by a clock that was back.
+        let back = [name(50), name(95), name(20), name(21), name(96)];
+        assert_eq!(keep.surplus(&back, now), [name(50)]);
+        // The first was named by one that was ahead.
+        let ahead = [name(900), name(50), name(95)];
+        assert_eq!(keep.surplus(&ahead, now), [name(50)]);
+        let two = Retention::default().max_count(2);
+        assert_eq!(two.surplus(&back, now), [name(50), name(95), name(20)]);
     }
 }

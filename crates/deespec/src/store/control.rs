@@ -25,6 +25,10 @@ pub(crate) const PUBLISHED_AT: usize = PAGE + 15;
 pub(crate) const PUBLISHED_STATE: usize = PAGE + 16;
 /// Until when somebody who waits for the lock asks others to come later, in ns since 1970.
 pub(crate) const WAITING: usize = PAGE + 17;
+/// Until when somebody who waits for the exclusive lock asks readers to let him go first, in ns since 1970.
+pub(crate) const ALONE: usize = PAGE + 18;
+/// How often somebody got the exclusive lock while there was a wish in `ALONE`.
+pub(crate) const TURNS: usize = PAGE + 19;
 /// The next stripe to hand out; on a cache line of its own.
 pub(crate) const TICKET: usize = PAGE + 24;
 /// Words of one epoch record.
@@ -85,6 +89,8 @@ mod tests {
             (PUBLISHED_AT, 4216),
             (PUBLISHED_STATE, 4224),
             (WAITING, 4232),
+            (ALONE, 4240),
+            (TURNS, 4248),
             (TICKET, 4288),
             (record_at(0), 4608),
             (record_at(1), 5632),

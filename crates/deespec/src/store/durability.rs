@@ -5,8 +5,8 @@ use crate::sync::Ordering;
 
 use super::control::{DEGRADED, DURABLE_TAIL, FLUSHED_AT, TAIL};
 use super::error::StoreError;
-use super::protection::Protection;
 use super::{Core, Exclusive};
+use crate::protection::Protection;
 
 impl Core {
     /// Makes everything that was counted before the call durable.

@@ -8,6 +8,8 @@ use thiserror::Error;
 
 use crate::metric::MetricError;
 
+use super::holder::{Holder, holders};
+
 /// An error of the store's files.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -144,13 +146,15 @@ pub enum StoreError {
     },
     /// Somebody else held the lock for too long.
     #[error(
-        "could not lock {} within {:.1} s: another process holds it", path.display(), waited.as_secs_f64()
+        "could not lock {} within {:.1} s: {}", path.display(), waited.as_secs_f64(), holders(holder)
     )]
     LockTimeout {
         /// The lock file.
         path: PathBuf,
-        /// How long it was tried.
+        /// How long it was tried, since it could be had the last time.
         waited: Duration,
+        /// Who holds it, where the kernel tells.
+        holder: Option<Holder>,
     },
     /// The store is open in some process, so it cannot be rebuilt.
     #[error("the store {} is open in another process or handle", path.display())]

@@ -19,9 +19,10 @@ use rustix::fs::{
 use super::access::{self, Access, parent};
 use super::error::StoreError;
 use super::faults::{FaultInjector, Operation};
+use super::limit;
 use super::opened::{create_in, name_of, open_own};
-use super::protection::Protection;
 use super::raw::Region;
+use crate::protection::Protection;
 
 /// Name prefix of a file that is not complete yet.
 const TEMPORARY: &str = "tmp-";
@@ -158,6 +159,7 @@ impl Files {
                 .map_err(StoreError::io("set the rights of", &temporary.path))?;
         }
         self.before(Operation::Write, &temporary.path)
+            .and_then(|()| limit::check(bytes.len() as u64))
             .and_then(|()| temporary.file.write_all(bytes))
             .map_err(StoreError::io("write", &temporary.path))?;
         self.finish(&temporary, target, replace)
@@ -169,6 +171,7 @@ impl Files {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let mut temporary = self.begin(&name)?;
         self.before(Operation::Write, &temporary.path)
+            .and_then(|()| limit::check(bytes.len() as u64))
             .and_then(|()| temporary.file.write_all(bytes))
             .map_err(StoreError::io("write", &temporary.path))?;
         let (folder, name) = self.place(target)?;
@@ -189,6 +192,7 @@ impl Files {
         let name = to.file_name().unwrap_or_default().to_string_lossy();
         let mut temporary = self.begin(&name)?;
         self.before(Operation::Write, &temporary.path)
+            .and_then(|()| limit::check(file.metadata()?.len()))
             .and_then(|()| io::copy(&mut file, &mut temporary.file))
             .map_err(StoreError::io("copy", from))?;
         self.finish(&temporary, to, false)
@@ -268,6 +272,10 @@ pub(super) fn sync_file(file: &File) -> io::Result<()> {
 
 /// Gives a file its length, with a block of the disk behind each byte.
 pub(super) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    // One that is there may have holes, and does not grow.
+    if file.metadata()?.len() < bytes {
+        limit::check(bytes)?;
+    }
     match Protection::Allocation.stands() {
         true => Ok(fallocate(file, FallocateFlags::empty(), 0, bytes)?),
         false => file.set_len(bytes),

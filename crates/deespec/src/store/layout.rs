@@ -4,7 +4,7 @@
 use crc32fast::Hasher;
 
 use super::control::Tail;
-use super::protection::Protection;
+use crate::protection::Protection;
 
 /// Bytes of a page in the format, whatever the machine's own page size is.
 pub(crate) const PAGE_BYTES: usize = 4096;

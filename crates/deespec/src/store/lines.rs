@@ -10,8 +10,9 @@ use super::access;
 use super::error::StoreError;
 use super::faults::Operation;
 use super::files::{Files, sync_file};
+use super::limit;
 use super::opened::{DOCUMENT_MAX, open_or_create, open_own};
-use super::protection::Protection;
+use crate::protection::Protection;
 
 /// Most bytes that a line may have: no document that DeeSpec writes has more.
 const LINE_MAX: u64 = DOCUMENT_MAX;
@@ -34,6 +35,7 @@ impl Files {
             self.sync_lines(&file, path, false)?;
         }
         let mut append = || -> io::Result<u64> {
+            limit::check(kept + line.len() as u64 + 2)?;
             file.seek(io::SeekFrom::Start(kept))?;
             if lacks_newline {
                 file.write_all(b"\n")?;
@@ -107,6 +109,7 @@ fn bytes_of_last_line(lines: &mut (impl Read + Seek)) -> io::Result<(u64, Vec<u8
 /// Writes the last complete line over itself: killed in the middle, it is what it was.
 fn rewrite_last_line(file: &mut File) -> io::Result<()> {
     let (start, bytes) = bytes_of_last_line(file)?;
+    limit::check(start + bytes.len() as u64)?;
     file.write_all_at(&bytes, start)
 }
 

@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 use crate::sync::{AtomicU64, Ordering};
 
 use super::access;
+use super::courtesy::Courtesy;
 use super::error::StoreError;
+use super::holder;
 use super::opened::{open_or_create, open_regular};
-use super::protection::Protection;
+use super::patience::{Patience, Waiting};
 use super::raw::{Uninherited, watch_forks};
+use crate::protection::Protection;
 
 /// The name of the lock's file in `live/`.
 pub(super) const LOCK: &str = "lock";
@@ -21,7 +24,7 @@ pub(super) const LOCK: &str = "lock";
 /// Where the lock is and how long to wait for it.
 pub(crate) struct Lock {
     path: PathBuf,
-    deadline: Duration,
+    patience: Patience,
     /// The inode of the file that was found to be safe. Only those who may use the store can put
     /// another one there, so the same one is not judged again.
     judged: AtomicU64,
@@ -52,12 +55,17 @@ pub(crate) struct Kept {
 impl Kept {
     /// Locks the file together with others, or fails when the deadline has passed.
     pub(crate) fn shared(file: File, path: &Path, deadline: Duration) -> Result<Self, StoreError> {
-        wait(path, deadline, || match file.try_lock_shared() {
+        let patience = Patience::new(deadline);
+        let waiting = patience.begin();
+        let locked = wait(&waiting, || match file.try_lock_shared() {
             Ok(()) => Ok(Some(())),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
         })?;
-        Ok(Self { file })
+        match locked {
+            Some(()) => Ok(Self { file }),
+            None => Err(timeout(path, waiting)),
+        }
     }
 
     /// The length of the file now, in bytes.
@@ -68,40 +76,39 @@ impl Kept {
     /// Locks the file alone, unless somebody has it open for longer than a moment: a command that
     /// counts and ends, or a child between its fork and its exec.
     pub(crate) fn alone(file: File, path: &Path) -> Result<Option<Self>, StoreError> {
-        let locked = wait(path, MOMENT, || match file.try_lock() {
+        let patience = Patience::new(MOMENT);
+        let locked = wait(&patience.begin(), || match file.try_lock() {
             Ok(()) => Ok(Some(())),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
-        });
-        match locked {
-            Ok(()) => Ok(Some(Self { file })),
-            Err(StoreError::LockTimeout { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        })?;
+        Ok(locked.map(|()| Self { file }))
     }
 }
 
-/// Tries again, after longer and longer pauses, until there is something or the deadline has passed.
+/// Tries again, after longer and longer pauses, until there is something; `None` where that took too long.
 fn wait<T>(
-    path: &Path,
-    deadline: Duration,
+    waiting: &Waiting<'_>,
     mut attempt: impl FnMut() -> Result<Option<T>, StoreError>,
-) -> Result<T, StoreError> {
-    let begun = Instant::now();
+) -> Result<Option<T>, StoreError> {
     let mut pause = Duration::from_micros(20);
     loop {
         if let Some(done) = attempt()? {
-            return Ok(done);
+            return Ok(Some(done));
         }
-        let waited = begun.elapsed();
-        if waited >= deadline {
-            return Err(StoreError::LockTimeout {
-                path: path.to_owned(),
-                waited,
-            });
+        if waiting.is_over() {
+            return Ok(None);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(2));
+    }
+}
+
+fn timeout(path: &Path, waiting: Waiting<'_>) -> StoreError {
+    StoreError::LockTimeout {
+        path: path.to_owned(),
+        waited: waiting.give_up(),
+        holder: holder::of(path),
     }
 }
 
@@ -118,19 +125,40 @@ impl Lock {
         watch_forks();
         Self {
             path,
-            deadline,
+            patience: Patience::new(deadline),
             judged: AtomicU64::new(0),
         }
+    }
+
+    /// From now on nobody in this process waits for the lock beyond this moment.
+    pub(crate) fn end_at(&self, end: Instant) {
+        self.patience.end_at(end);
+    }
+
+    /// Begins to wait.
+    pub(super) fn waiting(&self) -> Waiting<'_> {
+        self.patience.begin()
+    }
+
+    /// What comes of having waited in vain.
+    pub(super) fn timeout(&self, waiting: Waiting<'_>) -> StoreError {
+        timeout(&self.path, waiting)
     }
 
     /// Takes the lock, or fails when the deadline has passed.
     ///
     /// The file is opened anew each time. So two threads exclude each other, as two processes do,
     /// and a forked child does not keep its dead parent's lock.
-    ///
-    /// `waiting` is called each time that somebody else has the lock.
-    pub(crate) fn take(&self, mode: Mode, waiting: impl Fn()) -> Result<Held, StoreError> {
-        wait(&self.path, self.deadline, || {
+    pub(super) fn take(
+        &self,
+        mode: Mode,
+        waiting: Waiting<'_>,
+        courtesy: Option<&Courtesy<'_>>,
+    ) -> Result<Held, StoreError> {
+        let held = wait(&waiting, || {
+            if courtesy.is_some_and(|courtesy| courtesy.holds_back(waiting.waited())) {
+                return Ok(None);
+            }
             let file = self.open()?;
             let taken = match mode {
                 _ if !Protection::Lock.stands() => Ok(()),
@@ -142,12 +170,21 @@ impl Lock {
                 // The file was removed or replaced after it was opened: that lock excludes nobody.
                 Ok(()) => Ok(None),
                 Err(TryLockError::WouldBlock) => {
-                    waiting();
+                    if let Some(courtesy) = courtesy {
+                        courtesy.waits();
+                    }
                     Ok(None)
                 }
                 Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &self.path)(error)),
             }
-        })
+        })?;
+        match held {
+            Some(held) => {
+                waiting.succeed();
+                Ok(held)
+            }
+            None => Err(self.timeout(waiting)),
+        }
     }
 
     /// Takes the exclusive lock only if nobody has it.
@@ -206,22 +243,26 @@ mod tests {
         )
     }
 
+    fn take(lock: &Lock, mode: Mode) -> Result<Held, StoreError> {
+        lock.take(mode, lock.waiting(), None)
+    }
+
     #[test]
     #[cfg_attr(miri, ignore = "locks a file")]
     fn readers_share_and_a_writer_excludes() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock(&folder, 5);
-        let one = lock.take(Mode::Shared, || {}).unwrap();
-        let two = lock.take(Mode::Shared, || {}).unwrap();
+        let one = take(&lock, Mode::Shared).unwrap();
+        let two = take(&lock, Mode::Shared).unwrap();
         assert!(matches!(
-            lock.take(Mode::Exclusive, || {}),
+            take(&lock, Mode::Exclusive),
             Err(StoreError::LockTimeout { .. })
         ));
         drop((one, two));
-        let alone = lock.take(Mode::Exclusive, || {}).unwrap();
-        assert!(lock.take(Mode::Shared, || {}).is_err());
+        let alone = take(&lock, Mode::Exclusive).unwrap();
+        assert!(take(&lock, Mode::Shared).is_err());
         drop(alone);
-        assert!(lock.take(Mode::Shared, || {}).is_ok());
+        assert!(take(&lock, Mode::Shared).is_ok());
     }
 
     #[test]
@@ -229,7 +270,7 @@ mod tests {
     fn a_descriptor_that_a_forked_child_inherited_does_not_keep_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock(&folder, 1000);
-        let held = lock.take(Mode::Exclusive, || {}).unwrap();
+        let held = take(&lock, Mode::Exclusive).unwrap();
         let inherited = held.file.file().try_clone().unwrap();
         drop(held);
         assert!(lock.try_take().unwrap().is_some());
@@ -237,17 +278,21 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "locks a file")]
-    fn whoever_waits_says_so() {
+    #[cfg_attr(miri, ignore = "locks a file, and asks the kernel")]
+    fn who_holds_the_lock_is_named_where_the_kernel_tells() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock(&folder, 5);
-        let _held = lock.take(Mode::Shared, || {}).unwrap();
-        let waits = std::cell::Cell::new(0);
-        assert!(
-            lock.take(Mode::Exclusive, || waits.set(waits.get() + 1))
-                .is_err()
-        );
-        assert!(waits.get() > 0);
+        let _held = take(&lock, Mode::Exclusive).unwrap();
+        match take(&lock, Mode::Shared).err() {
+            Some(StoreError::LockTimeout { holder, .. }) => {
+                let named = holder.map(|holder| holder.pid);
+                assert!(
+                    named.is_none_or(|pid| pid == std::process::id()),
+                    "{named:?}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -258,7 +303,7 @@ mod tests {
         let stale = lock.open().unwrap();
         std::fs::remove_file(&lock.path).unwrap();
         assert!(!lock.is_current(stale.file()).unwrap());
-        let _held = lock.take(Mode::Exclusive, || {}).unwrap();
+        let _held = take(&lock, Mode::Exclusive).unwrap();
         assert!(!lock.is_current(stale.file()).unwrap());
     }
 }

@@ -9,6 +9,7 @@ mod access;
 mod build;
 mod compact;
 mod control;
+mod courtesy;
 mod durability;
 mod epoch;
 mod error;
@@ -19,8 +20,10 @@ mod filesystem;
 mod folders;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod holder;
 mod identity;
 mod layout;
+mod limit;
 pub(crate) mod lines;
 mod lock;
 #[cfg(test)]
@@ -28,8 +31,9 @@ mod lock;
 mod models;
 mod open;
 pub(crate) mod opened;
+mod patience;
 mod process;
-mod protection;
+mod queue;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod races;
@@ -42,36 +46,40 @@ mod segment;
 mod shares;
 mod turn;
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::AtomicBool;
 
 pub use epoch::Beginning;
 pub use error::{Exposure, StoreError};
 pub use faults::{FaultInjector, Operation};
+pub use holder::Holder;
 pub use identity::{NotAStoreId, StoreId};
 
 pub(crate) use epoch::Record;
 pub(crate) use files::Files;
 pub use layout::FORMAT_VERSION;
-pub(crate) use protection::Protection;
+pub use raw::socket_drops;
 pub(crate) use read::{SeriesValue, Skipped};
 pub(crate) use register::Cells;
 pub(crate) use shares::OwnShare;
 
-use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE, WAITING};
+use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE};
+use courtesy::Courtesy;
 use layout::MAX_SEGMENTS;
 use lock::{Held, Kept, Lock, Mode};
+use patience::Waiting;
 use process::Process;
+use queue::Queue;
 use raw::ForkLocal;
 use read::Catalog;
 use segment::Segment;
 
 use crate::metric::{Family, LabelSet, Value};
+use crate::protection::Protection;
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -138,11 +146,6 @@ pub(crate) const PUSHES: &str = "pushes.jsonl";
 /// The document in `live/` that is being restored, until the epoch before is closed.
 pub(crate) const RESTORE: &str = "restore.json";
 
-/// How long those who wait are let go first, in pauses of 250 us.
-const POLITENESS: u32 = 16;
-/// For how long the wish for the lock stands, in nanoseconds; it is renewed while waiting.
-const WAITING_NS: u64 = 10_000_000;
-
 /// An open store.
 pub(crate) struct Core {
     root: PathBuf,
@@ -169,6 +172,7 @@ pub(crate) struct Core {
 struct Own {
     catalog: Mutex<Catalog>,
     process: Mutex<Option<Arc<Process>>>,
+    readers: Queue,
     /// Declarations by the segment and the block in which they stand, where they never change.
     families: Mutex<HashMap<(u32, u32), Arc<Family>>>,
 }
@@ -193,9 +197,20 @@ pub(crate) struct Exclusive<'a> {
     _held: Held,
 }
 
-/// Proof that the shared lock is held: no epoch begins meanwhile.
-pub(crate) struct Shared {
+/// Proof that the shared lock is held: no epoch begins meanwhile. The lock is given back first, then the place
+/// among the readers of this process.
+pub(crate) struct Shared<'a> {
     _held: Held,
+    _place: Reader<'a>,
+}
+
+/// The one reader of this process.
+struct Reader<'a>(&'a Core);
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        self.0.own.get().readers.leave();
+    }
 }
 
 impl Core {
@@ -226,40 +241,43 @@ impl Core {
         &self.settings.program
     }
 
-    pub(crate) fn shared(&self) -> Result<Shared, StoreError> {
+    pub(crate) fn shared(&self) -> Result<Shared<'_>, StoreError> {
+        let waiting = self.lock.waiting();
+        let readers = &self.own.get().readers;
+        if !readers.enter(|| waiting.is_over()) {
+            return Err(self.lock.timeout(waiting));
+        }
+        let place = Reader(self);
         Ok(Shared {
-            _held: self.take(Mode::Shared)?,
+            _held: self.take(Mode::Shared, waiting)?,
+            _place: place,
         })
     }
 
     pub(crate) fn exclusive(&self) -> Result<Exclusive<'_>, StoreError> {
         Ok(Exclusive {
             core: self,
-            _held: self.take(Mode::Exclusive)?,
+            _held: self.take(Mode::Exclusive, self.lock.waiting())?,
         })
     }
 
-    /// Takes the lock. A kernel lock knows no queue: readers that follow each other closely, or one
-    /// process that rotates without end, would keep all others from it. So whoever comes lets those
-    /// go first who already wait, for a bounded time.
-    fn take(&self, mode: Mode) -> Result<Held, StoreError> {
+    /// Takes the lock, and sees that it is that of the store which is mapped here.
+    fn take(&self, mode: Mode, waiting: Waiting<'_>) -> Result<Held, StoreError> {
         self.check_length()?;
-        for _ in 0..POLITENESS {
-            let left = self.first.load(WAITING).wrapping_sub(self.now_ns());
-            if left == 0 || left > WAITING_NS {
-                break;
-            }
-            std::thread::sleep(Duration::from_micros(250));
+        let courtesy = Courtesy::new(&self.first, self.settings.clock, mode);
+        let held = self.lock.take(mode, waiting, Some(&courtesy));
+        // Before any other reason, which would follow from this one.
+        match self.first.check_identity() {
+            Err(error @ StoreError::Replaced { .. }) => return Err(error),
+            _ if held.is_ok() => courtesy.enter(),
+            _ => {}
         }
-        let mine = Cell::new(0);
-        let held = self.lock.take(mode, || {
-            mine.set(self.now_ns().wrapping_add(WAITING_NS));
-            self.first.store(WAITING, mine.get());
-        })?;
-        // The wish of somebody else stands.
-        let word = &self.first.words()[WAITING];
-        let _ = word.compare_exchange(mine.get(), 0, Ordering::Relaxed, Ordering::Relaxed);
-        Ok(held)
+        held
+    }
+
+    /// From now on nobody in this process waits for the lock beyond this moment.
+    pub(crate) fn end_at(&self, end: Instant) {
+        self.lock.end_at(end);
     }
 
     /// Fails when the first segment was cut short, before its control page is touched.

@@ -87,7 +87,7 @@ impl Core {
                 filesystem::check(nearest_existing(&root))?;
             }
             make_folders(&files, &root, &live, settings.group)?;
-            let _held = lock.take(Mode::Exclusive, || {})?;
+            let _held = lock.take(Mode::Exclusive, lock.waiting(), None)?;
             if find()?.is_none() {
                 make(&files, &live, &settings, &seed()?)?;
             }

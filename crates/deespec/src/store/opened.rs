@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags, openat};
 
 use super::access::{self, Access, parent};
 use super::error::StoreError;
-use super::protection::Protection;
+use crate::protection::Protection;
 
 /// Most bytes that a document may have (a store of 100,000 series has about 20 MiB).
 pub(crate) const DOCUMENT_MAX: u64 = 256 << 20;

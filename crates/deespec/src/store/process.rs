@@ -17,9 +17,9 @@ use super::access;
 use super::control::TICKET;
 use super::error::StoreError;
 use super::opened::open_or_create;
-use super::protection::Protection;
 use super::raw::{self, ForkLocal};
 use super::segment::Segment;
+use crate::protection::Protection;
 
 /// The name of the file in `live/` whose bytes are locked. It stays empty.
 pub(crate) const PROCESSES: &str = "processes";

@@ -14,6 +14,9 @@ use super::registry::{self, BadBlocks, Content, Entry};
 use super::segment::Segment;
 use super::{Core, DamagedSegment, Record, epoch};
 
+/// How often a histogram is read at most for one view, while others observe.
+const READINGS: u32 = 4;
+
 /// The entries that this process has read so far. They never change, so each is decoded once.
 #[derive(Default)]
 pub(crate) struct Catalog {
@@ -308,11 +311,19 @@ impl Known {
         read: &impl Fn(&Self, u32) -> (u64, u64),
     ) -> (Value, Value) {
         // Each cell is read once, so that value and total are of the same moment.
-        let mut cells = vec![(0_u64, 0_u64); self.entry.cells as usize];
-        for known in twins {
-            for (sum, index) in cells.iter_mut().zip(0..) {
-                let (value, total) = read(known, known.entry.cell + index);
-                *sum = (sum.0.wrapping_add(value), sum.1.wrapping_add(total));
+        let sum = |cell: u32| {
+            twins.iter().fold((0_u64, 0_u64), |sum, known| {
+                let (value, total) = read(known, known.entry.cell + cell);
+                (sum.0.wrapping_add(value), sum.1.wrapping_add(total))
+            })
+        };
+        let mut cells: Vec<(u64, u64)> = Vec::new();
+        for _ in 0..READINGS {
+            cells.clear();
+            cells.extend((0..self.entry.cells).map(sum));
+            // Else the buckets may hold observations that came after the sum was read.
+            if cells.first() == Some(&sum(0)) {
+                break;
             }
         }
         (

@@ -11,10 +11,10 @@ use crate::sync::Ordering;
 use super::control::{DURABLE_TAIL, PENDING, SEGMENTS, Tail};
 use super::error::StoreError;
 use super::layout::{MAX_SEGMENTS, seal, unseal};
-use super::protection::Protection;
 use super::registry::{Content, Scan};
 use super::segment::Segment;
 use super::{Core, Exclusive, Record, epoch, registry};
+use crate::protection::Protection;
 
 impl Core {
     /// Whether the store needs no repair: it was recovered in this boot, and the words that say how

@@ -10,10 +10,10 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 use super::control::SEGMENTS;
 use super::error::StoreError;
 use super::layout::{Geometry, Header, MAX_SEGMENTS, seal, unseal};
-use super::protection::Protection;
 use super::registry::{self, Form, NewEntry, Place};
 use super::segment::Segment;
-use super::{Core, Exclusive, Further};
+use super::{Core, Exclusive, Further, epoch};
+use crate::protection::Protection;
 
 /// The cells of one series: one of each in each stripe.
 #[derive(Clone)]
@@ -88,6 +88,17 @@ impl Cells {
     /// Everything that was ever added to one of the cells.
     pub(crate) fn total(&self, cell: u32) -> u64 {
         self.segment.total(self.place.cell + cell)
+    }
+
+    /// The larger one of what one of the cells counted in all and since the epoch began: after a restore that may be
+    /// more than everything.
+    pub(crate) fn counted(&self, core: &Core, cell: u32) -> u64 {
+        let baseline = |epoch| epoch::baseline(&self.segment, epoch, self.place.cell + cell);
+        // Before the total: what is counted meanwhile makes no negative number of the difference. An epoch that
+        // cannot be told has no baseline.
+        let begun = epoch::current(&core.first).map_or(0, baseline);
+        let total = self.total(cell);
+        total.max(total.wrapping_sub(begun))
     }
 
     /// How many there are in each stripe.
@@ -168,6 +179,14 @@ impl Core {
             return Ok(overflow);
         }
         self.exclusive()?.add(name, labels, &wanted, shape)
+    }
+
+    /// How many cells a series has that this process knows of. Takes no lock.
+    pub(crate) fn known_cells(&self, name: &str, labels: &[(&str, &str)]) -> Option<u32> {
+        let mut labels = labels.to_vec();
+        labels.sort_unstable();
+        let cells = self.find(&self.wanted(Key::new(name, &labels)))?;
+        Some(cells.count())
     }
 
     pub(super) fn wanted(&self, key: Key) -> Wanted {

@@ -13,8 +13,8 @@ use super::error::StoreError;
 use super::files::{Files, reserve};
 use super::layout::{FORMAT_VERSION, Geometry, Header, HeaderError, PAGE_BYTES};
 use super::opened::open_own;
-use super::protection::Protection;
 use super::raw::Region;
+use crate::protection::Protection;
 
 /// A mapped segment.
 pub(crate) struct Segment {
@@ -249,7 +249,12 @@ impl Segment {
             Ok(named) if (named.dev(), named.ino()) == self.identity => {
                 self.check_length(named.len())
             }
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
                 Err(StoreError::io("inspect", &self.path)(error))
             }
             _ => Err(StoreError::Replaced {

@@ -6,9 +6,9 @@ use crate::sync::Ordering;
 
 use super::control::{EPOCH, record_at};
 use super::error::StoreError;
-use super::protection::Protection;
 use super::segment::Segment;
 use super::{Beginning, Cells, Core, Exclusive, Record, epoch};
+use crate::protection::Protection;
 
 impl Exclusive<'_> {
     /// Begins the epoch after the current one. With `values` the cells of the series that are named

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use loom::sync::RwLock;
 use loom::thread::{self, ThreadId};
 
-use crate::store::Protection;
+use crate::protection::Protection;
 
 /// Numbers of threads and marks of one process: no promise rests on their order.
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -20,9 +20,10 @@ pub(crate) fn still(seconds: u64) -> Options {
 /// The lines of a text that are not about the four built-in counters.
 pub(crate) fn others(text: &str) -> Vec<&str> {
     let built_in = |line: &&str| {
-        deespec::TRANSACTIONS
-            .iter()
-            .all(|name| !line.contains(name))
+        !line.starts_with("# deespec store ")
+            && deespec::TRANSACTIONS
+                .iter()
+                .all(|name| !line.contains(name))
     };
     text.lines().filter(built_in).collect()
 }
@@ -51,8 +52,11 @@ fn a_new_store_shows_the_four_built_in_counters_at_zero() {
          recovery_count_created 1795417689.123456789\n\
          # EOF\n"
     );
+    let text = prometheus::encode(&view);
+    let (store, families) = text.split_once('\n').unwrap();
+    assert_eq!(store, format!("# deespec store {}", view.store_id));
     assert_eq!(
-        prometheus::encode(&view),
+        families,
         "# HELP cas_conflicts_total Compare-and-swap operations that found another value than expected.\n\
          # TYPE cas_conflicts_total counter\n\
          cas_conflicts_total 0\n\

@@ -118,6 +118,7 @@ fn importing_the_foreign_document_adds_it_once_and_publishing_goes_on() {
             series: 2,
             counts: 120,
             passed_over: Vec::new(),
+            noted: Vec::new(),
         }
     );
     assert_eq!(store_values(&store), expected([105, 20, 0, 0], &[]));
@@ -202,6 +203,7 @@ fn a_snapshot_of_another_store_is_imported_once() {
             series: 2,
             counts: 8,
             passed_over: Vec::new(),
+            noted: Vec::new(),
         }
     );
     let again = store.import(&snapshot, false).unwrap();
@@ -257,4 +259,45 @@ fn a_document_may_be_named_by_a_link() {
     assert!(matches!(added, Import::Added { counts: 120, .. }));
     store.restore(&path, "", true).unwrap();
     assert_eq!(store_values(&store), expected([100, 20, 0, 0], &[]));
+}
+
+#[test]
+fn a_store_does_not_add_its_own_text_to_itself() {
+    let (mine, other) = (folder(), folder());
+    let store = quiet().open(mine.path()).unwrap();
+    store.transactions().success.add(2);
+    store.counter("jobs_total").unwrap().add(5);
+    store.histogram("waits_seconds").unwrap().observe(0.25);
+    let view = store.view().unwrap();
+    let texts = [
+        ("a.om", deespec::exposition::openmetrics::encode(&view)),
+        ("a.prom", deespec::exposition::prometheus::encode(&view)),
+    ];
+    // Counted on, so that no value is the same.
+    store.counter("jobs_total").unwrap().add(1);
+    for (index, (name, text)) in texts.iter().enumerate() {
+        let file = mine.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let refused = store.import(&file, false).unwrap_err();
+        assert!(
+            matches!(refused, Error::Document(DocumentError::OwnView { .. })),
+            "{name}: {refused}"
+        );
+        assert_eq!(
+            store.view().unwrap().value("jobs_total", &[]),
+            Some(6),
+            "{name}"
+        );
+        let elsewhere = quiet().open(other.path().join(name)).unwrap();
+        elsewhere.import(&file, false).unwrap();
+        let added = elsewhere.view().unwrap();
+        assert_eq!(added.value("jobs_total", &[]), Some(5), "{name}");
+        assert_eq!(added.transactions.success, 2, "{name}");
+        // Whoever insists gets it.
+        if index == 0 {
+            continue;
+        }
+        store.import(&file, true).unwrap();
+        assert_eq!(store.view().unwrap().value("jobs_total", &[]), Some(11));
+    }
 }

@@ -195,7 +195,12 @@ impl System {
                 assert_eq!(counts, *expected);
                 self.documents.push(path);
             }
-            (Err(Error::Document(DocumentError::Overflow { .. })), Answer::Refused) => {}
+            (
+                Err(Error::Document(
+                    DocumentError::Overflow { .. } | DocumentError::Content { .. },
+                )),
+                Answer::Refused,
+            ) => {}
             (found, expected) => panic!("{found:?} is not {expected:?}"),
         }
     }

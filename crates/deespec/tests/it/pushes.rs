@@ -32,9 +32,20 @@ fn a_push_is_counted_once_also_by_another_process_and_a_later_number_again() {
     let first = store.push("w", 5, TEXT.as_bytes()).unwrap();
     assert_eq!((first.counted, first.series, first.counts), (true, 4, 12));
     store.gauge("depth").unwrap().set(1.0);
-    for number in [5, 4, 0] {
-        let again = store.push("w", number, TEXT.as_bytes()).unwrap();
-        assert_eq!((again.counted, again.sequence), (false, 5));
+    let again = store.push("w", 5, TEXT.as_bytes()).unwrap();
+    assert_eq!((again.counted, again.sequence, again.counts), (false, 5, 0));
+    // A clock that went back, or two programs of one name: neither may believe that it was counted.
+    let other = TEXT.replace("depth -2.5", "depth 2");
+    for (number, text) in [(4, TEXT), (0, TEXT), (5, &other)] {
+        let error = store.push("w", number, text.as_bytes()).unwrap_err();
+        let Error::Push(PushError::Conflict { last, sequence, .. }) = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!((*last, *sequence), (5, number));
+        assert!(
+            error.to_string().ends_with("nothing was counted"),
+            "{error}"
+        );
     }
     assert_eq!(counted(&store), (7, 5, 7.5));
     assert_eq!(store.gauge("depth").unwrap().value(), 1.0);
@@ -66,7 +77,9 @@ fn what_cannot_be_counted_as_a_whole_counts_nothing_and_says_where() {
         .unwrap();
     let native = Family::histogram("native", Buckets::seconds());
     store.declare(&native).unwrap();
-    let most = u64::MAX - 2;
+    // A store may have counted so much; a push may not say so.
+    store.counter("most_total").unwrap().add(u64::MAX - 2);
+    let many = (1_u64 << 53) + 1;
     let before = tree(store.path());
     for (text, line, reason) in [
         ("jobs_total 1\n", 1, "unknown type"),
@@ -109,10 +122,23 @@ fn what_cannot_be_counted_as_a_whole_counts_nothing_and_says_where() {
             2,
             "summary",
         ),
+        ("# TYPE most counter\nmost_total 3\n# EOF\n", 2, "64 bits"),
         (
-            &format!("# TYPE jobs counter\njobs_total{{queue=\"a\"}} {most}\n# EOF\n"),
+            &format!("# TYPE jobs counter\njobs_total{{queue=\"a\"}} {many}\n# EOF\n"),
             2,
-            "64 bits",
+            "2^53",
+        ),
+        (
+            &format!(
+                "# TYPE size histogram\nsize_bucket{{le=\"1.0\"}} 1\nsize_bucket{{le=\"+Inf\"}} {many}\nsize_sum {many}\nsize_count {many}\n# EOF\n"
+            ),
+            2,
+            "2^53",
+        ),
+        (
+            "# TYPE deespec_overflow counter\ndeespec_overflow_total{family=\"jobs_total\"} 1\n# EOF\n",
+            2,
+            "deespec_",
         ),
     ] {
         let error = store.push("w", 2, text.as_bytes()).unwrap_err();
@@ -284,8 +310,8 @@ fn a_flipped_bit_in_the_record_refuses_pushes_and_nothing_else() {
         let other = format!("other-{bit}");
         let text = b"# TYPE others counter\nothers_total 1\n# EOF\n";
         assert!(store.push(&other, 1, text).unwrap().counted);
-        for writer in ["w", &other] {
-            assert!(!store.push(writer, 1, TEXT.as_bytes()).unwrap().counted);
+        for (writer, text) in [("w", TEXT.as_bytes()), (&other, text)] {
+            assert!(!store.push(writer, 1, text).unwrap().counted);
         }
     }
     assert_eq!(counted(&store).0, 0);
@@ -299,4 +325,61 @@ fn a_flipped_bit_in_the_record_refuses_pushes_and_nothing_else() {
         assert!(store.push("w", number, TEXT.as_bytes()).unwrap().counted);
     }
     assert_eq!(counted(&store).0, 14);
+}
+
+#[test]
+fn pushes_that_come_at_once_are_each_counted_once_and_share_their_lines() {
+    const THREADS: u64 = 16;
+    const PUSHES: u64 = 20;
+    let folder = folder();
+    let root = folder.path().join("var");
+    let store = quiet().open(&root).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let store = &store;
+            scope.spawn(move || {
+                for number in 1..=PUSHES {
+                    let writer = format!("w{thread}");
+                    let pushed = store.push(&writer, number, TEXT.as_bytes()).unwrap();
+                    assert!(pushed.counted);
+                    assert!(
+                        !store
+                            .push(&writer, number, TEXT.as_bytes())
+                            .unwrap()
+                            .counted
+                    );
+                    // One that does not fit takes no other one with it.
+                    let misfit = b"# TYPE jobs_total gauge\njobs_total 1\n# EOF\n";
+                    assert!(store.push(&writer, number + 1, misfit).is_err());
+                }
+            });
+        }
+    });
+    let all = THREADS * PUSHES;
+    assert_eq!(counted(&store), (7 * all, 5 * all, 7.5 * all as f64));
+    let lines = fs::read_to_string(root.join("live/pushes.jsonl")).unwrap();
+    let lines = lines.lines().count() as u64;
+    assert!(lines < all, "{lines} lines for {all} pushes");
+    drop(store);
+    let store = quiet().open(&root).unwrap();
+    for thread in 0..THREADS {
+        let again = store
+            .push(&format!("w{thread}"), PUSHES, TEXT.as_bytes())
+            .unwrap();
+        assert!(!again.counted);
+    }
+}
+
+#[test]
+fn two_handles_that_push_in_turn_know_of_each_other() {
+    let folder = folder();
+    let root = folder.path().join("var");
+    let stores = [0, 1].map(|_| quiet().open(&root).unwrap());
+    for number in 1..50_usize {
+        let (one, other) = (&stores[number % 2], &stores[(number + 1) % 2]);
+        let sequence = number as u64;
+        assert!(one.push("w", sequence, TEXT.as_bytes()).unwrap().counted);
+        assert!(!other.push("w", sequence, TEXT.as_bytes()).unwrap().counted);
+    }
+    assert_eq!(counted(&stores[0]).0, 7 * 49);
 }

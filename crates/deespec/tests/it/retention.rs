@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use deespec::{Retention, Rotate, SnapshotName, Store};
+use deespec::{HistoryQuery, Retention, Rotate, SnapshotName, Store};
 
 use crate::support::{folder, moment, quiet};
 
@@ -137,4 +137,42 @@ fn a_store_without_snapshots_lists_and_prunes_none() {
     let store = quiet().open(folder.path()).unwrap();
     assert_eq!(store.snapshots().unwrap(), []);
     assert_eq!(store.prune(&Retention::default().max_count(0)).unwrap(), []);
+}
+
+#[test]
+fn what_closed_the_later_epoch_is_the_younger_whatever_the_clock_says() {
+    let folder = folder();
+    let first = at(folder.path(), 100)
+        .rotate(Rotate::Reset)
+        .unwrap()
+        .snapshot;
+    let second = at(folder.path(), 10)
+        .rotate(Rotate::Reset)
+        .unwrap()
+        .snapshot;
+    let early = at(folder.path(), 50).snapshot().unwrap().name;
+    let late = at(folder.path(), 70).snapshot().unwrap().name;
+    let store = at(folder.path(), 101);
+    let all = [first, second, early, late];
+    assert_eq!(store.snapshots().unwrap(), all);
+    let history = store.history(&HistoryQuery::new()).unwrap();
+    let shown: Vec<SnapshotName> = history.points.iter().map(|point| point.name).collect();
+    assert_eq!(shown, all);
+    // Two of four, with the youngest among them.
+    let few = store.history(&HistoryQuery::new().points(1)).unwrap();
+    assert_eq!(few.points[0].name, late);
+    // None is older than one that it came after.
+    let old = Retention::default().max_age(60 * MINUTE);
+    assert_eq!(store.prune(&old).unwrap(), []);
+    let gone = store.prune(&Retention::default().max_count(2)).unwrap();
+    assert_eq!(gone, [first, second]);
+    assert_eq!(store.snapshots().unwrap(), [early, late]);
+}
+
+#[test]
+fn a_damaged_snapshot_stands_where_its_name_says() {
+    let folder = folder();
+    let names = five(folder.path());
+    fs::write(at(folder.path(), 5).snapshot_path(names[3]), "{").unwrap();
+    assert_eq!(at(folder.path(), 5).snapshots().unwrap(), names);
 }

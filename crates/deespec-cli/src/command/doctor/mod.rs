@@ -7,14 +7,14 @@ mod verdict;
 use std::path::PathBuf;
 
 use clap::Args;
-use deespec::gate::Verdict;
+use deespec::gate::{NoStore, Rules, Verdict};
 use deespec::{DocumentError, Error, Published, Store, StoreError, View};
 
 use crate::args::{Cli, Json};
-use crate::command::gate::configuration::in_force;
+use crate::command::gate::configuration::{InForce, in_force};
 use crate::command::gate::judging::Present;
 use crate::exit::{Code, Failure, chain};
-use crate::location;
+use crate::location::{self, Place};
 use crate::report::Reports;
 use crate::ui::{self, Ui};
 
@@ -70,15 +70,22 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let path = location::store_path(cli)?;
+        let place = location::place(cli)?;
         // Before the store is touched: a gate without its configuration judges nothing.
         let is_judged = self.check_thresholds || self.config.is_some() || self.reports.is_wanted();
         self.reports.check(self.json.json)?;
         let rules = match is_judged {
-            true => Some(in_force(self.config.as_deref(), &path)?),
+            true => Some(in_force(self.config.as_deref(), &place.path)?),
             false => None,
         };
-        let store = location::open_as(&path, ui, &location::options("doctor"))?;
+        if let Some(InForce::Rules(rules)) = &rules
+            && rules.policy.no_store == NoStore::NoData
+            && location::is_missing(&place.path)
+        {
+            return self.without_store(rules, &place, ui);
+        }
+        let store = place.open(ui, &location::options("doctor"))?;
+        place.tell_others(ui);
         let examined = Examination::of(&store)?;
         let judged = rules.map(|rules| judge(&rules, &store, &examined, &self.present));
         let judged = judged.transpose()?;
@@ -117,6 +124,33 @@ impl Doctor {
     }
 }
 
+impl Doctor {
+    /// The verdict where there is no store and the rules say that this means no data.
+    fn without_store(&self, rules: &Rules, place: &Place, ui: &Ui) -> Result<Code, Failure> {
+        place.tell(ui);
+        let path = vec![("path", place.path.display().to_string())];
+        ui.info("There is no store, so no rule has data", path);
+        let judged = verdict::without_store(rules, &place.path, &self.present)?;
+        let code = match verdict_code(&judged) {
+            Code::Warned if self.warn_exit == 0 => Code::Done,
+            code => code,
+        };
+        if self.reports.is_wanted() {
+            self.reports.deliver(&judged.report(), ui)?;
+            if self.reports.format.is_some() {
+                return Ok(code);
+            }
+        }
+        judged.log_lines().iter().for_each(|line| ui.log(line));
+        if self.json.json {
+            ui.json(&report::WithoutStore::of(&judged))?;
+        } else {
+            ui.print(&report::verdict_text(&judged, ui.width()));
+        }
+        Ok(code)
+    }
+}
+
 /// What the doctor looked at.
 pub(crate) struct Examination {
     pub(crate) view: View,
@@ -142,6 +176,8 @@ impl Examination {
                 (store.view()?, true)
             }
             Err(Error::Store(StoreError::Degraded { .. })) => (store.view()?, true),
+            // Whoever holds it has it still: there is one deadline, not one a step.
+            Err(error @ Error::Store(StoreError::LockTimeout { .. })) => return Err(error.into()),
             Err(error) => {
                 problems.push(format!(
                     "The metrics could not be published: {}",
@@ -187,11 +223,17 @@ fn warn_exit(text: &str) -> Result<u8, String> {
 }
 
 fn code(examined: &Examination, judged: Option<&Judged>) -> Code {
-    match judged.map(Judged::verdict) {
-        Some(Verdict::Pass) => Code::Done,
-        Some(Verdict::Fail) => Code::Failed,
-        Some(Verdict::Warn) => Code::Warned,
+    match judged {
+        Some(judged) => verdict_code(judged),
         None if examined.problems.is_empty() => Code::Done,
         None => Code::Warned,
+    }
+}
+
+fn verdict_code(judged: &Judged) -> Code {
+    match judged.verdict() {
+        Verdict::Pass => Code::Done,
+        Verdict::Fail => Code::Failed,
+        Verdict::Warn => Code::Warned,
     }
 }

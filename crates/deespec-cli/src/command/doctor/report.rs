@@ -200,18 +200,43 @@ impl Report<'_> {
         for problem in problems {
             text.push_str(&format!("  {}\n", printable(problem)));
         }
-        match self.judged {
-            None => {}
-            Some(Judged::Thresholds(judgement)) => {
-                text.push('\n');
-                text.push_str(&verdict(judgement));
-            }
-            Some(Judged::Rules { report, .. }) => {
-                text.push('\n');
-                text.push_str(&report::text(report, self.width));
-            }
+        if let Some(judged) = self.judged {
+            text.push('\n');
+            text.push_str(&verdict_text(judged, self.width));
         }
         text
+    }
+}
+
+/// The verdict for people.
+pub(super) fn verdict_text(judged: &Judged, width: Option<usize>) -> String {
+    match judged {
+        Judged::Thresholds(judgement) => verdict(judgement),
+        Judged::Rules { report, .. } => report::text(report, width),
+    }
+}
+
+/// The verdict as scripts read it, where there is no store.
+#[derive(Serialize)]
+pub(super) struct WithoutStore<'a> {
+    metrics: Option<()>,
+    store: Option<()>,
+    thresholds: Option<&'a Summary>,
+    gate: Option<&'a gate::Report>,
+}
+
+impl<'a> WithoutStore<'a> {
+    pub(super) fn of(judged: &'a Judged) -> Self {
+        let (thresholds, gate) = match judged {
+            Judged::Thresholds(_) => (None, None),
+            Judged::Rules { report, summary } => (Some(summary), Some(report)),
+        };
+        Self {
+            metrics: None,
+            store: None,
+            thresholds,
+            gate,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The verdict of the gate on what the doctor looked at: by the rules of a `gate.toml`, or by thresholds.
 
 use std::borrow::Cow;
+use std::path::Path;
 
-use deespec::Store;
 use deespec::gate::{Explanation, Judgement, Level, LogLine, Outcome, Report, Rules, Verdict};
+use deespec::{Store, TransactionCounts};
 use serde::Serialize;
 
 use super::Examination;
@@ -73,7 +74,20 @@ fn by_rules(
     present: &Present,
 ) -> Result<Judged, Failure> {
     let report = judging::judge(rules, store, &examined.view, present, &examined.problems)?;
-    let counts = &examined.view.transactions;
+    Ok(summed_up(report, &examined.view.transactions))
+}
+
+/// The verdict of rules for which no store means no data.
+pub(super) fn without_store(
+    rules: &Rules,
+    path: &Path,
+    present: &Present,
+) -> Result<Judged, Failure> {
+    let report = judging::without_store(rules, path, present)?;
+    Ok(summed_up(report, &TransactionCounts::default()))
+}
+
+fn summed_up(report: Report, counts: &TransactionCounts) -> Judged {
     let of = |effect: Verdict| {
         let rules = report
             .rules
@@ -105,7 +119,7 @@ fn by_rules(
         total_commits: counts.total_commits(),
         details: report.rules.iter().map(detail).collect(),
     };
-    Ok(Judged::Rules { report, summary })
+    Judged::Rules { report, summary }
 }
 
 impl Judged {

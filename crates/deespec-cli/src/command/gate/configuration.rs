@@ -1,6 +1,6 @@
 //! Which rules are in force: where the gate's configuration lies, and reading it.
 
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,6 +10,7 @@ use crate::args::Cli;
 use crate::exit::Failure;
 use crate::files;
 use crate::location;
+use crate::safe;
 
 /// What the gate judges by.
 #[derive(Debug)]
@@ -78,8 +79,9 @@ fn is_there(path: &Path) -> bool {
     !found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
+/// Reads a file that judges, which nobody may change but those who are trusted.
 fn read(path: &Path, most: usize, writes_one: &str) -> Result<String, Failure> {
-    files::read(path, most as u64).map_err(|error| match error.kind() {
+    let failed = |error: Error| match error.kind() {
         ErrorKind::NotFound => {
             Failure::new(format!("{} does not exist", path.display())).hint(format!(
                 "name another file with --config or DEESPEC_CONFIG; `deespec init {writes_one}"
@@ -90,5 +92,9 @@ fn read(path: &Path, most: usize, writes_one: &str) -> Result<String, Failure> {
             path.display()
         ))
         .hint("--config or DEESPEC_CONFIG must name a file that this user may read"),
-    })
+    };
+    let file = files::regular(path).map_err(failed)?;
+    safe::check(path, &file.metadata().map_err(failed)?)?;
+    let bytes = files::rest(&file, most as u64).map_err(failed)?;
+    files::text(bytes).map_err(failed)
 }

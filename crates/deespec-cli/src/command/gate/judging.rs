@@ -36,14 +36,38 @@ pub(crate) fn judge(
     present: &Present,
     problems: &[String],
 ) -> Result<Report, Failure> {
-    let mut run = Run {
-        id: present.named.id()?.unwrap_or_default(),
+    let run = Run {
         epoch: format!("{}/{}", view.store_id, view.epoch),
         values: rules.measure(view),
-        ..Run::default()
+        ..present.run()?
     };
-    present.named.complete(&mut run);
     let history = past(rules, store, present.history.as_deref(), &run)?;
+    Ok(report(rules, run, history, problems))
+}
+
+/// What the rules say where there is no store in `path`: each of them has no data.
+pub(crate) fn without_store(
+    rules: &Rules,
+    path: &Path,
+    present: &Present,
+) -> Result<Report, Failure> {
+    let history = recorded(path, present.history.as_deref())?;
+    Ok(report(rules, present.run()?, history, &[]))
+}
+
+impl Present {
+    /// The run that is judged, before anything is measured.
+    fn run(&self) -> Result<Run, Failure> {
+        let mut run = Run {
+            id: self.named.id()?.unwrap_or_default(),
+            ..Run::default()
+        };
+        self.named.complete(&mut run);
+        Ok(run)
+    }
+}
+
+fn report(rules: &Rules, mut run: Run, history: History, problems: &[String]) -> Report {
     // Behind all that was read: what is later than now is left out.
     let now = Timestamp::now();
     run.at = Some(seconds(now));
@@ -53,7 +77,15 @@ pub(crate) fn judge(
     report.problems.extend(problems.iter().cloned());
     report.problems.extend(history.skipped);
     report.verdict = rules.verdict(&report);
-    Ok(report)
+    report
+}
+
+/// The runs of the history that was given, else of the one beside the rules.
+fn recorded(store: &Path, given: Option<&Path>) -> Result<History, Failure> {
+    match given {
+        Some(path) => file::parsed(path),
+        None => file::parsed_or_empty(&file::beside(store)),
+    }
 }
 
 /// The runs before this one.
@@ -65,10 +97,7 @@ fn past(
 ) -> Result<History, Failure> {
     let has_budget = rules.longest_budget().is_some();
     let learns = rules.rules.iter().any(|rule| rule.kind.is_learned());
-    let mut history = match given {
-        Some(path) => file::parsed(path)?,
-        None => file::parsed_or_empty(&file::beside(store.path()))?,
-    };
+    let mut history = recorded(store.path(), given)?;
     // Without a recorded run, the epochs of the store itself are what there is.
     let is_recorded = given.is_some() || !history.runs.is_empty();
     if has_budget || (learns && !is_recorded) {

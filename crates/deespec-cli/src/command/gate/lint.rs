@@ -103,9 +103,9 @@ impl Lint {
     /// The names of what has ever been measured; `None` where nobody knows.
     fn known(&self, cli: &Cli, ui: &Ui) -> Result<Option<BTreeSet<String>>, Failure> {
         let mut known = None;
-        let store = location::store_path(cli)?;
-        if location::exists(&store) {
-            let store = location::open_as(&store, ui, &location::options("gate lint"))?;
+        let place = location::place(cli)?;
+        if location::exists(&place.path) {
+            let store = place.open(ui, &location::options("gate lint"))?;
             known = Some(names(&store.view()?));
         }
         let path = self.history.path(cli)?;

@@ -11,7 +11,7 @@ use super::configuration::{Given, InForce};
 use super::file::{self, Kept, Named};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
-use crate::location;
+use crate::location::{self, Why};
 use crate::parse;
 use crate::ui::{self, Ui, columns, count};
 use crate::values;
@@ -161,19 +161,20 @@ impl Record {
 
     /// What the store says, where there is one.
     fn measure(&self, rules: &Rules, run: &mut Run, cli: &Cli, ui: &Ui) -> Result<(), Failure> {
-        let path = location::store_path(cli)?;
-        if !location::exists(&path) {
-            if self.set.is_empty() || location::named(cli)?.is_some() {
+        let place = location::place(cli)?;
+        if !location::exists(&place.path) {
+            let is_named = matches!(place.why, Why::Option | Why::Variable);
+            if self.set.is_empty() || is_named {
                 let message = format!(
                     "there is no store in {}, so nothing was measured",
-                    path.display()
+                    place.path.display()
                 );
                 return Err(Failure::new(message)
                     .hint("--store DIR names the store; without any, --set METRIC=VALUE gives what was measured"));
             }
             return Ok(());
         }
-        let store = location::open_as(&path, ui, &location::options("gate record"))?;
+        let store = place.open(ui, &location::options("gate record"))?;
         let view = store.view()?;
         // What is recorded must not go back.
         store.flush()?;

@@ -44,7 +44,8 @@ pub(crate) fn of_store(store: &Store, rules: &Rules) -> Result<History, Failure>
         None => Vec::new(),
         Some(since) => {
             // One more, from which the first one grew.
-            let first = found.points.partition_point(|point| point.at < since);
+            let first = found.points.iter().position(|point| point.at >= since);
+            let first = first.unwrap_or(found.points.len());
             let points = &found.points[first.saturating_sub(1)..];
             points.iter().map(|point| point.name).collect()
         }

@@ -244,3 +244,55 @@ fn the_gate_says_what_the_doctor_says() {
     assert_eq!(gate["gate"]["rules"][0]["verdict"], "fail");
     assert_eq!(gate["gate"]["rules"][0]["config_at"], "gate.toml:2");
 }
+
+#[test]
+fn every_error_is_json_and_nothing_that_is_not_known_is_passed_over() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let send = |method: &str, path: &str, headers: &str, body: &str| {
+        let (address, length) = (server.address, body.len());
+        server.raw(
+            format!(
+                "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}\r\n\
+                 Connection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+            )
+            .as_bytes(),
+        )
+    };
+    let json = "Content-Type: application/json\r\n";
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    for (method, path, headers, body) in [
+        ("POST", "/api/v1/push?sequence=1", "", "# EOF\n"),
+        ("POST", "/api/v1/push?writer=a&sequence=abc", "", "# EOF\n"),
+        ("POST", "/api/v1/push?writer=a", "", "# EOF\n"),
+        ("GET", "/api/v1/series?limit=abc", "", ""),
+        ("GET", "/api/v1/series?limt=1", "", ""),
+        ("GET", "/api/v1/view?store=a&store=b", "", ""),
+        ("GET", "/api/v1/ws", "", ""),
+        ("GET", "/api/v1/snapshots/%ff", "", ""),
+        ("POST", "/api/v1/rotate", json, r#"{"reson":"x"}"#),
+        ("POST", "/api/v1/rotate", "", r#"{"reson":"x"}"#),
+        ("POST", "/api/v1/rotate", form, r#"{"reson":"x"}"#),
+        ("POST", "/api/v1/rotate", form, "reason=x"),
+        ("POST", "/api/v1/rotate", "", "null"),
+        ("POST", "/api/v1/snapshot", json, r#"{"reason":"x"}"#),
+        ("GET", "/api/v1/nothing", "", ""),
+        ("DELETE", "/api/v1/view", "", ""),
+        ("PUT", "/metrics", "", ""),
+    ] {
+        let answer = send(method, path, headers, body);
+        let (head, told) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 4"),
+            "{method} {path} {body}: {answer}"
+        );
+        let told: Value = serde_json::from_str(told)
+            .unwrap_or_else(|error| panic!("{method} {path} {body}: {error}: {answer}"));
+        assert!(!told["error"].as_str().unwrap().is_empty(), "{path}");
+    }
+    assert_eq!(sandbox.json(&["show", "--json"])["epoch"], 1);
+    // What is known is done, whatever the body is said to be.
+    let done = send("POST", "/api/v1/rotate", form, r#"{"reason":"x"}"#);
+    assert!(done.starts_with("HTTP/1.1 200"), "{done}");
+    assert_eq!(sandbox.json(&["show", "--json"])["epoch"], 2);
+}

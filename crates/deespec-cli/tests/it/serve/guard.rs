@@ -1,7 +1,9 @@
 //! Who may ask.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::time::Instant;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::support::{Sandbox, code, stderr};
 
@@ -127,6 +129,7 @@ fn who_changes_something_needs_the_token() {
 #[test]
 fn beyond_this_machine_everybody_needs_the_token() {
     let sandbox = Sandbox::new();
+    sandbox.ok(&["init"]);
     let begun = Instant::now();
     let refused = sandbox.output(&["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(code(&refused), 3, "{begun:?}");
@@ -166,6 +169,7 @@ fn a_token_that_is_none_is_refused_before_anything_is_served() {
         ("sixteen and more ä", "visible ASCII"),
     ] {
         std::fs::write(sandbox.path("token"), content).unwrap();
+        set_mode(&sandbox, 0o600);
         let output = sandbox.output(&["serve", "--listen", "127.0.0.1:0", "--token-file", "token"]);
         let said = stderr(&output);
         assert_eq!(code(&output), 3, "{said}");
@@ -174,6 +178,83 @@ fn a_token_that_is_none_is_refused_before_anything_is_served() {
     let output = sandbox.output(&["serve", "--token-file", "nowhere"]);
     assert_eq!(code(&output), 3);
     assert!(stderr(&output).contains("nowhere"));
+}
+
+fn set_mode(sandbox: &Sandbox, mode: u32) {
+    let permissions = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(sandbox.path("token"), permissions).unwrap();
+}
+
+#[test]
+fn a_token_that_others_can_read_or_write_is_none() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("token"), TOKEN).unwrap();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--token-file", "token"];
+    for mode in [0o644, 0o640, 0o604, 0o660, 0o602, 0o666] {
+        set_mode(&sandbox, mode);
+        let output = sandbox.output(&arguments);
+        let said = stderr(&output);
+        assert_eq!(code(&output), 3, "{mode:o}: {said}");
+        assert!(said.contains("token: others can use it too"), "{said}");
+        assert!(
+            said.contains("chmod 600") && !said.contains(TOKEN),
+            "{said}"
+        );
+    }
+    for mode in [0o600, 0o400] {
+        set_mode(&sandbox, mode);
+        Server::run(sandbox.deespec(&arguments));
+    }
+}
+
+#[test]
+fn wrong_tokens_are_answered_one_after_the_other_and_a_right_one_at_once() {
+    const WRONG: u32 = 12;
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let begun = Instant::now();
+    let answered = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..WRONG {
+            scope.spawn(|| {
+                assert_eq!(
+                    server
+                        .post("/api/v1/rotate", "wrong-but-long-enough", None)
+                        .status,
+                    401
+                );
+                answered.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        assert_eq!(server.post("/api/v1/snapshot", TOKEN, None).status, 200);
+    });
+    assert_eq!(answered.load(Ordering::SeqCst), WRONG);
+    assert!(begun.elapsed() >= Duration::from_millis(100) * WRONG);
+}
+
+#[test]
+fn what_a_page_of_another_site_causes_is_refused_wherever_it_asks() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let sent = |path: &str, site: &str| {
+        let headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", "no-cors")];
+        server.get_with(path, &headers).status
+    };
+    for path in [
+        "/",
+        "/metrics",
+        "/-/healthy",
+        "/api/v1/view",
+        "/api/v1/live",
+        "/api/v1/ws",
+    ] {
+        for foreign in ["cross-site", "same-site"] {
+            assert_eq!(sent(path, foreign), 403, "{path} {foreign}");
+        }
+    }
+    for own in ["same-origin", "none"] {
+        assert_eq!(sent("/metrics", own), 200, "{own}");
+    }
 }
 
 #[test]

@@ -22,7 +22,8 @@ fn clients_that_push_everything_twice_are_counted_once_though_servers_are_killed
     let driver = format!(
         "import sys, push\npusher = push.Pusher('http://{address}', '{TOKEN}', sys.argv[1])\n\
          for n in range(1, {PUSHES} + 1):\n  text = '# TYPE jobs counter\\njobs_total %d\\n# EOF\\n' % n\n  \
-         assert pusher.send(n, text)['sequence'] == n\n  assert not pusher.send(n, text)['counted']\n"
+         assert pusher.push(text)['sequence'] == n\n  state = pusher._read()\n  \
+         assert not pusher._send(state['writer'], n, text)['counted']\n"
     );
     let client = |name: usize| -> Command {
         let mut command = sandbox.command("python3");
@@ -93,4 +94,78 @@ fn a_push_needs_the_token_and_a_text_that_can_be_counted() {
             .unwrap()
     );
     assert_eq!(sandbox.value("jobs_total", &json!({})), 3);
+}
+
+#[test]
+fn the_client_of_the_documentation_loses_nothing_when_it_overlaps_with_itself() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    std::fs::write(sandbox.path("push.py"), CLIENT).unwrap();
+    let driver = format!(
+        "import push\npush.Pusher('http://{}', '{TOKEN}', 'state').push('# TYPE jobs counter\\njobs_total 3\\n# EOF\\n')",
+        server.address
+    );
+    let clients: Vec<_> = (0..6)
+        .map(|_| {
+            sandbox
+                .command("python3")
+                .args(["-c", &driver])
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut client in clients {
+        assert!(client.wait().unwrap().success());
+    }
+    assert_eq!(sandbox.value("jobs_total", &json!({})), 18);
+}
+
+#[test]
+fn a_number_that_is_not_above_the_last_one_is_a_conflict_or_the_same_push() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let push = |sequence: u64, jobs: u64| {
+        let text = format!("# TYPE jobs counter\njobs_total {jobs}\n# EOF\n");
+        let query = format!("/api/v1/push?writer=w&sequence={sequence}");
+        let answer = server.post(&query, TOKEN, Some(&text));
+        (answer.status, answer.json()["counted"].as_bool())
+    };
+    assert_eq!(push(5, 3), (200, Some(true)));
+    assert_eq!(push(3, 3), (409, None));
+    assert_eq!(push(5, 4), (409, None));
+    assert_eq!(push(5, 3), (200, Some(false)));
+    assert_eq!(push(u64::MAX, 1), (200, Some(true)));
+    assert_eq!(push(5, 3), (409, None));
+    assert_eq!(sandbox.value("jobs_total", &json!({})), 4);
+}
+
+#[test]
+fn a_compressed_body_is_read_as_far_as_it_may_unpack() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let driver = format!(
+        "import gzip, sys, urllib.request, urllib.error\n\
+         def push(n, body, encoding):\n  url = 'http://{}/api/v1/push?writer=w&sequence=%d' % n\n  \
+         headers = {{'Authorization': 'Bearer {TOKEN}', 'Content-Encoding': encoding}}\n  \
+         try: return urllib.request.urlopen(urllib.request.Request(url, body, headers)).status\n  \
+         except urllib.error.HTTPError as error: return error.code\n\
+         good = b'# TYPE jobs counter\\njobs_total 3\\n# EOF\\n'\n\
+         bomb = b'# HELP ' + b'x' * 50_000_000\n\
+         print(push(1, gzip.compress(good), 'gzip'), push(2, good, 'identity'), push(3, good, 'gzip'), \
+         push(4, gzip.compress(good)[:-3], 'gzip'), push(5, good, 'br'), push(6, gzip.compress(good), 'gzip, gzip'), \
+         push(7, gzip.compress(bomb), 'gzip'))",
+        server.address
+    );
+    let output = sandbox
+        .command("python3")
+        .args(["-c", &driver])
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "200 200 400 400 415 415 413",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(sandbox.value("jobs_total", &json!({})), 6);
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::support::{PROGRAM, Sandbox, code, stderr};
+use crate::support::{PROGRAM, Sandbox, code, ends, stderr};
 
 use super::{PATIENCE, Server};
 
@@ -45,6 +45,7 @@ fn a_port_that_is_taken_is_told_with_what_to_do() {
 #[test]
 fn systemd_hears_that_it_is_ready_and_that_it_stops() {
     let sandbox = Sandbox::new();
+    sandbox.ok(&["init"]);
     let path = sandbox.path("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -65,6 +66,7 @@ fn systemd_hears_that_it_is_ready_and_that_it_stops() {
 #[test]
 fn a_socket_that_systemd_hands_over_is_used() {
     let sandbox = Sandbox::new();
+    sandbox.ok(&["init"]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     // A shell puts the socket where systemd does, and becomes the server.
@@ -76,6 +78,55 @@ fn a_socket_that_systemd_hands_over_is_used() {
     let server = Server::run(command);
     assert_eq!(server.address, address);
     assert_eq!(server.get("/-/ready").body, "ready\n");
+}
+
+#[test]
+fn without_a_store_it_says_so_and_begins_when_somebody_counts() {
+    let sandbox = Sandbox::new();
+    let server = Server::start_waiting(&sandbox, &[]);
+    assert_eq!(server.get("/-/healthy").body, "healthy\n");
+    for path in ["/-/ready", "/metrics", "/", "/api/v1/view"] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 503, "{path}");
+        let sentence = format!("there is no store in {}\n", sandbox.path("store").display());
+        assert_eq!(answer.body, sentence, "{path}");
+    }
+    assert!(!sandbox.path("store").exists(), "looking makes no store");
+    sandbox.ok(&["inc", "jobs_total"]);
+    ends("the server", || {
+        let answer = server.get("/metrics");
+        answer.body.contains("jobs_total 1").then_some(())
+    });
+    assert_eq!(server.get("/-/ready").body, "ready\n");
+}
+
+#[test]
+fn a_push_makes_the_store_that_a_server_waits_for_and_needs_the_token() {
+    let sandbox = Sandbox::new();
+    let server = Server::start_waiting(&sandbox, &[]);
+    let push = |token| {
+        server.post(
+            "/api/v1/push?writer=w&sequence=1",
+            token,
+            Some("a_total 1\n"),
+        )
+    };
+    assert_eq!(push("wrong").status, 401);
+    assert_eq!(server.get("/-/ready").status, 503);
+    assert!(!sandbox.path("store").exists());
+    assert_eq!(push(super::TOKEN).status, 503, "the client is to try again");
+    ends("the server", || {
+        (server.get("/-/ready").status == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_server_that_waits_ends_at_a_signal_with_success() {
+    let sandbox = Sandbox::new();
+    let mut server = Server::start_waiting(&sandbox, &[]);
+    server.signal(Signal::TERM);
+    assert!(server.child.wait().unwrap().success());
+    assert!(!sandbox.path("store").exists());
 }
 
 #[test]
@@ -100,4 +151,55 @@ fn a_store_that_cannot_be_read_is_told_and_the_process_lives() {
     );
     assert_eq!(server.get("/metrics").status, 503);
     assert_eq!(server.get("/-/healthy").status, 200);
+}
+
+#[test]
+fn a_store_that_is_removed_or_moved_away_is_noticed_and_said() {
+    type Lose = fn(&Sandbox);
+    let ways: [Lose; 3] = [
+        |sandbox| std::fs::remove_dir_all(sandbox.path("store")).unwrap(),
+        |sandbox| std::fs::rename(sandbox.path("store"), sandbox.path("elsewhere")).unwrap(),
+        |sandbox| {
+            std::fs::rename(sandbox.path("store"), sandbox.path("elsewhere")).unwrap();
+            sandbox.ok(&["inc", "other_total"]);
+        },
+    ];
+    for lose in ways {
+        let sandbox = Sandbox::new();
+        let socket = sandbox.path("statsd.sock");
+        let statsd = format!("unix:{}", socket.display());
+        let server = Server::start(&sandbox, &["--statsd", &statsd]);
+        let sender = UnixDatagram::unbound().unwrap();
+        sender.connect(&socket).unwrap();
+        sender.send(b"known:1|c").unwrap();
+        assert_eq!(server.get("/-/healthy").status, 200);
+        lose(&sandbox);
+        let told = crate::support::ends("the server notices", || {
+            let answer = server.get("/-/healthy");
+            (answer.status == 503).then_some(answer.body)
+        });
+        let path = sandbox.path("store").display().to_string();
+        assert!(told.contains(&path), "{told}");
+        let said = crate::support::ends("the log says so", || server.said("The store is gone"));
+        assert!(said.contains(&path), "{said}");
+        assert!(server.said("ERROR").is_some());
+        crate::support::ends("the socket is closed", || sender.send(b"known:1|c").err());
+        assert_eq!(server.get("/metrics").status, 503);
+        let text = Some("# TYPE jobs counter\njobs_total 1\n# EOF\n");
+        let pushed = server.post("/api/v1/push?writer=w&sequence=1", super::TOKEN, text);
+        assert_eq!(pushed.status, 503, "{}", pushed.body);
+    }
+}
+
+#[test]
+fn a_server_that_is_told_to_end_does_not_wait_for_a_lock_that_is_held() {
+    let sandbox = Sandbox::new();
+    let mut server = Server::start(&sandbox, &[]);
+    // Something to publish at the end.
+    sandbox.ok(&["inc", "jobs_total"]);
+    let lock = std::fs::File::open(sandbox.path("store/live/lock")).unwrap();
+    lock.lock().unwrap();
+    server.signal(Signal::TERM);
+    assert!(server.child.wait().unwrap().success());
+    lock.unlock().unwrap();
 }

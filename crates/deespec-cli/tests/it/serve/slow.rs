@@ -33,7 +33,7 @@ fn deaf(server: &Server, request: &str) -> TcpStream {
 /// Waits until somebody else gets the only place that the server has; `meanwhile` is done each time.
 fn place_is_free(server: &Server, mut meanwhile: impl FnMut()) {
     let request = format!(
-        "GET /-/healthy HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        "GET /api/v1/openapi.json HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
         server.address
     );
     ends("the place of a client that reads nothing", || {

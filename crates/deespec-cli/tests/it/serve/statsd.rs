@@ -73,7 +73,7 @@ fn a_line_counts_as_its_type_and_its_rate_say() {
         client.send(b"seen:1|c|@0.3").unwrap();
     }
     client
-        .send(b"a.b-c:1:2:3|c\r\n\ncommit_success:7|c\nonce:1|c|@0.6")
+        .send(b"a.b-c:1:2:3|c\r\n\ncommits:7|c\nonce:1|c|@0.6")
         .unwrap();
     client
         .send(b"depth:5|g\ndepth:+2.5|g\ndepth:-1|g|#")
@@ -87,7 +87,7 @@ fn a_line_counts_as_its_type_and_its_rate_say() {
     assert_eq!(counted("seen"), 100);
     assert_eq!(counted("once"), 2);
     assert_eq!(counted("a_b_c"), 6);
-    assert_eq!(counted("commit_success"), 7);
+    assert_eq!(counted("commits"), 7);
     let of = |name, labels| series(&document, name, &labels)["value"].clone();
     assert_eq!(of("depth", json!({})), 6.5);
     let size = of("size", json!({"urgent": "true"}));
@@ -107,7 +107,15 @@ fn what_cannot_be_counted_is_counted_by_its_reason_and_told() {
         "a:-1|c",
         ":1|c",
         "a:1|c|#k:1,k:2",
+        "good:1|g",
+        "a:1|c|#k:1,k:2,#l",
+        "a[k=1:1|c",
+        "_e{1,3}:5|c",
+        "_sc|a|0|m:5|c",
         "commit_failed:1|g",
+        "commit.success.total:9|c|#k:1",
+        "deespec.statsd.rejected:1|c",
+        "a:9007199254740993|c",
     ] {
         // The lines around it count all the same.
         client
@@ -115,24 +123,153 @@ fn what_cannot_be_counted_is_counted_by_its_reason_and_told() {
             .unwrap();
     }
     client.send(&[b'a'; 70_000]).unwrap();
-    let document = after(&sandbox, 8);
-    assert_eq!(value(&document, "good", &json!({})), 14);
+    let document = after(&sandbox, 16);
+    assert_eq!(value(&document, "good", &json!({})), 30);
     for (reason, number) in [
         ("line", 2),
-        ("type", 1),
-        ("value", 1),
+        ("type", 3),
+        ("value", 2),
         ("name", 1),
-        ("labels", 1),
+        ("labels", 3),
         ("kind", 1),
         ("size", 1),
         ("store", 0),
         ("dropped", 0),
+        ("reserved", 3),
+        ("limit", 0),
     ] {
         assert_eq!(rejected(&document, reason), number, "{reason}");
     }
     let told = ends("it is told", || server.said("WARN: Rejected from statsd "));
     assert!(told.starts_with("number=1 reason=line"), "{told}");
     assert!(!told.contains('\u{1b}'), "{told:?}");
+}
+
+#[test]
+fn the_tags_of_every_dialect_are_labels_and_each_value_may_have_its_type() {
+    let sandbox = Sandbox::new();
+    let (_server, client) = unix(&sandbox);
+    for line in [
+        "hits:1|c|#a:b,c:d",
+        "hits:1|c|#a:b,#c:d",
+        "hits,a=b,c=d:1|c",
+        "hits#a=b,c=d:1|c",
+        "hits[a=b,c=d]:1|c:2|c",
+        "hits,a=b:1|c|@0.5:1|c|#c:d",
+    ] {
+        client.send(line.as_bytes()).unwrap();
+    }
+    client.send(b"both:3|c:5|ms").unwrap();
+    let document = after(&sandbox, 7);
+    assert_eq!(value(&document, "hits", &json!({"a": "b", "c": "d"})), 10);
+    assert_eq!(value(&document, "both", &json!({})), 3);
+    let both = &series(&document, "both_seconds", &json!({}))["value"];
+    assert_eq!(both["count"], 1);
+}
+
+#[test]
+fn no_datagram_makes_a_counter_begin_again_or_a_gate_pass() {
+    let sandbox = Sandbox::new();
+    assert_eq!(
+        code(&sandbox.output(&["inc", "commit_failed", "--by", "5"])),
+        0
+    );
+    let (_server, client) = unix(&sandbox);
+    // A packed line of the largest counts, twice: together they would be more than 2^64.
+    let largest = vec!["9007199254740992"; 1500].join(":");
+    let line = format!("jobs:{largest}|c");
+    for datagram in [
+        "jobs:1|c",
+        &line,
+        &line,
+        "sizes:1|h|@1e-15:2|h|@1e-15",
+        "jobs:1|c",
+    ] {
+        client.send(datagram.as_bytes()).unwrap();
+    }
+    client
+        .send(b"commit_success:1000000|c\ncommit_failed,a=b:1|c")
+        .unwrap();
+    let document = after(&sandbox, 6);
+    assert_eq!(value(&document, "jobs", &json!({})), 2);
+    assert_eq!(
+        [
+            rejected(&document, "value"),
+            rejected(&document, "reserved")
+        ],
+        [2, 2]
+    );
+    assert_eq!(code(&sandbox.output(&["doctor", "--check-thresholds"])), 1);
+}
+
+#[test]
+fn new_series_are_bounded_over_starts_and_what_is_known_counts_on() {
+    let sandbox = Sandbox::new();
+    let start = || {
+        let limits = [
+            "--statsd",
+            "unix:statsd.sock",
+            "--statsd-series",
+            "5",
+            "--statsd-cells",
+            "100",
+        ];
+        let server = Server::start(&sandbox, &limits);
+        let client = UnixDatagram::unbound().unwrap();
+        client.connect(sandbox.path("statsd.sock")).unwrap();
+        (server, client)
+    };
+    let (mut server, client) = start();
+    for name in 0..8 {
+        client
+            .send(format!("name{name}:1|c\nname0:1|c").as_bytes())
+            .unwrap();
+    }
+    let document = after(&sandbox, 8);
+    assert_eq!(value(&document, "name0", &json!({})), 9);
+    assert_eq!(rejected(&document, "limit"), 3);
+    server.signal(Signal::TERM);
+    assert!(server.child.wait().unwrap().success());
+    let (_server, client) = start();
+    client.send(b"name9:1|c\nname4:1|c").unwrap();
+    let document = after(&sandbox, 9);
+    assert_eq!(rejected(&document, "limit"), 4);
+    assert_eq!(value(&document, "name4", &json!({})), 2);
+    assert_eq!(
+        value(&document, "deespec_statsd_series_total", &json!({})),
+        5
+    );
+}
+
+#[test]
+fn known_names_count_while_a_new_one_waits_for_the_lock() {
+    let sandbox = Sandbox::new();
+    let (_server, client) = unix(&sandbox);
+    client.send(b"known:1|c").unwrap();
+    after(&sandbox, 1);
+    let lock = std::fs::File::open(sandbox.path("store/live/lock")).unwrap();
+    lock.lock().unwrap();
+    client.send(b"fresh:1|c").unwrap();
+    for _ in 0..100 {
+        client.send(b"known:1|c\nfresh:1|c").unwrap();
+    }
+    // Read without the lock, as the memory of the store has it.
+    let known = || {
+        let store = deespec::Options::new()
+            .background_sync(None)
+            .open(sandbox.path("store"));
+        store.unwrap().counter("known").unwrap().total()
+    };
+    ends("the known name is counted", || {
+        (known() == 101).then_some(())
+    });
+    lock.unlock().unwrap();
+    let document = ends("the new name is counted", || {
+        let document = sandbox.json(&["show", "--json"]);
+        let fresh = value(&document, "fresh", &json!({}));
+        (fresh + rejected(&document, "store") == 101).then_some(document)
+    });
+    assert_eq!(value(&document, "known", &json!({})), 101);
 }
 
 #[test]

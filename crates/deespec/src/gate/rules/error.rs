@@ -20,7 +20,7 @@ use super::Rules;
 /// assert_eq!(
 ///     error.to_string(),
 ///     "gate.toml:3: unknown key \"alhpa\" in [gate], did you mean \"alpha\"? \
-///      Allowed are fail_on, no_data, inconclusive, alpha, history",
+///      Allowed are fail_on, no_data, no_store, inconclusive, alpha, history",
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -61,6 +61,8 @@ pub struct Policy {
     pub fail_on: FailOn,
     /// What a rule without data counts as.
     pub no_data: Verdict,
+    /// What it means that there is no store.
+    pub no_store: NoStore,
     /// What a rule that cannot be sure counts as.
     pub inconclusive: Verdict,
     /// The share of gate runs in which all learned rules together may raise a false alarm.
@@ -74,6 +76,7 @@ impl Default for Policy {
         Self {
             fail_on: FailOn::Fail,
             no_data: Verdict::Warn,
+            no_store: NoStore::Error,
             inconclusive: Verdict::Warn,
             alpha: 0.01,
             history: Scope::default(),
@@ -91,6 +94,16 @@ pub enum FailOn {
     Warn,
     /// Nothing: what would fail warns.
     Never,
+}
+
+/// What it means for the gate that there is no store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NoStore {
+    /// Nothing can be judged: its path may be wrong.
+    #[default]
+    Error,
+    /// No rule has data: nothing was counted.
+    NoData,
 }
 
 /// Which earlier runs a run is compared with.

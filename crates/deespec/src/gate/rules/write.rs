@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::lint::time;
 use super::{
     Adaptive, Burn, Correlate, Eta, FailOn, Kind, Likeness, Limit, Metric, ModelChoice, Mute,
-    Policy, RULES_SCHEMA, Ratio, Rule, Rules, Shift, Status, Trend,
+    NoStore, Policy, RULES_SCHEMA, Ratio, Rule, Rules, Shift, Status, Trend,
 };
 use crate::gate::statistics::shift::Bad;
 
@@ -53,6 +53,11 @@ fn policy(to: &mut String, policy: &Policy) {
     to.push_str("[gate]\n");
     line(to, "fail_on", text(fail_on));
     line(to, "no_data", text(&policy.no_data.to_string()));
+    let no_store = match policy.no_store {
+        NoStore::Error => "error",
+        NoStore::NoData => "no_data",
+    };
+    line(to, "no_store", text(no_store));
     line(to, "inconclusive", text(&policy.inconclusive.to_string()));
     line(to, "alpha", number(policy.alpha));
     let history = &policy.history;

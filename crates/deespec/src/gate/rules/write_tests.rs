@@ -32,6 +32,7 @@ fn what_is_written_says_what_was_read() {
         [gate]
         fail_on = \"never\"
         no_data = \"fail\"
+        no_store = \"no_data\"
         inconclusive = \"pass\"
         alpha = 1e-7
         history = { scope = [], branch = \"a\\\"b\\u007f\\n\", window = 7, min = 3, exclude = [] }

@@ -78,16 +78,15 @@ impl Buckets {
 
     /// How many steps two sums are apart, modulo 2^64: one as a number, one in steps.
     pub(crate) fn steps_apart(&self, sum: f64, steps: i64) -> Option<u128> {
-        let told = (sum * self.steps_per_one).round();
-        let apart = (told as i128 - i128::from(steps)).rem_euclid(1 << 64);
-        // The largest that is a whole number in 128 bits, and more than any count can sum up to.
-        (told.abs() < 1e38).then(|| apart.min((1 << 64) - apart).unsigned_abs())
+        let apart = (self.nearest_steps(sum)? - i128::from(steps)).rem_euclid(1 << 64);
+        Some(apart.min((1 << 64) - apart).unsigned_abs())
     }
 
-    /// The steps that a sum is, if it has room for so many.
-    pub(crate) fn steps_of_sum(&self, sum: f64) -> Option<i64> {
+    /// The whole number of steps that is nearest to a sum; `None` where that is none.
+    pub(crate) fn nearest_steps(&self, sum: f64) -> Option<i128> {
         let steps = (sum * self.steps_per_one).round();
-        (steps.abs() <= i64::MAX as f64).then_some(steps as i64)
+        // The largest that is a whole number in 128 bits, and more than any count can sum up to.
+        (steps.abs() < 1e38).then_some(steps as i128)
     }
 }
 

@@ -85,7 +85,10 @@ impl Read {
             .iter()
             .try_fold(0, |sum: u64, one| sum.checked_add(*one))
         {
-            Some(count) if count == self.count => Ok(Distribution::new(self.layout, counts, steps)),
+            Some(count) if count == self.count => match steps {
+                Ok(steps) => Ok(Distribution::new(self.layout, counts, steps)),
+                Err(sum) => Distribution::of_sum(self.layout, counts, sum),
+            },
             Some(count) => Err(format!(
                 "count is {}, but the buckets hold {count}",
                 self.count
@@ -94,21 +97,18 @@ impl Read {
         }
     }
 
-    /// The steps as they stand there, or else as the sum tells them.
-    fn steps(&self) -> Result<i64, String> {
+    /// The steps as they stand there, or else the sum that tells them.
+    fn steps(&self) -> Result<Result<i64, f64>, String> {
         match (self.steps, self.sum) {
-            (Some(steps), None) => Ok(steps),
-            (None, Some(sum)) => self
-                .layout
-                .steps_of_sum(sum)
-                .ok_or_else(|| format!("sum is {sum}, more steps than can be kept")),
+            (Some(steps), None) => Ok(Ok(steps)),
+            (None, Some(sum)) => Ok(Err(sum)),
             (None, None) => Err("neither sum nor steps is given".to_owned()),
             // Another program may have written the sum with fewer digits.
             (Some(steps), Some(sum)) => {
                 let apart = self.layout.steps_apart(sum, steps);
                 let near = 1 + (sum.abs() / self.layout.resolution() * 1e-9) as u128;
                 if apart.is_some_and(|apart| apart <= near) {
-                    return Ok(steps);
+                    return Ok(Ok(steps));
                 }
                 Err(format!(
                     "sum is {sum}, but {steps} steps are {}",

@@ -267,7 +267,7 @@ fn a_document_that_contradicts_itself_is_refused() {
         (r#""count":0,"buckets":[]"#, "neither sum nor steps"),
         (
             r#""count":0,"sum":1e300,"buckets":[]"#,
-            "more steps than can be kept",
+            "more than its buckets can tell",
         ),
         (
             r#""count":0,"sum":1,"steps":90,"buckets":[]"#,

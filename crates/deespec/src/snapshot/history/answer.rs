@@ -11,6 +11,7 @@ use crate::snapshot::name::SnapshotName;
 use crate::store::Core;
 
 use super::column::{Code, Column};
+use super::order::Turn;
 use super::part::{self, Row};
 use super::query::HistoryQuery;
 use super::state::{self, Bad, Look, Memory, Place, State};
@@ -150,6 +151,8 @@ struct Chosen {
     /// What is to be shown and is not what it was when it was read.
     stale: BTreeSet<u64>,
     bad: Vec<Bad>,
+    /// What orders all snapshots, by their times.
+    turns: Vec<(u64, Turn)>,
 }
 
 impl Chosen {
@@ -157,12 +160,20 @@ impl Chosen {
         let is_before = |ns: u64| query.from.is_some_and(|from| ns < from);
         let is_behind = |ns: u64| query.to.is_some_and(|to| ns > to);
         let begin = state.places.partition_point(|place| is_before(place.ns));
-        let places = &state.places[begin..];
-        let places = &places[..places.partition_point(|place| !is_behind(place.ns))];
+        let end = state.places.partition_point(|place| !is_behind(place.ns));
+        let turns = state.turns();
+        let mut order: Vec<usize> = (begin..end.max(begin)).collect();
+        order.sort_by_key(|index| turns[*index]);
+        let places: Vec<Place> = order.into_iter().map(|index| state.places[index]).collect();
         let closes = |place: &Place| state.row(place).kind == DocumentKind::Rotation;
+        // Where the clock went back, it stood still: what came later is not shown in a stretch before.
+        let mut latest = 0;
         let times: Vec<_> = places
             .iter()
-            .map(|place| (place.ns, closes(place)))
+            .map(|place| {
+                latest = latest.max(place.ns);
+                (latest, closes(place))
+            })
             .collect();
         let bad = state.bad.iter();
         let bad = bad.filter(|bad| !is_before(bad.ns) && !is_behind(bad.ns));
@@ -171,6 +182,7 @@ impl Chosen {
             shown: Vec::new(),
             stale: BTreeSet::new(),
             bad: bad.cloned().collect(),
+            turns: turns.iter().map(|turn| (turn.1, *turn)).collect(),
         };
         let mut by_part: BTreeMap<u32, Vec<Place>> = BTreeMap::new();
         for index in thin(&times, query.points) {
@@ -191,7 +203,7 @@ impl Chosen {
                 }
             }
         }
-        chosen.shown.sort_by_key(|shown| shown.row.ns);
+        chosen.sort();
         chosen
     }
 
@@ -222,6 +234,15 @@ impl Chosen {
         Some(places.iter().map(shown).collect())
     }
 
+    fn sort(&mut self) {
+        let turns = &self.turns;
+        let turn = |ns: u64| {
+            let at = turns.binary_search_by_key(&ns, |(ns, _)| *ns);
+            at.map_or((0, ns), |at| turns[at].1)
+        };
+        self.shown.sort_by_cached_key(|shown| turn(shown.row.ns));
+    }
+
     /// Reads from their files what changed again and again.
     fn read_stale(&mut self, core: &Core, keys: &[Key]) {
         for ns in std::mem::take(&mut self.stale) {
@@ -236,14 +257,15 @@ impl Chosen {
             }
             self.found -= 1;
         }
-        self.shown.sort_by_key(|shown| shown.row.ns);
+        self.sort();
         self.bad.sort_by_key(|bad| bad.ns);
     }
 }
 
 /// The kind of a series that no snapshot has which is shown: by the youngest that has it at all.
 fn kind_anywhere(core: &Core, state: &State, key: &Key) -> Option<Kind> {
-    let mut youngest: Option<(u64, Kind)> = None;
+    let turns = state.turns();
+    let mut youngest: Option<(Turn, Kind)> = None;
     for (index, part) in state.parts.iter().enumerate() {
         if part.head.find(key.bytes()).is_empty() {
             continue;
@@ -252,19 +274,16 @@ fn kind_anywhere(core: &Core, state: &State, key: &Key) -> Option<Kind> {
             .columns(core)
             .and_then(|columns| columns.of(key.bytes()));
         let found = found.unwrap_or_default();
-        let places = state
-            .places
-            .iter()
-            .filter(|place| place.part as usize == index);
-        for place in places.rev() {
+        let places =
+            (state.places.iter().zip(&turns)).filter(|(place, _)| place.part as usize == index);
+        for (place, turn) in places {
             let value = found
                 .iter()
                 .find_map(|(code, column)| column.value(*code, place.row));
-            if let Some(value) = value {
-                if youngest.is_none_or(|(ns, _)| ns < place.ns) {
-                    youngest = Some((place.ns, value.kind()));
-                }
-                break;
+            if let Some(value) = value
+                && youngest.is_none_or(|(youngest, _)| youngest < *turn)
+            {
+                youngest = Some((*turn, value.kind()));
             }
         }
     }

@@ -30,14 +30,16 @@ pub struct SnapshotArchive {
 pub(crate) fn compact(core: &Core, memory: &Memory) -> Result<SnapshotArchive, Error> {
     let before = archive::bytes(core);
     let state = memory.refresh(core, &Look::Thorough)?;
-    let name = |ns| SnapshotName { ns };
     let places = &state.places;
+    let turns = state.turns();
+    let name = |&(_, ns): &(u64, u64)| SnapshotName { ns };
     Ok(SnapshotArchive {
         snapshots: places.len(),
-        range: places
-            .first()
-            .zip(places.last())
-            .map(|(first, last)| (name(first.ns), name(last.ns))),
+        range: turns
+            .iter()
+            .min()
+            .map(name)
+            .zip(turns.iter().max().map(name)),
         unreadable: state
             .bad
             .iter()

@@ -4,11 +4,13 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use crate::snapshot::name::SnapshotName;
 use crate::store::{Core, StoreError};
 
+use super::order::{self, Epochs};
 use super::stamp::Stamp;
 
 /// A folder that changed so recently may change again within the same tick of the kernel's clock.
@@ -41,15 +43,18 @@ impl Watched {
     }
 }
 
-/// The snapshots of a store by the times in their names, each with the inode of its file, the oldest first.
+/// The snapshots of a store by the times in their names, each with the inode of its file.
 pub(super) struct Listing {
     pub(super) folder: Watched,
+    /// By their times.
     pub(super) files: Vec<(u64, u64)>,
+    /// Read when somebody asks for their order.
+    epochs: OnceLock<Epochs>,
 }
 
 /// The names of the snapshots, the oldest first.
 pub(in crate::snapshot) fn names(core: &Core) -> Result<Vec<SnapshotName>, StoreError> {
-    Ok(Listing::read(core)?.names())
+    Ok(Listing::read(core)?.names(core, None))
 }
 
 pub(super) fn path(core: &Core) -> PathBuf {
@@ -57,9 +62,17 @@ pub(super) fn path(core: &Core) -> PathBuf {
 }
 
 impl Listing {
-    pub(super) fn names(&self) -> Vec<SnapshotName> {
-        let name = |&(ns, _): &(u64, u64)| SnapshotName { ns };
-        self.files.iter().map(name).collect()
+    /// The names, the oldest first. What a listing before knew of them is not read again.
+    pub(super) fn names(&self, core: &Core, before: Option<&Self>) -> Vec<SnapshotName> {
+        let none = Epochs::new();
+        let epochs = self.epochs.get_or_init(|| {
+            let known = before.and_then(|before| before.epochs.get());
+            order::epochs(core, &self.files, known.unwrap_or(&none))
+        });
+        let mut names = order::turns(epochs.iter().map(|(file, epoch)| (file.0, *epoch)));
+        names.sort_unstable();
+        let name = |(_, ns)| SnapshotName { ns };
+        names.into_iter().map(name).collect()
     }
 
     pub(super) fn read(core: &Core) -> Result<Self, StoreError> {
@@ -68,8 +81,7 @@ impl Listing {
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let files = Vec::new();
-                return Ok(Self { folder, files });
+                return Ok(Self::of(folder, Vec::new()));
             }
             Err(error) => return Err(StoreError::io("list", &path)(error)),
         };
@@ -82,6 +94,14 @@ impl Listing {
             })
             .collect();
         files.sort_unstable();
-        Ok(Self { folder, files })
+        Ok(Self::of(folder, files))
+    }
+
+    fn of(folder: Watched, files: Vec<(u64, u64)>) -> Self {
+        Self {
+            folder,
+            files,
+            epochs: OnceLock::new(),
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The snapshots are the truth. Whatever is read of one is copied into the archive, which has a column for
 //! each series; so a query reads the columns that it asks for and no document. Without the archive, or with a
-//! damaged one, answers are the same and take longer. The rooms, from the outside in: `query` (what is
+//! damaged one, answers are the same and take longer. The rooms, from the outside in: `order` (what came after what), `query` (what is
 //! asked) → `answer` (what is shown) → `state` (what is known) → `gather` (learning what is new) → `archive` (the files) →
 //! `part`, `column`, `value`, `varint` (bytes only).
 
@@ -14,6 +14,7 @@ mod folder;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod gather;
+mod order;
 mod part;
 mod query;
 mod stamp;

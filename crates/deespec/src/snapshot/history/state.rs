@@ -16,6 +16,7 @@ use crate::store::{Core, StoreError};
 use super::archive::{self, Part, Source};
 use super::folder::{self, Listing, Watched};
 use super::gather::Gathering;
+use super::order::{Turn, turns};
 use super::part::Row;
 use super::stamp::Stamp;
 
@@ -25,6 +26,8 @@ pub(crate) struct Memory {
     state: Mutex<Option<Arc<State>>>,
     /// A lock of its own: the names are there while snapshots are read.
     listing: Mutex<Option<Arc<Listing>>>,
+    /// The listing whose order was asked for last: what it knows is not read again.
+    ordered: Mutex<Option<Arc<Listing>>>,
 }
 
 /// What was known at one moment.
@@ -67,6 +70,12 @@ pub(super) enum Look<'a> {
 }
 
 impl State {
+    /// What orders the snapshots, in the order of the places.
+    pub(super) fn turns(&self) -> Vec<Turn> {
+        let epoch = |place: &Place| self.row(place).epoch.unwrap_or_default();
+        turns(self.places.iter().map(|place| (place.ns, epoch(place))))
+    }
+
     pub(super) fn row(&self, place: &Place) -> &Row {
         &self.parts[place.part as usize].head.rows[place.row as usize]
     }
@@ -112,7 +121,15 @@ impl Memory {
 
     /// The names of the snapshots, the oldest first.
     pub(crate) fn names(&self, core: &Core) -> Result<Vec<SnapshotName>, Error> {
-        Ok(self.listing(core)?.names())
+        let before = self
+            .ordered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let listing = self.listing(core)?;
+        let names = listing.names(core, before.as_deref());
+        *self.ordered.lock().unwrap_or_else(PoisonError::into_inner) = Some(listing);
+        Ok(names)
     }
 }
 

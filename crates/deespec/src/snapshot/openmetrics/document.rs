@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::metric::{Buckets, Distribution, Family, HELP_MAX, TRANSACTIONS, Value};
+use crate::metric::{Buckets, Distribution, Family, HELP_MAX, LabelSet, TRANSACTIONS, Value};
 
 use super::super::counts::TransactionCounts;
 use super::super::document::{Document, Series};
 use super::super::error::DocumentError;
+use super::super::outside;
 use super::{Number, Point, PointValue, Text, TextFamily, TextKind};
 
 /// The end of a text that was cut.
 const CUT: &str = "…";
+/// How many times of creation are kept.
+const CREATED: usize = 64;
 
 /// What a text holds for a store.
 pub(crate) struct Converted {
@@ -20,10 +23,19 @@ pub(crate) struct Converted {
     pub(crate) families: Vec<Family>,
     /// What a store cannot hold, one sentence each.
     pub(crate) passed_over: Vec<String>,
+    /// What a store holds otherwise than it stands there, or doubts, one sentence each.
+    pub(crate) noted: Vec<String>,
     /// What does not fit into a store is passed over too: the file tells of many things, and was not
     /// made for a store.
     pub(crate) lenient: bool,
+    /// When the first few series began, in seconds since 1970, where the text says so.
+    pub(crate) created: Vec<Created>,
+    /// It is bound by what can come from outside: no store has exposed it.
+    pub(crate) outside: bool,
 }
+
+/// A name, a label set and when that series began.
+pub(crate) type Created = (String, LabelSet, f64);
 
 /// Reads the text at `path`.
 ///
@@ -31,6 +43,28 @@ pub(crate) struct Converted {
 ///
 /// When it is not lawful, or says something that a store cannot count.
 pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
+    // Every store exposes all of them, and no other program does.
+    let is_exposed = |text: &Text| {
+        let has = |name: &&str| text.families.iter().any(|family| family.name == **name);
+        TRANSACTIONS.iter().all(has)
+    };
+    converted(bytes, path, |text| !is_exposed(text))
+}
+
+/// Reads what somebody pushes, whoever has exposed it.
+///
+/// # Errors
+///
+/// As [`convert`].
+pub(crate) fn convert_pushed(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
+    converted(bytes, path, |_| true)
+}
+
+fn converted(
+    bytes: &[u8],
+    path: &Path,
+    outside: impl FnOnce(&Text) -> bool,
+) -> Result<Converted, DocumentError> {
     let text = Text::parse(bytes).map_err(|source| DocumentError::Text {
         path: path.to_owned(),
         reason: source.to_string(),
@@ -39,7 +73,10 @@ pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentEr
         document: Document::empty(),
         families: Vec::new(),
         passed_over: Vec::new(),
+        noted: Vec::new(),
         lenient: true,
+        created: Vec::new(),
+        outside: outside(&text),
     };
     for family in text.families {
         let wrong = |reason: String| DocumentError::content(path, reason);
@@ -68,8 +105,13 @@ impl Converted {
             }
         };
         // One of a process' many metrics that cannot be held must not keep the others out.
-        let values: Result<Vec<Value>, String> = family.points.iter().map(value).collect();
-        let values = match values {
+        let outside = self.outside;
+        let bounded = |value: Value| match outside {
+            true => outside::check(&name, &value).map(|()| value),
+            false => Ok(value),
+        };
+        let values = family.points.iter().map(|point| bounded(value(point)?));
+        let values = match values.collect::<Result<Vec<Value>, String>>() {
             Ok(values) => values,
             Err(reason) => {
                 self.passed_over
@@ -77,7 +119,12 @@ impl Converted {
                 return Ok(());
             }
         };
+        self.note_sums(&name, &family.points, &values);
         for (point, value) in family.points.iter().zip(values) {
+            if let Some(created) = point.created.filter(|_| self.created.len() < CREATED) {
+                let labels = point.labels.iter().cloned().collect();
+                self.created.push((name.clone(), labels, created));
+            }
             if let (true, Some(place)) = (point.labels.is_empty(), self.transaction(&name)) {
                 *place = value.counter().unwrap_or_default();
                 continue;
@@ -114,6 +161,24 @@ impl Converted {
             }
         }
         Ok(())
+    }
+
+    /// One sentence about the sums of a family's histograms that are not what stands there, or that it should
+    /// not be.
+    fn note_sums(&mut self, name: &str, points: &[Point], values: &[Value]) {
+        let mut odd = points.iter().zip(values).filter_map(|(point, value)| {
+            let PointValue::Histogram { sum: Some(sum), .. } = point.value else {
+                return None;
+            };
+            let unlike = value.histogram()?.unlike(sum)?;
+            Some(format!("the sum {sum} of {name} {unlike}"))
+        });
+        if let Some(first) = odd.next() {
+            self.noted.push(match odd.count() {
+                0 => first,
+                more => format!("{first}; so are {more} more of that name"),
+            });
+        }
     }
 
     /// Where a document has the built-in counter of this name: at its top level.
@@ -166,10 +231,7 @@ fn histogram(cumulative: &[(f64, u64)], sum: f64) -> Result<Distribution, String
         count
     };
     let counts: Vec<u64> = cumulative.iter().map(count).collect();
-    let steps = buckets
-        .steps_of_sum(sum)
-        .ok_or_else(|| format!("the sum {sum} is too large to be kept"))?;
-    Ok(Distribution::new(buckets, counts.into(), steps))
+    Distribution::of_sum(buckets, counts.into(), sum)
 }
 
 impl TextKind {
@@ -191,7 +253,7 @@ impl TextKind {
 mod tests {
     use super::*;
 
-    fn converted(text: &str) -> Result<Converted, DocumentError> {
+    fn of(text: &str) -> Result<Converted, DocumentError> {
         convert(text.as_bytes(), Path::new("m.txt"))
     }
 
@@ -199,19 +261,19 @@ mod tests {
     fn each_kind_becomes_a_series_and_the_built_in_ones_stand_at_the_top() {
         let text = "# TYPE commit_success counter\ncommit_success_total 7\n\
                     # TYPE sent_bytes counter\n# UNIT sent_bytes bytes\n# HELP sent_bytes Sent.\n\
-                    sent_bytes_total{to=\"a\"} 18446744073709551615\n\
+                    sent_bytes_total{to=\"a\"} 9007199254740992\n\
                     # TYPE depth gauge\ndepth -2.5\n\
                     # TYPE wait_seconds histogram\nwait_seconds_bucket{le=\"0.5\"} 2\n\
                     wait_seconds_bucket{le=\"+Inf\"} 3\nwait_seconds_count 3\nwait_seconds_sum 2.25\n\
                     # TYPE build info\nbuild_info{version=\"1\"} 1\n\
                     # TYPE odd summary\nodd_count 1\n# EOF\n";
-        let found = converted(text).unwrap();
+        let found = of(text).unwrap();
         assert_eq!(found.document.transactions.success, 7);
         let series = |name: &str| {
             let same = |series: &&Series| series.name == name;
             found.document.series.iter().find(same).unwrap()
         };
-        assert_eq!(series("sent_bytes_total").value, Value::Counter(u64::MAX));
+        assert_eq!(series("sent_bytes_total").value, Value::Counter(1 << 53));
         assert_eq!(series("depth").value, Value::Gauge(-2.5));
         assert_eq!(series("build_info").labels["version"], "1");
         let wait = series("wait_seconds").value.histogram().unwrap();
@@ -232,7 +294,7 @@ mod tests {
         let text = "# TYPE commit_success counter\n# HELP commit_success Commits.\n\
                     commit_success_total{by=\"x\"} 2\ncommit_success_total 7\n\
                     # TYPE commit_failed counter\ncommit_failed_total{by=\"x\"} 3\n# EOF\n";
-        let found = converted(text).unwrap();
+        let found = of(text).unwrap();
         assert_eq!(found.document.transactions.success, 7);
         let series = found.document.series.iter();
         let series: Vec<_> = series
@@ -255,7 +317,7 @@ mod tests {
             "# TYPE a gauge\n# HELP a {fits}\na 1\n# TYPE b gauge\n# HELP b {long}\nb 1\n\
              # TYPE c_{unit} gauge\n# UNIT c_{unit} {unit}\n# HELP c_{unit} C.\nc_{unit} 1\n# EOF\n"
         );
-        let found = converted(&text).unwrap();
+        let found = of(&text).unwrap();
         let helps: Vec<_> = found.families.iter().map(Family::help).collect();
         assert_eq!(helps, [&fits, &*format!("{}…", "ä".repeat(510)), "C."]);
         assert!(found.families.iter().all(|family| family.check().is_ok()));
@@ -285,7 +347,7 @@ mod tests {
             ),
         ] {
             let text = format!("{text}# TYPE b counter\nb_total 7\n# EOF\n");
-            let found = converted(&text).unwrap();
+            let found = of(&text).unwrap();
             assert!(
                 found.passed_over[0].starts_with(reason),
                 "{:?}",
@@ -294,10 +356,7 @@ mod tests {
             let names: Vec<&str> = found.document.series.iter().map(|s| &*s.name).collect();
             assert_eq!(names, ["b_total"]);
         }
-        let cut = converted("# TYPE a counter\na_tot")
-            .err()
-            .unwrap()
-            .to_string();
+        let cut = of("# TYPE a counter\na_tot").err().unwrap().to_string();
         assert!(
             cut.starts_with("m.txt is not a text that can be imported: line 2"),
             "{cut}"

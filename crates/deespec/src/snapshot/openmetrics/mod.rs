@@ -23,7 +23,7 @@ use thiserror::Error;
 
 use crate::metric::MetricError;
 
-pub(crate) use document::{Converted, convert};
+pub(crate) use document::{Converted, Created, convert, convert_pushed};
 pub(crate) use line::selected;
 pub(crate) use number::Number;
 

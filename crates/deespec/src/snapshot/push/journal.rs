@@ -1,7 +1,8 @@
 //! `pushes.jsonl`: the last push of each writer, and what the last push of all added. Lines only; what they
 //! mean for the cells is in `mod.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +20,11 @@ const CHECK_BYTES: usize = CHECK.len() + 8 + 2;
 const UNWRITTEN: &[u8] = &[0, 0];
 /// The file is not replaced before it has so many bytes.
 const GROWN: usize = 256 << 10;
-/// How long a writer that pushes nothing is known, in seconds.
-const KNOWN_FOR: u64 = 30 * 24 * 3600;
-/// Most writers that are known at once.
-const WRITERS_MAX: usize = 10_000;
+/// A line that tells the last push of a writer has no more bytes than these and the writer's name.
+const LINE_BYTES: usize = 200;
+/// Most writers that are known at once. Beyond it the one is forgotten that others have pushed after the longest; no
+/// clock has a say in it.
+const WRITERS_MAX: usize = 100_000;
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,8 +35,22 @@ pub(super) struct Line {
     pub(super) sequence: u64,
     /// Seconds since 1970.
     pub(super) at: u64,
+    /// What identifies what was pushed; empty where nothing is known of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) digest: String,
+    /// The pushes of others that are counted by this line too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) with: Vec<Numbered>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) ledger: Vec<Entry>,
+}
+
+/// One push: whose, which, and what identifies it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Numbered {
+    pub(super) writer: String,
+    pub(super) sequence: u64,
+    pub(super) digest: String,
 }
 
 impl Line {
@@ -45,6 +61,8 @@ impl Line {
             writer: String::new(),
             sequence: 0,
             at: 0,
+            digest: String::new(),
+            with: Vec::new(),
             ledger: Vec::new(),
         }
     }
@@ -67,16 +85,66 @@ impl Line {
     }
 }
 
-/// When a writer pushed last, and which number.
-struct Last {
-    sequence: u64,
+/// The last push of a writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Last {
+    pub(super) sequence: u64,
+    pub(super) digest: String,
     at: u64,
+    /// How many pushes had been before it.
+    order: u64,
+}
+
+/// The last push of each writer.
+#[derive(Default)]
+struct Writers {
+    last: HashMap<Arc<str>, Last>,
+    order: BTreeMap<u64, Arc<str>>,
+    pushes: u64,
+    /// A text of them all has no more bytes.
+    bytes: usize,
+}
+
+impl Writers {
+    fn take(&mut self, push: Numbered, at: u64) {
+        let writer = match self.last.remove_entry(push.writer.as_str()) {
+            Some((writer, before)) => {
+                self.order.remove(&before.order);
+                writer
+            }
+            None => {
+                self.bytes += LINE_BYTES + push.writer.len();
+                push.writer.into()
+            }
+        };
+        let last = Last {
+            sequence: push.sequence,
+            digest: push.digest,
+            at,
+            order: self.pushes,
+        };
+        self.pushes += 1;
+        self.order.insert(last.order, Arc::clone(&writer));
+        self.last.insert(writer, last);
+        if self.last.len() > WRITERS_MAX
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.last.remove(&oldest);
+            self.bytes -= LINE_BYTES + oldest.len();
+        }
+    }
+
+    /// From the one that others have pushed after the longest.
+    fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Last)> {
+        let writers = self.order.values();
+        writers.filter_map(|writer| self.last.get_key_value(writer))
+    }
 }
 
 /// What the file says.
 #[derive(Default)]
 pub(super) struct Journal {
-    writers: BTreeMap<String, Last>,
+    writers: Writers,
     /// What the last push added, where no line says that it is complete.
     pub(super) unfinished: Vec<Entry>,
     /// The first line that is damaged, counted from 1.
@@ -85,6 +153,8 @@ pub(super) struct Journal {
     torn: bool,
     /// Whose push the last line tells of, where that is whole but for its newline.
     unended: Option<String>,
+    /// It ends with a newline, or is empty.
+    is_ended: bool,
     bytes: usize,
 }
 
@@ -92,6 +162,7 @@ impl Journal {
     pub(super) fn of(bytes: &[u8], store: &str) -> Self {
         let mut journal = Self {
             bytes: bytes.len(),
+            is_ended: bytes.is_empty() || bytes.ends_with(b"\n"),
             ..Self::default()
         };
         // Behind the last newline stands nothing, or a line that was not written to its end.
@@ -129,9 +200,37 @@ impl Journal {
     fn take(&mut self, line: Line) {
         self.unfinished = line.ledger;
         if !line.writer.is_empty() {
-            let (sequence, at) = (line.sequence, line.at);
-            self.writers.insert(line.writer, Last { sequence, at });
+            let first = Numbered {
+                writer: line.writer,
+                sequence: line.sequence,
+                digest: line.digest,
+            };
+            self.writers.take(first, line.at);
         }
+        for push in line.with {
+            self.writers.take(push, line.at);
+        }
+    }
+
+    /// Takes what was appended; `false` where it is not whole, and then nothing is known any more.
+    pub(super) fn absorb(&mut self, bytes: &[u8], store: &str) -> bool {
+        let Some(lines) = bytes.strip_suffix(b"\n") else {
+            return bytes.is_empty();
+        };
+        self.bytes += bytes.len();
+        for line in lines.split(|&byte| byte == b'\n') {
+            match Line::of(line) {
+                Some(line) if line.store == store => self.take(line),
+                Some(_) => self.unfinished.clear(),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Whether all of it was written and can be read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_ended && !self.torn && self.damaged.is_none()
     }
 
     pub(super) fn read(core: &Core) -> Result<Self, Error> {
@@ -151,46 +250,37 @@ impl Journal {
         Err(StoreError::damaged(&core.live_file(PUSHES), reason).into())
     }
 
-    /// The writer's last number.
-    pub(super) fn last(&self, writer: &str) -> Option<u64> {
-        self.writers.get(writer).map(|last| last.sequence)
-    }
-
-    /// Whether another writer can be known, at this time.
-    pub(super) fn has_room(&self, now: u64) -> bool {
-        let known = |last: &&Last| is_known(last, now);
-        self.writers.len() < WRITERS_MAX
-            || self.writers.values().filter(known).count() < WRITERS_MAX
+    /// The writer's last push.
+    pub(super) fn last(&self, writer: &str) -> Option<&Last> {
+        self.writers.last.get(writer)
     }
 
     /// A shorter file that says the same, where this one has grown or nothing may stand behind its end.
-    pub(super) fn shortened(&self, store: &str, now: u64) -> Option<String> {
-        if !self.torn && self.bytes <= GROWN {
+    pub(super) fn shortened(&self, store: &str) -> Option<String> {
+        if !self.torn && (self.bytes <= GROWN || self.bytes <= 4 * self.writers.bytes) {
             return None;
         }
-        let line = |(writer, last): (&String, &Last), ledger| {
+        let line = |(writer, last): (&Arc<str>, &Last), ledger| {
             let line = Line {
                 store: store.to_owned(),
-                writer: writer.clone(),
+                writer: writer.to_string(),
                 sequence: last.sequence,
                 at: last.at,
+                digest: last.digest.clone(),
+                with: Vec::new(),
                 ledger,
             };
             line.to_text() + "\n"
         };
-        let is_unended = |writer: &String| self.unended.as_ref() == Some(writer);
-        let (unended, others): (Vec<_>, Vec<_>) = self
+        let unended = self.unended.as_deref();
+        let others = self
             .writers
             .iter()
-            .partition(|(writer, _)| is_unended(writer));
-        let others = others.into_iter().filter(|(_, last)| is_known(last, now));
+            .filter(|(writer, _)| Some(&***writer) != unended);
         let mut text: String = others.map(|last| line(last, Vec::new())).collect();
         // It may be incomplete, and whoever completes it reads the last line.
-        text.extend(
-            unended
-                .into_iter()
-                .map(|last| line(last, self.unfinished.clone())),
-        );
+        let unended = unended.and_then(|writer| self.writers.last.get_key_value(writer));
+        text.extend(unended.map(|last| line(last, self.unfinished.clone())));
         (self.torn || self.bytes > 4 * text.len()).then_some(text)
     }
 
@@ -214,10 +304,6 @@ fn is_unwritten(line: &[u8]) -> bool {
 /// The line of which only the newline, one byte, is something else.
 fn without_newline(bytes: &[u8]) -> Option<Line> {
     bytes.split_last().and_then(|(_, line)| Line::of(line))
-}
-
-fn is_known(last: &Last, now: u64) -> bool {
-    now.saturating_sub(last.at) < KNOWN_FOR
 }
 
 /// What the lines owe to any bytes, also where checksums are right: whatever they are, each line that is read
@@ -255,10 +341,9 @@ fn check_journal(bytes: &[u8]) {
             ..Journal::of(bytes, &store)
         },
     ] {
-        let Some(short) = journal.shortened(&store, 0) else {
+        let Some(short) = journal.shortened(&store) else {
             continue;
         };
-        assert!(!journal.torn || short.len() <= journal.bytes);
         let again = Journal::of(short.as_bytes(), &store);
         assert!(again.damaged.is_none() && !again.torn);
         let left = match journal.unended {
@@ -266,9 +351,12 @@ fn check_journal(bytes: &[u8]) {
             None => 0,
         };
         assert_eq!(again.unfinished.len(), left);
-        assert_eq!(again.writers.len(), journal.writers.len());
-        for (writer, last) in &journal.writers {
-            assert_eq!(again.last(writer), Some(last.sequence));
+        assert_eq!(again.writers.last.len(), journal.writers.last.len());
+        for (writer, last) in &journal.writers.last {
+            let again = again
+                .last(writer)
+                .map(|again| (again.sequence, &again.digest));
+            assert_eq!(again, Some((last.sequence, &last.digest)));
         }
     }
 }
@@ -285,18 +373,24 @@ mod tests {
             writer: writer.to_owned(),
             sequence,
             at,
+            digest: String::new(),
+            with: Vec::new(),
             ledger: Vec::new(),
         };
         line.to_text()
+    }
+
+    fn sequence(journal: &Journal, writer: &str) -> Option<u64> {
+        journal.last(writer).map(|last| last.sequence)
     }
 
     #[test]
     fn the_last_line_of_a_writer_counts_and_every_flipped_bit_of_it_shows() {
         let text = format!("{}\n{}\n", line("a", 1, 5), line("a", 9, 6));
         let journal = Journal::of(text.as_bytes(), STORE);
-        assert_eq!((journal.last("a"), journal.damaged), (Some(9), None));
+        assert_eq!((sequence(&journal, "a"), journal.damaged), (Some(9), None));
         let other = Journal::of(text.as_bytes(), "another");
-        assert_eq!((other.last("a"), other.damaged), (None, None));
+        assert_eq!((sequence(&other, "a"), other.damaged), (None, None));
         for bit in 0..8 * text.len() {
             let mut bytes = text.clone().into_bytes();
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -305,9 +399,12 @@ mod tests {
             let is_last = bit / 8 == text.len() - 1;
             assert_eq!(journal.damaged.is_none(), is_last, "bit {bit}");
             if is_last {
-                let mended = journal.shortened(STORE, 6).unwrap();
+                let mended = journal.shortened(STORE).unwrap();
                 let mended = Journal::of(mended.as_bytes(), STORE);
-                assert_eq!((journal.last("a"), mended.last("a")), (Some(9), Some(9)));
+                assert_eq!(
+                    (sequence(&journal, "a"), sequence(&mended, "a")),
+                    (Some(9), Some(9))
+                );
             }
         }
     }
@@ -320,7 +417,7 @@ mod tests {
             let text = format!("{whole}\n{}", &next[..cut]);
             let journal = Journal::of(text.as_bytes(), STORE);
             assert_eq!(
-                (journal.last("a"), journal.damaged),
+                (sequence(&journal, "a"), journal.damaged),
                 (Some(1), None),
                 "{cut}"
             );
@@ -329,39 +426,75 @@ mod tests {
         let from = whole.len() + 20;
         torn[from..from + 9].fill(0);
         let journal = Journal::of(&torn, STORE);
-        assert_eq!((journal.last("a"), journal.damaged), (Some(1), None));
-        assert!(Journal::of(&torn, STORE).shortened(STORE, 6).is_some());
+        assert_eq!((sequence(&journal, "a"), journal.damaged), (Some(1), None));
+        assert!(Journal::of(&torn, STORE).shortened(STORE).is_some());
         // A block that ends behind the first byte of the line.
         let mut first = format!("{whole}\n{next}\n").into_bytes();
         first[whole.len() + 1] = 0;
         let journal = Journal::of(&first, STORE);
-        assert_eq!((journal.last("a"), journal.damaged), (Some(1), None));
+        assert_eq!((sequence(&journal, "a"), journal.damaged), (Some(1), None));
         // A line behind it: it was written once.
         torn.extend_from_slice(format!("{next}\n").as_bytes());
         assert_eq!(Journal::of(&torn, STORE).damaged, Some(2));
     }
 
     #[test]
-    fn a_file_that_has_grown_is_replaced_by_what_it_needs_without_old_writers() {
+    fn a_file_that_has_grown_is_replaced_by_what_it_needs_and_no_clock_forgets_a_writer() {
         let mut text = format!("{}\n", line("old", 7, 0));
-        let now = KNOWN_FOR + 5;
+        let now = u64::MAX;
         while text.len() <= GROWN {
             text += &format!("{}\n{}\n", line("a", 8, now), line("b", 9, now));
         }
         let journal = Journal::of(text.as_bytes(), STORE);
-        assert_eq!(journal.last("old"), Some(7));
-        let short = journal.shortened(STORE, now).unwrap();
+        let short = journal.shortened(STORE).unwrap();
         let again = Journal::of(short.as_bytes(), STORE);
-        let last = ["a", "b", "old"].map(|writer| again.last(writer));
-        assert_eq!((last, again.damaged), ([Some(8), Some(9), None], None));
-        assert_eq!(again.shortened(STORE, now), None);
+        let last = ["a", "b", "old"].map(|writer| sequence(&again, writer));
+        assert_eq!((last, again.damaged), ([Some(8), Some(9), Some(7)], None));
+        assert_eq!(again.shortened(STORE), None);
     }
 
     #[test]
-    fn writers_that_are_silent_make_room_for_others() {
-        let lines = (0..WRITERS_MAX).map(|n| line(&format!("w{n}"), 1, 5) + "\n");
-        let journal = Journal::of(lines.collect::<String>().as_bytes(), STORE);
-        assert!(!journal.has_room(5));
-        assert!(journal.has_room(5 + KNOWN_FOR));
+    fn the_writer_is_forgotten_that_most_others_have_pushed_after() {
+        let mut journal = Journal::default();
+        let push = |journal: &mut Journal, writer: &str| {
+            let text = line(writer, 1, 5) + "\n";
+            assert!(journal.absorb(text.as_bytes(), STORE));
+        };
+        push(&mut journal, "early");
+        push(&mut journal, "again");
+        for n in 0..WRITERS_MAX - 2 {
+            push(&mut journal, &format!("w{n}"));
+        }
+        push(&mut journal, "again");
+        assert_eq!(sequence(&journal, "early"), Some(1));
+        push(&mut journal, "one more");
+        let last = ["early", "again", "w0"].map(|writer| sequence(&journal, writer));
+        assert_eq!(last, [None, Some(1), Some(1)]);
+    }
+
+    #[test]
+    fn a_line_of_several_pushes_counts_all_of_them_or_none() {
+        let with = |writer: &str, sequence| Numbered {
+            writer: writer.to_owned(),
+            sequence,
+            digest: "d".to_owned(),
+        };
+        let line = Line {
+            store: STORE.to_owned(),
+            writer: "a".to_owned(),
+            sequence: 3,
+            at: 5,
+            digest: "c".to_owned(),
+            with: vec![with("b", 1), with("a", 4)],
+            ledger: Vec::new(),
+        };
+        let text = line.to_text() + "\n";
+        let journal = Journal::of(text.as_bytes(), STORE);
+        let last = ["a", "b"].map(|writer| sequence(&journal, writer));
+        assert_eq!(last, [Some(4), Some(1)]);
+        for cut in 0..text.len() - 1 {
+            let journal = Journal::of(&text.as_bytes()[..cut], STORE);
+            assert_eq!(sequence(&journal, "b"), None, "{cut}");
+        }
     }
 }

@@ -3,37 +3,38 @@
 //!
 //! As with an import, the values go into the ledger stripe, which only the holder of the lock writes: the
 //! line that says that a push is counted also says what the cells hold after it, so that storing
-//! them can be repeated. Appending the line is the commit point.
+//! them can be repeated. Appending the line is the commit point. Pushes that come at once share a line (`group`).
 
+mod group;
 mod journal;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::Error;
-use crate::metric::{Family, Value};
+use crate::metric::{Family, LabelSet, Value};
 use crate::store::{Amount, Core, Exclusive, PUSHES, StoreError};
 use crate::sync::Ordering;
 
 use super::error::DocumentError;
 use super::import;
 use super::openmetrics::{self, Converted};
-use super::settle::{locked, whole};
+use journal::{Journal, Line, Numbered};
 
-use journal::{Journal, Line};
+pub(crate) use group::Pushes;
 
 #[cfg(any(test, fuzzing))]
 pub(super) use journal::check_records;
 
 /// Longest name of a writer, in bytes.
 const WRITER_MAX: usize = 128;
-const NS: u64 = 1_000_000_000;
 
 /// What a push did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Push {
-    /// Whether it was counted now; else it, or a later one of the same writer, had been counted before.
+    /// Whether it was counted now; else it had been counted before.
     pub counted: bool,
     /// The number of the writer's last push that is counted.
     pub sequence: u64,
@@ -41,6 +42,9 @@ pub struct Push {
     pub series: usize,
     /// The sum of all counters and the number of all observations that were added.
     pub counts: u64,
+    /// What the store holds otherwise than it stands in the text, such as a sum with fewer digits; and sums that
+    /// are not what their buckets can hold. One sentence each.
+    pub noted: Vec<String>,
 }
 
 /// Why a push counted nothing.
@@ -56,87 +60,115 @@ pub enum PushError {
         /// What is wrong, with the line of the text.
         reason: String,
     },
-    /// So many writers pushed in the last days that another one cannot be remembered.
+    /// The writer has pushed with a higher number before, or something else with this one: its clock went back, or two
+    /// programs have one name.
     #[error(
-        "too many writers have pushed within 30 days; let a program keep its name, or wait: nothing was counted"
+        "{writer} has pushed {} with number {last} before, and this is number {sequence}; nothing was counted",
+        if sequence == last { "something else" } else { "already" }
     )]
-    Writers,
+    Conflict {
+        /// The writer.
+        writer: String,
+        /// Its last number.
+        last: u64,
+        /// The number that conflicts with it.
+        sequence: u64,
+    },
+    /// As a push that was to be counted together with this one; see there.
+    #[error(transparent)]
+    Together(Arc<Error>),
 }
 
 /// Adds what a text says, once for each number of the writer.
-pub(crate) fn push(core: &Core, writer: &str, sequence: u64, text: &[u8]) -> Result<Push, Error> {
-    let is_lawful = |byte: u8| byte.is_ascii_alphanumeric() || b"._:@/-".contains(&byte);
-    if writer.is_empty() || writer.len() > WRITER_MAX || !writer.bytes().all(is_lawful) {
-        return Err(PushError::Writer.into());
-    }
-    let Converted {
-        document,
-        families,
-        passed_over,
-        ..
-    } = openmetrics::convert(text, Path::new("the push")).map_err(refused)?;
-    if let Some(first) = passed_over.first() {
-        return Err(refuse(text, "", first));
-    }
-    let mut amounts = document.into_amounts();
-    amounts.retain(|amount| !is_nothing(amount));
-    let exclusive = locked(core)?;
-    let journal = Journal::read(core)?;
-    journal.check(core)?;
-    let (series, counts) = (amounts.len(), import::counts(&amounts));
-    if let Some(last) = journal.last(writer).filter(|last| sequence <= *last) {
-        return Ok(Push {
-            counted: false,
-            sequence: last,
-            series,
-            counts: 0,
-        });
-    }
-    let now = core.now_ns() / NS;
-    if journal.last(writer).is_none() && !journal.has_room(now) {
-        return Err(PushError::Writers.into());
-    }
-    check(&exclusive, &families, &amounts, text)?;
-    // A store that cannot be made durable must not take a push that it could not record.
-    exclusive.flush()?;
-    let store = core.id().to_string();
-    let path = core.live_file(PUSHES);
-    if let Some(short) = journal.shortened(&store, now) {
-        core.files().write(&path, short.as_bytes(), true)?;
-    }
-    whole(&exclusive, || {
-        for family in &families {
-            // What this store says of the family came first.
-            if core.family(family.name()).is_none() {
-                exclusive.declare(family)?;
-            }
-        }
-        let mut ledger = Vec::new();
-        for amount in amounts {
-            match amount.value {
-                Value::Gauge(value) => set(&exclusive, &amount, value)?,
-                _ => ledger.extend(import::entry(&exclusive, amount)?),
-            }
-        }
-        // The line says nothing of gauges: they must be durable before it is.
-        exclusive.flush()?;
-        let line = Line {
-            store,
-            writer: writer.to_owned(),
-            sequence,
-            at: now,
-            ledger,
-        };
-        core.files().append_line(&path, &line.to_text())?;
-        add(&exclusive, &line.ledger)?;
-        exclusive.flush()?;
-        Ok(Push {
-            counted: true,
-            sequence,
-            series,
-            counts,
-        })
+pub(crate) fn push(
+    core: &Core,
+    pushes: &Pushes,
+    writer: &str,
+    sequence: u64,
+    text: &[u8],
+) -> Result<Push, Error> {
+    let request = Request::of(writer, sequence, text)?;
+    pushes.commit(core, request).map_err(|fault| match fault {
+        Fault::Misfit { name, reason } => refuse(text, &name, &reason),
+        Fault::Refused(error) => error.into(),
+        Fault::Store(error) => error,
     })
+}
+
+/// A push that was read.
+struct Request {
+    push: Numbered,
+    families: Vec<Family>,
+    amounts: Vec<Amount>,
+    noted: Vec<String>,
+}
+
+/// Why a push is not counted.
+enum Fault {
+    /// A part of it does not fit.
+    Misfit {
+        name: String,
+        reason: String,
+    },
+    Refused(PushError),
+    Store(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Request {
+    fn of(writer: &str, sequence: u64, text: &[u8]) -> Result<Self, Error> {
+        let is_lawful = |byte: u8| byte.is_ascii_alphanumeric() || b"._:@/-".contains(&byte);
+        if writer.is_empty() || writer.len() > WRITER_MAX || !writer.bytes().all(is_lawful) {
+            return Err(PushError::Writer.into());
+        }
+        let Converted {
+            document,
+            families,
+            passed_over,
+            noted,
+            ..
+        } = openmetrics::convert_pushed(text, Path::new("the push")).map_err(refused)?;
+        if let Some(first) = passed_over.first() {
+            return Err(refuse(text, "", first));
+        }
+        let mut amounts = document.into_amounts();
+        amounts.retain(|amount| !is_nothing(amount));
+        Ok(Self {
+            push: Numbered {
+                writer: writer.to_owned(),
+                sequence,
+                digest: import::digest(text),
+            },
+            families,
+            amounts,
+            noted,
+        })
+    }
+
+    /// What is said of it where it was counted now or before.
+    fn answer(&self, counted: bool) -> Push {
+        Push {
+            counted,
+            sequence: self.push.sequence,
+            series: self.amounts.len(),
+            counts: match counted {
+                true => import::counts(&self.amounts),
+                false => 0,
+            },
+            noted: self.noted.clone(),
+        }
+    }
 }
 
 /// Whether it is a built-in counter that the text does not have, or has with nothing to add.
@@ -176,42 +208,40 @@ fn refuse(text: &[u8], name: &str, reason: &str) -> Error {
     PushError::Refused { reason }.into()
 }
 
-/// Fails where a part of a push cannot be counted.
-fn check(
-    exclusive: &Exclusive<'_>,
-    families: &[Family],
-    amounts: &[Amount],
-    text: &[u8],
-) -> Result<(), Error> {
+/// Fails where a part of a push cannot be counted beside what is to be added with it.
+fn check(exclusive: &Exclusive<'_>, request: &Request, added: &Added) -> Result<(), Fault> {
     let core = exclusive.core();
-    for family in families {
-        let checked = family.check().map_err(|error| error.to_string());
+    let misfit = |name: &str, reason: String| {
+        let name = name.to_owned();
+        Err(Fault::Misfit { name, reason })
+    };
+    for family in &request.families {
         let known = core.family(family.name());
         let unit = known.as_ref().map_or("", |known| known.unit());
         let differs = known.is_some() && !family.unit().is_empty() && unit != family.unit();
         let (name, wanted) = (family.name(), family.unit());
-        let agreed = match differs {
-            true => Err(format!("{name} is in {unit:?} here, not in {wanted:?}")),
-            false => Ok(()),
-        };
-        checked
-            .and(agreed)
-            .map_err(|reason| refuse(text, name, &reason))?;
+        if let Err(error) = family.check() {
+            return misfit(name, error.to_string());
+        }
+        if differs {
+            return misfit(
+                name,
+                format!("{name} is in {unit:?} here, not in {wanted:?}"),
+            );
+        }
     }
     let mut new: BTreeMap<&str, u64> = BTreeMap::new();
-    for amount in amounts {
+    for amount in &request.amounts {
         let name = &amount.name;
         let found = match exclusive.check_series(name, &amount.labels, &amount.value.shape()) {
-            Err(StoreError::Metric(reason)) => {
-                return Err(refuse(text, name, &reason.to_string()));
-            }
+            Err(StoreError::Metric(reason)) => return misfit(name, reason.to_string()),
             found => found?,
         };
+        let value = added.with(amount);
         match found {
             None => *new.entry(name).or_default() += 1,
-            Some(cells) if !import::has_room(&cells, &amount.value) => {
-                let reason = format!("{name} would exceed 64 bits");
-                return Err(refuse(text, name, &reason));
+            Some(cells) if !import::has_room(core, &cells, &value) => {
+                return misfit(name, format!("{name} would exceed 64 bits"));
             }
             Some(_) => {}
         }
@@ -223,10 +253,41 @@ fn check(
             let reason = format!(
                 "{name} would have more label sets than it may: {count} are new, and there is room for {room}"
             );
-            return Err(refuse(text, name, &reason));
+            return misfit(name, reason);
         }
     }
     Ok(())
+}
+
+/// What the pushes of one line add: each series once, so that one number says what its cells are to hold.
+#[derive(Default)]
+struct Added(BTreeMap<(String, LabelSet), Value>);
+
+impl Added {
+    /// The value of a series with what is added to it already.
+    fn with(&self, amount: &Amount) -> Value {
+        let before = self.0.get(&(amount.name.clone(), amount.labels.clone()));
+        before.map_or_else(|| amount.value.clone(), |before| before.plus(&amount.value))
+    }
+
+    fn add(&mut self, amount: Amount) {
+        let value = self.with(&amount);
+        self.0.insert((amount.name, amount.labels), value);
+    }
+
+    /// What the ledger is to hold.
+    fn ledger(self, exclusive: &Exclusive<'_>) -> Result<Vec<import::Entry>, Error> {
+        let mut ledger = Vec::new();
+        for ((name, labels), value) in self.0 {
+            let amount = Amount {
+                name,
+                labels,
+                value,
+            };
+            ledger.extend(import::entry(exclusive, amount)?);
+        }
+        Ok(ledger)
+    }
 }
 
 /// Sets a gauge: the last one wins.
@@ -289,7 +350,7 @@ pub(super) fn farewell(exclusive: &Exclusive<'_>) -> Result<Option<String>, Erro
 /// The file, at whose end a line can be appended.
 fn mended(core: &Core) -> Result<Journal, Error> {
     let journal = Journal::read(core)?;
-    let short = journal.shortened(&core.id().to_string(), core.now_ns() / NS);
+    let short = journal.shortened(&core.id().to_string());
     match short.filter(|_| journal.is_torn()) {
         None => Ok(journal),
         Some(short) => {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::{ALL, Flaw, Known, TINY, explore, explore_flawed};
+use crate::protection::Protection;
 use crate::store::control::{EPOCH, RECORD_WORDS, record_at};
-use crate::store::protection::Protection;
 use crate::store::registry::Form;
 use crate::store::segment::Segment;
 use crate::store::{Beginning, Cells, Record, epoch, turn};

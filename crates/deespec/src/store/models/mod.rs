@@ -27,10 +27,10 @@ use std::sync::atomic::AtomicU64;
 use loom::model::Builder;
 
 use super::layout::Geometry;
-use super::protection::Protection;
 use super::registry::{self, Form, NewEntry, Place};
 use super::segment::Segment;
 use crate::metric::Key;
+use crate::protection::Protection;
 use crate::sync::Ordering;
 use crate::sync::modelled::{self, Memory};
 

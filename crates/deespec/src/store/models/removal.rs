@@ -6,8 +6,8 @@ use loom::sync::atomic::AtomicBool;
 use loom::thread;
 
 use super::{ALL, Flaw, Known, TINY, explore, explore_flawed};
+use crate::protection::Protection;
 use crate::store::Cells;
-use crate::store::protection::Protection;
 use crate::store::registry::{self, Form, Place};
 use crate::store::segment::Segment;
 use crate::sync::Ordering;

@@ -7,7 +7,7 @@ use loom::sync::atomic::AtomicBool;
 use loom::thread;
 
 use super::{Flaw, Known, TINY, explore, explore_flawed};
-use crate::store::protection::Protection;
+use crate::protection::Protection;
 use crate::store::registry::Form;
 use crate::store::segment::Segment;
 use crate::store::shares::Share;

@@ -7,11 +7,13 @@
     reason = "mappings become slices of atomics, and system calls become functions, here alone"
 )]
 
+mod drops;
 mod fork;
 mod inherit;
 mod record_lock;
 mod region;
 
+pub use drops::socket_drops;
 pub(crate) use fork::ForkLocal;
 pub(crate) use inherit::{Uninherited, watch_forks};
 pub(crate) use record_lock::{is_locked, try_lock};

@@ -281,7 +281,8 @@ impl Model {
         document.extend(counters.map(|(which, amount)| (key(COUNTERS[*which]), *amount)));
         let fits = |(key, amount): (&String, &u64)| {
             let total = self.totals.get(key).copied().unwrap_or(0);
-            total.checked_add(*amount).is_some()
+            // No store has written these documents.
+            *amount <= deespec::COUNT_MAX && total.checked_add(*amount).is_some()
         };
         if !document.iter().all(fits) {
             self.answer = Answer::Refused;

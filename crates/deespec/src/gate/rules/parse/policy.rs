@@ -1,6 +1,6 @@
 //! What holds for all rules: `[gate]`, `[correlate]` and `[[mute]]`.
 
-use super::super::{Correlate, FailOn, Likeness, Mute, Policy, RulesError, Scope, Status};
+use super::super::{Correlate, FailOn, Likeness, Mute, NoStore, Policy, RulesError, Scope, Status};
 use super::EFFECTS;
 use super::table::{Table, Value};
 use super::values::{MOST, day, probability};
@@ -11,17 +11,29 @@ pub(super) fn policy(root: &Table<'_>) -> Result<Policy, RulesError> {
         ("warn", FailOn::Warn),
         ("never", FailOn::Never),
     ];
+    const NO_STORE: [(&str, NoStore); 2] =
+        [("error", NoStore::Error), ("no_data", NoStore::NoData)];
     let mut policy = Policy::default();
     let Some(value) = root.get("gate") else {
         return Ok(policy);
     };
     let table = value.table("a table below a line [gate]")?.called("[gate]");
-    table.only(&["fail_on", "no_data", "inconclusive", "alpha", "history"])?;
+    table.only(&[
+        "fail_on",
+        "no_data",
+        "no_store",
+        "inconclusive",
+        "alpha",
+        "history",
+    ])?;
     if let Some(value) = table.get("fail_on") {
         policy.fail_on = value.one_of(&FAIL_ON)?;
     }
     if let Some(value) = table.get("no_data") {
         policy.no_data = value.one_of(&EFFECTS)?;
+    }
+    if let Some(value) = table.get("no_store") {
+        policy.no_store = value.one_of(&NO_STORE)?;
     }
     if let Some(value) = table.get("inconclusive") {
         policy.inconclusive = value.one_of(&EFFECTS)?;

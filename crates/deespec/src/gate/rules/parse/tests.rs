@@ -257,6 +257,7 @@ fn a_rule_and_the_policy_can_say_everything_that_there_is() {
         [gate]
         fail_on = \"never\"
         no_data = \"fail\"
+        no_store = \"no_data\"
         inconclusive = \"pass\"
         alpha = 0.05
         [gate.history]
@@ -280,6 +281,7 @@ fn a_rule_and_the_policy_can_say_everything_that_there_is() {
     let policy = Policy {
         fail_on: FailOn::Never,
         no_data: Verdict::Fail,
+        no_store: NoStore::NoData,
         inconclusive: Verdict::Pass,
         alpha: 0.05,
         history: Scope {

@@ -40,6 +40,8 @@ pub(crate) enum Protection {
     FileType,
     /// A segment that was replaced is noticed.
     Identity,
+    /// Of all that the sum of a histogram may mean, it is what is nearest to the buckets.
+    NearestWrap,
 }
 
 impl Protection {
@@ -89,6 +91,7 @@ impl Protection {
             Self::Liveness => "liveness",
             Self::FileType => "file-type",
             Self::Identity => "identity",
+            Self::NearestWrap => "nearest-wrap",
         }
     }
 }

@@ -1,0 +1,52 @@
+//! Whether a text is what this very store has exposed: its values are here already.
+//!
+//! Prometheus text says so in a comment. OpenMetrics allows no comments, and says of each counter when it began, to the
+//! nanosecond: no other store has one that began at the same (`docs/design/0068-a-store-knows-its-own-text.md`).
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::Error;
+use crate::store::{Core, StoreId};
+
+use super::openmetrics::Created;
+use super::view;
+
+/// What stands before the store's identity.
+const MARK: &str = "# deespec store ";
+
+/// The comment by which a store knows its own Prometheus text.
+pub(crate) fn mark(id: StoreId) -> String {
+    format!("{MARK}{id}\n")
+}
+
+/// Whether a text is this store's own.
+pub(super) fn is_own_text(core: &Core, text: &[u8], created: &[Created]) -> Result<bool, Error> {
+    let mark = mark(core.id());
+    let mark = mark.trim_end().as_bytes();
+    let mut lines = text.split(|byte| *byte == b'\n');
+    if lines.any(|line| line.trim_ascii() == mark) {
+        return Ok(true);
+    }
+    if created.is_empty() {
+        return Ok(false);
+    }
+    let view = view::read(core)?;
+    let begun: BTreeMap<_, _> = view
+        .samples()
+        .map(|sample| ((&sample.name, &sample.labels), sample.created))
+        .collect();
+    Ok(created.iter().any(|(name, labels, at)| {
+        // A built-in counter is exposed with a suffix, and gets its name back in the reading of the text.
+        let found = begun.get(&(name, labels));
+        found.is_some_and(|begun| same(*begun, *at))
+    }))
+}
+
+/// Whether a time is what a text said in seconds, of which floating point keeps less than a nanosecond.
+fn same(time: SystemTime, seconds: f64) -> bool {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let text = format!("{}.{:09}", since.as_secs(), since.subsec_nanos());
+    text.parse::<f64>()
+        .is_ok_and(|exact| exact.to_bits() == seconds.to_bits())
+}
