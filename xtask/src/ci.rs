@@ -27,6 +27,10 @@ fn all(steps: &mut Steps, deep: bool) -> Result<(), Failure> {
         "lints, the library by default",
         &mut clippy(["--package", "deespec", "--all-targets"]),
     )?;
+    steps.run(
+        "lints, the program of the demo",
+        &mut clippy(["--package", "deespec-cli", "--no-default-features"]),
+    )?;
     steps.run("docs", &mut docs::command())?;
     tools::require(&["deny", "nextest"])?;
     let deny = [

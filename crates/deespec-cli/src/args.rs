@@ -190,6 +190,11 @@ pub(crate) enum Command {
     #[cfg(not(feature = "serve"))]
     #[command(hide = true)]
     Serve(command::absent::Absent),
+    #[cfg(feature = "push")]
+    Push(command::push::Push),
+    #[cfg(not(feature = "push"))]
+    #[command(hide = true)]
+    Push(command::absent::AbsentClient),
     Grafana(command::assets::grafana::Grafana),
     PrometheusRules(command::assets::rules::PrometheusRules),
     PrometheusConfig(command::assets::config::PrometheusConfig),

@@ -10,6 +10,8 @@ use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::Path;
+#[cfg(feature = "push")]
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 
@@ -74,6 +76,30 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> 
         let _ = std::fs::remove_file(&temporary);
     }
     replaced
+}
+
+/// As [`replace`], and when it returns the new content is there after a power loss too.
+#[cfg(feature = "push")]
+pub(crate) fn replace_durably(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, content, mode)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Locks a file that is there for nothing else, and is made where it is missing; fails when the deadline has passed.
+#[cfg(feature = "push")]
+pub(crate) fn hold(path: &Path, deadline: Duration) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600);
+    // A link could make a file elsewhere.
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let file = options
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    lock::within(&file, deadline)?;
+    Ok(file)
 }
 
 /// Appends whole lines durably, however many processes do so at once; makes the file with `mode` where it is missing.
@@ -179,6 +205,7 @@ pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
 
 /// As [`read`], of what nobody else may know: a file that others can read holds no secret, and one that they can write
 /// may hold theirs.
+#[cfg(any(feature = "push", feature = "serve"))]
 pub(crate) fn secret(path: &Path, limit: u64) -> io::Result<String> {
     let file = regular(path)?;
     let found = file.metadata()?;

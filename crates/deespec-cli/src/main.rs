@@ -10,6 +10,8 @@ mod parse;
 mod report;
 mod safe;
 mod series;
+#[cfg(any(feature = "push", feature = "serve"))]
+mod token;
 mod ui;
 mod users;
 mod values;

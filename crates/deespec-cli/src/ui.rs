@@ -180,6 +180,7 @@ impl Ui {
         });
     }
 
+    #[cfg(feature = "serve")]
     pub(crate) fn error(self, message: &str, fields: Vec<(&'static str, String)>) {
         self.log(&LogLine {
             level: Level::Error,

@@ -53,9 +53,9 @@ pub use metric::{
 pub use snapshot::{
     Change, Changed, Compaction, Delta, Diff, Document, DocumentError, DocumentKind, History,
     HistoryPoint, HistoryQuery, HistorySeries, HistoryValue, Import, NotASeries, NotATime,
-    Published, Push, PushError, Restoration, Retention, Rotate, Rotation, SCHEMA_VERSION, Sample,
-    Series, Snapshot, SnapshotArchive, SnapshotName, Summary, TransactionCounts,
-    UnreadableSnapshot, View,
+    Published, Push, PushBase, PushError, PushPart, Restoration, Retention, Rotate, Rotation,
+    SCHEMA_VERSION, Sample, Series, Snapshot, SnapshotArchive, SnapshotName, Summary, Totals,
+    TransactionCounts, Unpushed, UnreadableSnapshot, View,
 };
 #[doc(hidden)]
 pub use store::socket_drops;

@@ -1,6 +1,6 @@
 //! One file per command: what it takes, what it does with the library, what it prints.
 
-#[cfg(not(feature = "serve"))]
+#[cfg(not(all(feature = "push", feature = "serve")))]
 pub(crate) mod absent;
 pub(crate) mod assets;
 pub(crate) mod compact;
@@ -15,6 +15,8 @@ pub(crate) mod inc;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod observe;
+#[cfg(feature = "push")]
+pub(crate) mod push;
 pub(crate) mod remove;
 pub(crate) mod restore;
 pub(crate) mod rotate;
@@ -55,6 +57,7 @@ pub(crate) fn run(cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         Command::Gate(command) => command.run(cli, ui),
         Command::Watch(command) => command.run(cli, ui),
         Command::Serve(command) => command.run(cli, ui),
+        Command::Push(command) => command.run(cli, ui),
         Command::Grafana(command) => command.run(ui),
         Command::PrometheusRules(command) => command.run(ui),
         Command::PrometheusConfig(command) => command.run(ui),

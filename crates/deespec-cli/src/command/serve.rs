@@ -14,8 +14,8 @@ use crate::command::doctor;
 use crate::command::gate::configuration::in_force;
 use crate::command::gate::judging::Present;
 use crate::exit::{Code, Failure, chain};
-use crate::files;
 use crate::location::{self, Place};
+use crate::token;
 use crate::ui::{self, Ui};
 
 const AFTER_HELP: &str = "\
@@ -42,8 +42,6 @@ On an address that other machines reach, every request needs the token of
 
 /// How often a store that is served is made durable and published.
 const SYNC: Duration = Duration::from_secs(1);
-/// More is no token.
-const TOKEN_BYTES: u64 = 4096;
 
 /// Serve stores over HTTP: to Prometheus, to browsers, to programs
 #[derive(Debug, Args)]
@@ -166,22 +164,9 @@ impl Serve {
         ended.map_or(Ok(Code::Done), Err)
     }
 
-    /// The token of `--token-file`, else of `DEESPEC_TOKEN`. Never of an argument, which others can read.
     fn token(&self) -> Result<Option<Token>, Failure> {
-        let text = match &self.token_file {
-            Some(path) => files::secret(path, TOKEN_BYTES).map_err(|error| {
-                Failure::new(format!(
-                    "cannot read the token in {}: {error}",
-                    path.display()
-                ))
-                .hint(
-                    "--token-file must name a file that this user alone may read: `chmod 600 FILE`",
-                )
-            })?,
-            None => match std::env::var("DEESPEC_TOKEN") {
-                Ok(text) if !text.is_empty() => text,
-                _ => return Ok(None),
-            },
+        let Some(text) = token::text(self.token_file.as_deref())? else {
+            return Ok(None);
         };
         let token = Token::new(&text).map_err(|why| {
             let hint = "make one with `head -c 32 /dev/urandom | base64 > FILE`";

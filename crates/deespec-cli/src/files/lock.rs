@@ -15,7 +15,8 @@ pub(super) fn alone(file: &File) -> io::Result<()> {
     within(file, DEADLINE)
 }
 
-fn within(file: &File, deadline: Duration) -> io::Result<()> {
+/// As [`alone`], with a deadline of its own.
+pub(super) fn within(file: &File, deadline: Duration) -> io::Result<()> {
     let begun = Instant::now();
     let mut pause = Duration::from_micros(100);
     loop {

@@ -22,6 +22,7 @@ mod output;
 mod pipes;
 #[path = "../../../deespec/tests/it/prometheus.rs"]
 mod prometheus;
+mod push;
 mod rules;
 mod run;
 mod serve;

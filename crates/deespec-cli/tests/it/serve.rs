@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::support::{Sandbox, lines, next};
 
 /// The token of all tests.
-const TOKEN: &str = "a-token-that-only-tests-know";
+pub(crate) const TOKEN: &str = "a-token-that-only-tests-know";
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 

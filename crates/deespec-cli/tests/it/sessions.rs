@@ -19,6 +19,7 @@ fn sessions() {
         ("PATH", path.as_str()),
         ("DEESPEC_STORE", ""),
         ("DEESPEC_CONFIG", ""),
+        ("DEESPEC_TOKEN", ""),
         ("LC_ALL", "C"),
         ("NO_COLOR", "1"),
         ("CLICOLOR_FORCE", "0"),

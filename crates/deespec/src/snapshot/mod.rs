@@ -27,6 +27,7 @@ mod settle;
 mod take;
 mod time;
 mod together;
+mod totals;
 mod view;
 
 pub use changes::{Changed, Delta};
@@ -47,6 +48,7 @@ pub use restore::Restoration;
 pub use retention::Retention;
 pub use rotation::{Rotate, Rotation};
 pub use take::Snapshot;
+pub use totals::{PushBase, PushPart, Totals, Unpushed};
 pub use view::{Sample, View};
 
 pub(crate) use compaction::compact;

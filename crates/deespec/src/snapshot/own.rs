@@ -20,6 +20,15 @@ pub(crate) fn mark(id: StoreId) -> String {
     format!("{MARK}{id}\n")
 }
 
+/// Of which store a text says that it is.
+pub(super) fn marked(text: &[u8]) -> Option<StoreId> {
+    let mut lines = text.split(|byte| *byte == b'\n');
+    lines.find_map(|line| {
+        let id = line.trim_ascii().strip_prefix(MARK.as_bytes())?;
+        str::from_utf8(id).ok()?.parse().ok()
+    })
+}
+
 /// Whether a text is this store's own.
 pub(super) fn is_own_text(core: &Core, text: &[u8], created: &[Created]) -> Result<bool, Error> {
     let mark = mark(core.id());

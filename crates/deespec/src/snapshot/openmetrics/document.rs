@@ -13,7 +13,7 @@ use super::{Number, Point, PointValue, Text, TextFamily, TextKind};
 
 /// The end of a text that was cut.
 const CUT: &str = "…";
-/// How many times of creation are kept.
+/// How many times of creation are kept where a few are enough.
 const CREATED: usize = 64;
 
 /// What a text holds for a store.
@@ -48,7 +48,7 @@ pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentEr
         let has = |name: &&str| text.families.iter().any(|family| family.name == **name);
         TRANSACTIONS.iter().all(has)
     };
-    converted(bytes, path, |text| !is_exposed(text))
+    converted(bytes, path, CREATED, |text| !is_exposed(text))
 }
 
 /// Reads what somebody pushes, whoever has exposed it.
@@ -57,12 +57,23 @@ pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentEr
 ///
 /// As [`convert`].
 pub(crate) fn convert_pushed(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
-    converted(bytes, path, |_| true)
+    converted(bytes, path, CREATED, |_| true)
+}
+
+/// Reads what somebody exposes, of which a difference may be pushed: its totals may be larger than what comes from
+/// outside.
+///
+/// # Errors
+///
+/// As [`convert`].
+pub(crate) fn convert_totals(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
+    converted(bytes, path, usize::MAX, |_| false)
 }
 
 fn converted(
     bytes: &[u8],
     path: &Path,
+    created: usize,
     outside: impl FnOnce(&Text) -> bool,
 ) -> Result<Converted, DocumentError> {
     let text = Text::parse(bytes).map_err(|source| DocumentError::Text {
@@ -80,7 +91,7 @@ fn converted(
     };
     for family in text.families {
         let wrong = |reason: String| DocumentError::content(path, reason);
-        converted.add(family).map_err(wrong)?;
+        converted.add(family, created).map_err(wrong)?;
     }
     let series = std::mem::take(&mut converted.document.series);
     converted.document.series = Document::checked(series, path)?;
@@ -88,7 +99,7 @@ fn converted(
 }
 
 impl Converted {
-    fn add(&mut self, family: TextFamily) -> Result<(), String> {
+    fn add(&mut self, family: TextFamily, created: usize) -> Result<(), String> {
         let name = match family.kind {
             // A store has them without the suffix, and exposes those with labels beside them.
             TextKind::Counter if TRANSACTIONS.contains(&&*family.name) => family.name.clone(),
@@ -121,9 +132,9 @@ impl Converted {
         };
         self.note_sums(&name, &family.points, &values);
         for (point, value) in family.points.iter().zip(values) {
-            if let Some(created) = point.created.filter(|_| self.created.len() < CREATED) {
+            if let Some(at) = point.created.filter(|_| self.created.len() < created) {
                 let labels = point.labels.iter().cloned().collect();
-                self.created.push((name.clone(), labels, created));
+                self.created.push((name.clone(), labels, at));
             }
             if let (true, Some(place)) = (point.labels.is_empty(), self.transaction(&name)) {
                 *place = value.counter().unwrap_or_default();

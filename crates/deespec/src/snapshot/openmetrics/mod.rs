@@ -23,7 +23,7 @@ use thiserror::Error;
 
 use crate::metric::MetricError;
 
-pub(crate) use document::{Converted, Created, convert, convert_pushed};
+pub(crate) use document::{Converted, Created, convert, convert_pushed, convert_totals};
 pub(crate) use line::selected;
 pub(crate) use number::Number;
 

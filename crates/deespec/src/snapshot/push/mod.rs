@@ -20,6 +20,7 @@ use crate::sync::Ordering;
 use super::error::DocumentError;
 use super::import;
 use super::openmetrics::{self, Converted};
+use super::totals;
 use journal::{Journal, Line, Numbered};
 
 pub(crate) use group::Pushes;
@@ -74,6 +75,9 @@ pub enum PushError {
         /// The number that conflicts with it.
         sequence: u64,
     },
+    /// It is of this very store, whose counts are here already.
+    #[error("this is what the store itself has counted; nothing was counted again")]
+    Own,
     /// As a push that was to be counted together with this one; see there.
     #[error(transparent)]
     Together(Arc<Error>),
@@ -87,6 +91,9 @@ pub(crate) fn push(
     sequence: u64,
     text: &[u8],
 ) -> Result<Push, Error> {
+    if totals::is_of(text, core.id()) {
+        return Err(PushError::Own.into());
+    }
     let request = Request::of(writer, sequence, text)?;
     pushes.commit(core, request).map_err(|fault| match fault {
         Fault::Misfit { name, reason } => refuse(text, &name, &reason),
