@@ -37,8 +37,10 @@ fn begins(line: &str) -> bool {
 /// Where the second `#` of `##vso[`, `##[`, `##teamcity[` and their kind stands: Azure looks for them in the midst of a
 /// line, too.
 fn hash_command(line: &str) -> Option<usize> {
-    line.match_indices("##").find_map(|(at, _)| {
-        let rest = line[at + 2..].trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+    // In three of them there are two pairs.
+    line.match_indices('#').find_map(|(at, _)| {
+        let rest = line[at + 1..].strip_prefix('#')?;
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
         rest.starts_with('[').then_some(at + 1)
     })
 }

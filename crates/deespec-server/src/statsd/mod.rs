@@ -32,6 +32,8 @@ use socket::Socket;
 const LOOK: Duration = Duration::from_secs(1);
 /// How long what still comes is counted when the server ends.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// More datagrams than wait in a socket. Whoever goes on sending does not keep the server from its end.
+const UNREAD: u64 = 100_000;
 /// How long to wait after an error that nobody expects.
 const SHORTAGE: Duration = Duration::from_millis(50);
 
@@ -172,7 +174,19 @@ impl Listener {
             }
         }
         self.counting.give_up();
+        self.leave(&mut buffer);
         self.look();
+    }
+
+    /// Tells what there was no time to read.
+    fn leave(&mut self, buffer: &mut [u8]) {
+        let mut unread = 0;
+        while unread < UNREAD && self.socket.receive(buffer).is_ok() {
+            unread += 1;
+        }
+        if unread > 0 {
+            self.counting.reject(Reason::Dropped, unread, b"");
+        }
     }
 
     /// Until something comes, the server ends, or it is time to look for losses.
