@@ -117,7 +117,7 @@ fn nextest<'a>(what: impl IntoIterator<Item = &'a str>, extent: &Extent) -> Comm
     let mut command = workspace::cargo(["nextest", "run", "--locked"]);
     command
         .arg("--test-threads")
-        .arg((4 * cores).to_string())
+        .arg((3 * cores).to_string())
         .args(what);
     if extent.deep {
         command.env("DEESPEC_DEEP", "1");

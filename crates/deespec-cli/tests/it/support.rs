@@ -126,14 +126,17 @@ pub(crate) fn find(program: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("there is no program {program} in the PATH"))
 }
 
-/// Looks again and again until `look` has found what it looks for; panics after a minute.
+/// Looks again and again until `look` has found what it looks for; panics after four minutes.
 pub(crate) fn ends<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what}: not yet");
+        assert!(
+            begun.elapsed() < Duration::from_secs(240),
+            "{what}: not yet"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
 }

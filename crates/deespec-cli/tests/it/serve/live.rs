@@ -251,6 +251,7 @@ fn a_client_that_does_not_listen_is_dropped_and_the_others_hear_everything() {
     let store = deespec::Store::open(sandbox.path("store")).unwrap();
     let labels = |number: usize| number.to_string();
     let mut said = Vec::new();
+    let mut is_over = false;
     // Far more than sockets hold, one message at a time.
     for round in 1..=500 {
         for number in 0..400 {
@@ -269,16 +270,20 @@ fn a_client_that_does_not_listen_is_dropped_and_the_others_hear_everything() {
         // A client that reads nothing at all would lose its connection; this one only reads too little.
         let mut part = (&mut slow).take(1 << 17);
         if part.read_to_end(&mut said).unwrap() < 1 << 17 {
-            // The server has ended it.
+            is_over = true;
             break;
         }
     }
     // To the end, or to what is said where nothing else is left to say.
     let mut slow = BufReader::new(slow);
-    while slow.read_until(b'\n', &mut said).unwrap() > 0 && !said.ends_with(b"heartbeat\n") {}
+    while !is_over && !said.ends_with(b"heartbeat\n") {
+        is_over = slow.read_until(b'\n', &mut said).unwrap() == 0;
+    }
+    assert!(is_over, "{} bytes", said.len());
+    // On a busy machine it is so slow that nothing can be said to it any more.
     let said = String::from_utf8_lossy(&said);
     assert!(
-        said.contains("event: end") && said.contains("too slow"),
+        !said.contains("event: end") || said.contains("too slow"),
         "{} bytes",
         said.len()
     );
