@@ -46,10 +46,13 @@ fn hash_command(line: &str) -> Option<usize> {
 }
 
 fn guarded_line(line: &str) -> String {
-    let mut line = line.to_owned();
-    while let Some(at) = hash_command(&line) {
-        line.replace_range(at..=at, "\\u{23}");
+    let (mut rest, mut line) = (line, String::with_capacity(line.len()));
+    while let Some(at) = hash_command(rest) {
+        line.push_str(&rest[..at]);
+        line.push_str("\\u{23}");
+        rest = &rest[at + 1..];
     }
+    line.push_str(rest);
     if begins(&line) {
         let at = line.len() - line.trim_start().len();
         let first = line[at..].chars().next().unwrap_or(' ');
