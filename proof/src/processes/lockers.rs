@@ -7,7 +7,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use deespec::{Push, Rotate, Store};
+use deespec::{Push, PushError, Rotate, Store};
 
 use crate::Result;
 use crate::child::{argument, output};
@@ -47,17 +47,34 @@ pub(crate) fn snapshotter(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// Takes one push after the other.
+/// Takes one push after the other. Another server may take the same ones, and be ahead: then it goes on with the last of
+/// those.
 pub(crate) fn pusher(arguments: &[String]) -> Result<()> {
     let root: PathBuf = argument(arguments, 0)?;
     let client = argument(arguments, 1)?;
     let store = options().open(root)?;
     let mut out = output()?;
-    for number in argument(arguments, 2)?.. {
-        push(&store, client, number)?;
-        out.write_all(&u64::to_le_bytes(number))?;
+    let mut number: u64 = argument(arguments, 2)?;
+    loop {
+        match push(&store, client, number) {
+            Err(error) => match ahead(error.as_ref()) {
+                Some(last) if last > number => number = last,
+                _ => return Err(error),
+            },
+            Ok(_) => {
+                out.write_all(&u64::to_le_bytes(number))?;
+                number += 1;
+            }
+        }
     }
-    Ok(())
+}
+
+/// The last push of the client, where that is why this one is refused.
+fn ahead(error: &(dyn std::error::Error + 'static)) -> Option<u64> {
+    match error.downcast_ref()? {
+        deespec::Error::Push(PushError::Conflict { last, .. }) => Some(*last),
+        _ => None,
+    }
 }
 
 /// One push of a client.

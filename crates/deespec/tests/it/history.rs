@@ -45,11 +45,13 @@ fn said(history: &History) -> String {
         .iter()
         .map(|series| json!([series.name, series.kind, series.values]))
         .collect();
-    let unreadable: Vec<_> = history
+    let mut unreadable: Vec<_> = history
         .unreadable
         .iter()
         .map(|one| json!([one.name.to_string(), one.reason]))
         .collect();
+    // In which order these come, nobody is promised: an epoch cannot be read in them.
+    unreadable.sort_unstable_by_key(ToString::to_string);
     json!([history.found, points, series, unreadable]).to_string()
 }
 
@@ -110,6 +112,7 @@ fn from_files(store: &Store) -> String {
             json!([name, kind, values])
         })
         .collect();
+    unreadable.sort_unstable_by_key(ToString::to_string);
     json!([points.len(), points, series, unreadable]).to_string()
 }
 
