@@ -334,6 +334,8 @@ impl Case<'_> {
             let lawful = match output.status.code() {
                 Some(0) => true,
                 Some(3) => may_fail && self.names_a_path(&said),
+                // Its command was not started, since it could not be counted.
+                Some(125) => arguments.contains(&"run") && self.names_a_path(&said),
                 _ => false,
             };
             if counts && output.status.success() {
