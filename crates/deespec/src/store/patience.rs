@@ -1,9 +1,9 @@
 //! How long this process waits for the lock of a store: one deadline, however many operations need the lock until it
 //! can be had again. Each of the steps of a command would otherwise wait as long as the first.
 
+// No promise rests on these words, so the model checker need not follow them.
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use crate::sync::{AtomicU64, Ordering};
 
 /// What is left, as a part of the whole, once the deadline is used up: a holder that is only busy gives the lock back
 /// within that.
