@@ -46,6 +46,14 @@ pub struct Rotation {
     pub pruned: Vec<SnapshotName>,
 }
 
+/// The record of epochs is shortened to half as many bytes when it has more.
+const RECORD_MAX: u64 = 4 << 20;
+/// A line with the totals of all series has at most so many bytes, or it has none of them: the closing snapshot has
+/// what they would say.
+const LINE_MAX: usize = 64 << 10;
+/// No line with more totals is as short.
+const TOTALS_MAX: usize = 1000;
+
 /// One line of `epochs.jsonl`.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -56,7 +64,19 @@ struct Line<'a> {
     by: &'a str,
     why: &'a str,
     snapshot: String,
-    totals: Vec<Total<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totals: Option<Vec<Total<'a>>>,
+}
+
+impl Line<'_> {
+    fn render(mut self) -> String {
+        let line = serde_json::to_string(&self).unwrap_or_default();
+        if line.len() < LINE_MAX {
+            return line;
+        }
+        self.totals = None;
+        serde_json::to_string(&self).unwrap_or_default()
+    }
 }
 
 #[derive(Serialize)]
@@ -164,15 +184,18 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
     let path = folder(core).join(name.to_string());
     core.files()
         .write(&path, render(&document).as_bytes(), true)?;
-    let totals = values
+    let counts = values
         .iter()
-        .filter(|value| matches!(value.total.kind(), Kind::Counter | Kind::Histogram))
-        .map(|value| Total {
-            name: &value.name,
-            labels: &value.labels,
-            total: &value.total,
-        })
-        .collect();
+        .filter(|value| matches!(value.total.kind(), Kind::Counter | Kind::Histogram));
+    let totals = (counts.clone().count() <= TOTALS_MAX).then(|| {
+        counts
+            .map(|value| Total {
+                name: &value.name,
+                labels: &value.labels,
+                total: &value.total,
+            })
+            .collect()
+    });
     let line = Line {
         epoch: now.epoch - 1,
         next: now.epoch,
@@ -183,8 +206,10 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
         snapshot: name.to_string(),
         totals,
     };
-    let line = serde_json::to_string(&line).unwrap_or_default();
-    core.files().append_line(&core.live_file(EPOCHS), &line)?;
+    let record = core.live_file(EPOCHS);
+    // Killed behind it, the epoch is closed once more: its line is not there yet.
+    core.files().shorten_lines(&record, RECORD_MAX)?;
+    core.files().append_line(&record, &line.render())?;
     Ok(document)
 }
 

@@ -20,12 +20,14 @@ mod filesystem;
 mod folders;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod hold;
 mod holder;
 mod identity;
 mod layout;
 mod limit;
 pub(crate) mod lines;
 mod lock;
+mod lookups;
 #[cfg(test)]
 #[cfg(loom)]
 mod models;
@@ -61,6 +63,7 @@ pub use identity::{NotAStoreId, StoreId};
 
 pub(crate) use epoch::Record;
 pub(crate) use files::Files;
+pub(crate) use hold::{HeldCells, Holds};
 pub use layout::FORMAT_VERSION;
 pub use raw::socket_drops;
 pub(crate) use read::{SeriesValue, Skipped};
@@ -71,6 +74,7 @@ use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE};
 use courtesy::Courtesy;
 use layout::MAX_SEGMENTS;
 use lock::{Held, Kept, Lock, Mode};
+use lookups::{Lookups, Sorting};
 use patience::Waiting;
 use process::Process;
 use queue::Queue;
@@ -175,6 +179,8 @@ struct Own {
     readers: Queue,
     /// Declarations by the segment and the block in which they stand, where they never change.
     families: Mutex<HashMap<(u32, u32), Arc<Family>>>,
+    lookups: Lookups,
+    sorting: Sorting,
 }
 
 /// A segment after the first.
@@ -319,6 +325,18 @@ impl Core {
             Further::Damaged(_) => None,
         });
         std::iter::once(&self.first).chain(further)
+    }
+
+    /// The segment with this number, where it can be used.
+    #[inline]
+    fn segment(&self, index: u32) -> Option<&Arc<Segment>> {
+        if index == 0 {
+            return Some(&self.first);
+        }
+        match self.further.get(index as usize)?.get()? {
+            Further::Mapped(segment) => Some(segment),
+            Further::Damaged(_) => None,
+        }
     }
 
     /// The segments after the first that this process knows; there is no gap between them.

@@ -9,30 +9,81 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 use super::control::SEGMENTS;
 use super::error::StoreError;
+use super::lookups::Asked;
 use super::layout::{Geometry, Header, MAX_SEGMENTS, seal, unseal};
 use super::registry::{self, Form, NewEntry, Place};
 use super::segment::Segment;
 use super::{Core, Exclusive, Further, epoch};
 use crate::protection::Protection;
 
-/// The cells of one series: one of each in each stripe.
+/// The cells of one series: one of each in each stripe. `S` is what keeps them mapped.
 #[derive(Clone)]
-pub(crate) struct Cells {
-    segment: Arc<Segment>,
+pub(crate) struct Cells<S = Arc<Segment>> {
+    segment: S,
     place: Place,
+    /// The word of the first cell in the first stripe, and how far it is to the same one in the next.
+    first: usize,
+    stride: usize,
     /// The stripe of the process' first thread.
     stripe: u32,
     mask: u32,
 }
 
+/// Something that keeps a segment mapped.
+pub(crate) trait Mapped {
+    fn segment(&self) -> &Segment;
+    fn words(&self) -> &[AtomicU64];
+}
+
+impl Mapped for Arc<Segment> {
+    fn segment(&self) -> &Segment {
+        self
+    }
+
+    #[inline]
+    fn words(&self) -> &[AtomicU64] {
+        Segment::words(self)
+    }
+}
+
 impl Cells {
     /// The cells at a place; `stripe` is that of the process' first thread.
     pub(super) fn new(segment: &Arc<Segment>, place: Place, stripe: u32) -> Self {
-        Self {
-            mask: segment.geometry().stripes - 1,
-            segment: Arc::clone(segment),
+        Self::on(
+            Arc::clone(segment),
+            Stripes::of(segment.geometry()),
             place,
             stripe,
+        )
+    }
+
+    /// The segment and the block of the entry.
+    pub(super) fn into_entry(self) -> (Arc<Segment>, u32) {
+        (self.segment, self.place.block)
+    }
+
+    /// Where the series is.
+    pub(super) fn place(&self) -> (&Segment, Place) {
+        (&self.segment, self.place)
+    }
+
+    /// As [`Cells::since`], with the segment that has the epoch.
+    pub(crate) fn counted(&self, core: &Core, cell: u32) -> u64 {
+        self.since(&core.first, cell)
+    }
+}
+
+impl<S: Mapped> Cells<S> {
+    /// The cells at a place of a segment with these stripes.
+    #[inline]
+    pub(super) fn on(segment: S, stripes: Stripes, place: Place, stripe: u32) -> Self {
+        Self {
+            segment,
+            place,
+            first: stripes.first + place.cell as usize,
+            stride: stripes.stride,
+            stripe,
+            mask: stripes.mask,
         }
     }
 
@@ -50,31 +101,31 @@ impl Cells {
     /// The first cell of this thread's stripe.
     #[inline]
     pub(crate) fn mine(&self) -> &AtomicU64 {
-        self.segment.cell(self.my_stripe(), self.place.cell)
+        &self.segment.words()[self.my_first()]
     }
 
     /// All cells of this thread's stripe.
     #[inline]
     pub(crate) fn all_mine(&self) -> &[AtomicU64] {
-        self.segment
-            .run(self.my_stripe(), self.place.cell, self.place.cells)
+        let first = self.my_first();
+        &self.segment.words()[first..first + self.place.cells as usize]
     }
 
     #[inline]
-    fn my_stripe(&self) -> u32 {
-        self.stripe.wrapping_add(thread_ordinal()) & self.mask
+    fn my_first(&self) -> usize {
+        self.first + self.stride * my_stripe(self.stripe, self.mask) as usize
     }
 
     /// The one cell that all threads and processes use, of what is not added up.
     #[inline]
     pub(crate) fn shared(&self) -> &AtomicU64 {
-        self.segment.cell(0, self.place.cell)
+        &self.segment.words()[self.first]
     }
 
     /// Makes a series visible again that was removed and has a value again.
     #[inline]
     pub(crate) fn revive(&self) {
-        registry::revive(&self.segment, self.place.block);
+        registry::revive(self.segment.segment(), self.place.block);
     }
 
     /// Whether the series was removed and has no new value since.
@@ -82,23 +133,35 @@ impl Cells {
         let Place {
             cell, cells, block, ..
         } = self.place;
-        registry::is_removed(&self.segment, block, cell, cells)
+        registry::is_removed(self.segment.segment(), block, cell, cells)
     }
 
     /// Everything that was ever added to one of the cells.
     pub(crate) fn total(&self, cell: u32) -> u64 {
-        self.segment.total(self.place.cell + cell)
+        self.segment.segment().total(self.place.cell + cell)
     }
 
     /// The larger one of what one of the cells counted in all and since the epoch began: after a restore that may be
-    /// more than everything.
-    pub(crate) fn counted(&self, core: &Core, cell: u32) -> u64 {
-        let baseline = |epoch| epoch::baseline(&self.segment, epoch, self.place.cell + cell);
+    /// more than everything. `first` is the store's first segment.
+    pub(super) fn since(&self, first: &Segment, cell: u32) -> u64 {
+        let segment = self.segment.segment();
+        let baseline = |epoch| epoch::baseline(segment, epoch, self.place.cell + cell);
         // Before the total: what is counted meanwhile makes no negative number of the difference. An epoch that
         // cannot be told has no baseline.
-        let begun = epoch::current(&core.first).map_or(0, baseline);
+        let begun = epoch::current(first).map_or(0, baseline);
         let total = self.total(cell);
         total.max(total.wrapping_sub(begun))
+    }
+
+    /// What keeps them mapped.
+    pub(super) fn hold(&self) -> &S {
+        &self.segment
+    }
+
+    /// How many there are in each stripe.
+    /// What keeps them mapped.
+    pub(super) fn hold(&self) -> &S {
+        &self.segment
     }
 
     /// How many there are in each stripe.
@@ -106,20 +169,36 @@ impl Cells {
         self.place.cells
     }
 
-    /// The segment and the block of the entry.
-    pub(super) fn into_entry(self) -> (Arc<Segment>, u32) {
-        (self.segment, self.place.block)
-    }
-
-    /// Where the series is.
-    pub(super) fn place(&self) -> (&Segment, Place) {
-        (&self.segment, self.place)
-    }
-
     /// A cell that only the holder of the exclusive lock writes.
     pub(crate) fn ledger(&self, cell: u32, _: &Exclusive<'_>) -> &AtomicU64 {
-        self.segment.ledger(self.place.cell + cell)
+        self.segment.segment().ledger(self.place.cell + cell)
     }
+}
+
+/// Where the stripes of a segment stand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stripes {
+    /// The first word of the first one.
+    first: usize,
+    /// Words from one to the next.
+    stride: usize,
+    mask: u32,
+}
+
+impl Stripes {
+    pub(super) fn of(geometry: Geometry) -> Self {
+        Self {
+            first: geometry.stripe_at(0),
+            stride: geometry.cells as usize,
+            mask: geometry.stripes - 1,
+        }
+    }
+}
+
+/// The stripe of this thread, where that of the process' first one is `stripe`.
+#[inline]
+pub(super) fn my_stripe(stripe: u32, mask: u32) -> u32 {
+    stripe.wrapping_add(thread_ordinal()) & mask
 }
 
 /// The number of this thread in its process, in the order of their first use.
@@ -161,6 +240,33 @@ impl Core {
         labels: &[(&str, &str)],
         shape: &Shape,
     ) -> Result<Cells, StoreError> {
+        let asked = Asked::new(name, labels);
+        let asked = asked.as_ref();
+        if let Some((segment, place)) = self.recall(asked, Form::of(shape)) {
+            return Ok(self.cells(segment, place));
+        }
+        self.look_up(name, labels, shape, asked)
+    }
+
+    /// Where a series is that was looked up before in the same words, and is of this form. Nothing that it rests on ever
+    /// changes while a store is open: not the key and the place of an entry, nor the segment that has it.
+    #[inline]
+    pub(super) fn recall(&self, asked: Option<&Asked>, form: Form) -> Option<(&Arc<Segment>, Place)> {
+        let (index, place) = self.own.get().lookups.find(asked?)?;
+        if place.form != Some(form) {
+            return None;
+        }
+        Some((self.segment(index)?, place))
+    }
+
+    /// As [`Core::series`], in the registry. What stands there is remembered by what was `asked` for.
+    pub(super) fn look_up(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        shape: &Shape,
+        asked: Option<&Asked>,
+    ) -> Result<Cells, StoreError> {
         let mut copy;
         let labels = if labels.is_sorted_by(|a, b| a.0 <= b.0) {
             labels
@@ -171,6 +277,11 @@ impl Core {
         };
         let wanted = self.wanted(Key::new(name, labels));
         if let Some(cells) = self.find(&wanted) {
+            // Not what is beyond a limit: each lookup of that is counted, and the limit may be raised.
+            if let Some(asked) = asked {
+                let index = cells.segment.header().index;
+                self.own.get().lookups.remember(asked, index, cells.place);
+            }
             return self.check_form(name, cells, shape);
         }
         check_metric_name(name)?;

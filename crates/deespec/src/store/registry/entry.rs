@@ -40,7 +40,7 @@ impl Form {
         }
     }
 
-    fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Counter => 1,
             Self::Gauge => 2,
@@ -60,7 +60,7 @@ impl Form {
         }
     }
 
-    fn from_code(code: u8) -> Option<Self> {
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
         [
             Self::Counter,
             Self::Gauge,
