@@ -73,6 +73,18 @@ impl<'a> IntoIterator for &'a LabelSet {
     }
 }
 
+/// The value of a label that is there; as with a map, it is a fault to ask for another.
+impl std::ops::Index<&str> for LabelSet {
+    type Output = String;
+
+    fn index(&self, name: &str) -> &String {
+        match self.get(name) {
+            Some(value) => value,
+            None => panic!("there is no label {name:?}"),
+        }
+    }
+}
+
 impl fmt::Debug for LabelSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self).finish()
@@ -149,7 +161,10 @@ mod tests {
         let labels = LabelSet::from_iter([("b", "1"), ("a", "2"), ("b", "3"), ("b", "4")]);
         assert_eq!(format!("{labels:?}"), r#"{"a": "2", "b": "4"}"#);
         assert_eq!(labels, LabelSet::from_iter([("a", "2"), ("b", "4")]));
-        assert_eq!((labels.get("b"), labels.get("c")), (Some(&"4".to_owned()), None));
+        assert_eq!(
+            (labels.get("b"), labels.get("c")),
+            (Some(&"4".to_owned()), None)
+        );
     }
 
     #[test]

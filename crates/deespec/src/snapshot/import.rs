@@ -5,10 +5,14 @@
 //! is everybody's: it is set before the intent is written, so that nobody does it twice.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::hash::Hasher as _;
+use std::io::{self, Write};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::Error;
@@ -61,10 +65,12 @@ struct Line {
     counts: u64,
 }
 
-#[derive(Serialize, Deserialize)]
+/// What is said of an import that is under way, but for what its cells are to hold.
+#[derive(Deserialize)]
 struct Intent {
     line: Line,
-    ledger: Vec<Entry>,
+    #[serde(rename = "ledger")]
+    _ledger: IgnoredAny,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -72,17 +78,36 @@ pub(super) struct Entry {
     name: String,
     labels: LabelSet,
     /// The declaration of its family, for a series that a power loss took.
-    family: serde_json::Value,
+    family: Box<RawValue>,
     /// The number of each cell and what it is to hold.
     cells: Vec<(u32, u64)>,
 }
 
 /// What identifies a document's content: 128 bits, since two contents must not be taken for one.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    let mut hasher = SipHasher13::new_with_keys(0, 0);
-    hasher.write(bytes);
-    let hash = hasher.finish128();
-    format!("{:016x}{:016x}", hash.h1, hash.h2)
+    let mut digest = Digest::default();
+    digest.add(bytes);
+    digest.text()
+}
+
+/// A digest of a content that comes in pieces.
+pub(crate) struct Digest(SipHasher13);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self(SipHasher13::new_with_keys(0, 0))
+    }
+}
+
+impl Digest {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let hash = self.0.finish128();
+        format!("{:016x}{:016x}", hash.h1, hash.h2)
+    }
 }
 
 /// When a document with this digest was imported.
@@ -134,6 +159,8 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         let path = path.to_owned();
         return Err(DocumentError::OwnView { path }.into());
     }
+    // It may be as long as everything that is made of it.
+    drop(bytes);
     let mut amounts = document.into_amounts();
     amounts.retain(|amount| match &amount.value {
         Value::Counter(count) => *count > 0,
@@ -172,9 +199,8 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
                 exclusive.declare(&family)?;
             }
         }
-        let mut ledger = Vec::new();
-        for amount in amounts {
-            ledger.extend(entry(&exclusive, amount)?);
+        for amount in &amounts {
+            register(&exclusive, amount)?;
         }
         // The intent says nothing of gauges: they must be durable before it is.
         exclusive.flush()?;
@@ -185,11 +211,14 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
             file: path.display().to_string(),
             counts,
         };
-        let intent = serde_json::to_vec(&Intent { line, ledger }).unwrap_or_default();
         push::retire(&exclusive)?;
-        core.files().write(&core.live_file(INTENT), &intent, true)?;
+        core.files()
+            .write_with(&core.live_file(INTENT), true, |out| {
+                write_intent(&exclusive, out, &line, &amounts)
+            })?;
+        drop(amounts);
         complete(&exclusive)?;
-        publish::publish_unless_foreign(&exclusive)?;
+        publish::publish_quietly(&exclusive)?;
         Ok(Import::Added {
             series,
             counts,
@@ -260,34 +289,63 @@ pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
     }
 }
 
+/// Writes what is being imported, one series after the other.
+fn write_intent(
+    exclusive: &Exclusive<'_>,
+    out: &mut dyn Write,
+    line: &Line,
+    amounts: &[Amount],
+) -> io::Result<()> {
+    out.write_all(b"{\"line\":")?;
+    serde_json::to_writer(&mut *out, line)?;
+    out.write_all(b",\"ledger\":[")?;
+    let mut is_first = true;
+    for amount in amounts {
+        if let Some(entry) = counted(exclusive, amount).map_err(io::Error::other)? {
+            out.write_all(if is_first { b"" } else { b"," })?;
+            is_first = false;
+            serde_json::to_writer(&mut *out, &entry)?;
+        }
+    }
+    out.write_all(b"]}")
+}
+
 /// Registers a series and says what its cells are to hold; `None` where nothing is left to do.
 pub(super) fn entry(exclusive: &Exclusive<'_>, amount: Amount) -> Result<Option<Entry>, Error> {
+    register(exclusive, &amount)?;
+    Ok(counted(exclusive, &amount)?)
+}
+
+/// Registers a series, makes it visible and sets it where it is not added up.
+fn register(exclusive: &Exclusive<'_>, amount: &Amount) -> Result<(), Error> {
     let shape = amount.value.shape();
     let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;
     match &amount.value {
-        Value::Counter(_) | Value::Histogram(_) => {}
-        Value::Gauge(value) => {
-            set(&cells, *value);
-            return Ok(None);
-        }
-        Value::Processes(_) | Value::Info => {
-            cells.revive();
-            return Ok(None);
-        }
+        Value::Gauge(value) => set(&cells, *value),
+        // A histogram without observations adds nothing that would bring it back.
+        _ => cells.revive(),
     }
-    // A histogram without observations adds nothing that would bring it back.
-    cells.revive();
-    let values = amount.value.to_cells();
+    Ok(())
+}
+
+/// What the cells of a series are to hold that was registered; `None` for one that is not added up.
+fn counted(exclusive: &Exclusive<'_>, amount: &Amount) -> Result<Option<Entry>, StoreError> {
+    if !matches!(amount.value, Value::Counter(_) | Value::Histogram(_)) {
+        return Ok(None);
+    }
+    let shape = amount.value.shape();
+    let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;
     let add = |(cell, value): (u32, u64)| {
         let before = cells.ledger(cell, exclusive).load(Ordering::Relaxed);
         (cell, before.wrapping_add(value))
     };
     let family = Family::implicit(&amount.name, shape).encode();
+    let family = String::from_utf8(family).unwrap_or_default();
     Ok(Some(Entry {
-        name: amount.name,
-        labels: amount.labels,
-        family: serde_json::from_slice(&family).unwrap_or_default(),
-        cells: values.into_iter().map(add).collect(),
+        name: amount.name.clone(),
+        labels: amount.labels.clone(),
+        family: RawValue::from_string(family).unwrap_or_default(),
+        cells: amount.value.to_cells().into_iter().map(add).collect(),
     }))
 }
 
@@ -337,11 +395,13 @@ pub(super) fn unrecorded(exclusive: &Exclusive<'_>) -> Result<Option<String>, Er
     let Some(bytes) = read_own(&path)? else {
         return Ok(None);
     };
-    let intent: Intent =
-        serde_json::from_slice(&bytes).map_err(|source| DocumentError::Syntax {
-            path: path.clone(),
-            source,
-        })?;
+    let syntax = |source| DocumentError::Syntax {
+        path: path.clone(),
+        source,
+    };
+    // The whole of it first: half an import must not be done because of a bit that was flipped behind it.
+    let intent: Intent = serde_json::from_slice(&bytes).map_err(syntax)?;
+    for_each_entry(&bytes, &mut |_| Ok(())).map_err(syntax)?;
     if is_imported(core, &intent.line.digest)?.is_some() {
         core.files().keep_lines(&core.live_file(IMPORTS))?;
         return Ok(None);
@@ -351,18 +411,81 @@ pub(super) fn unrecorded(exclusive: &Exclusive<'_>) -> Result<Option<String>, Er
     if let Some(folder) = path.parent() {
         core.files().sync_directory(folder)?;
     }
-    for entry in &intent.ledger {
-        restate(exclusive, entry, &path)?;
-    }
+    let mut done = Ok(());
+    let mut each = |entry: Entry| {
+        done = restate(exclusive, &entry, &path);
+        done.is_ok().then_some(()).ok_or("it cannot be restated")
+    };
+    let read = for_each_entry(&bytes, &mut each);
+    done?;
+    read.map_err(syntax)?;
     Ok(Some(
         serde_json::to_string(&intent.line).unwrap_or_default(),
     ))
 }
 
+/// What becomes of the next series.
+type Each<'a> = &'a mut dyn FnMut(Entry) -> Result<(), &'static str>;
+
+/// Reads what cells are to hold, one series after the other.
+fn for_each_entry(intent: &[u8], each: Each<'_>) -> serde_json::Result<()> {
+    let mut reader = serde_json::Deserializer::from_slice(intent);
+    reader.deserialize_map(Ledger(each))?;
+    reader.end()
+}
+
+/// Reads an intent.
+struct Ledger<'a>(Each<'a>);
+
+impl<'de> Visitor<'de> for Ledger<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an import that is under way")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "ledger" {
+                map.next_value_seed(Entries(self.0))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the ledger of an intent.
+struct Entries<'a>(Each<'a>);
+
+impl<'de> DeserializeSeed<'de> for Entries<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of series")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(entry) = seq.next_element::<Entry>()? {
+            (self.0)(entry).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
 /// Stores what the cells of one series are to hold.
 pub(super) fn restate(exclusive: &Exclusive<'_>, entry: &Entry, path: &Path) -> Result<(), Error> {
-    let family = serde_json::to_vec(&entry.family).unwrap_or_default();
-    let family = Family::decode(entry.name.clone(), &family).ok_or_else(|| {
+    let family = entry.family.get().as_bytes();
+    let family = Family::decode(entry.name.clone(), family).ok_or_else(|| {
         DocumentError::content(path, format!("the family of {} is not one", entry.name))
     })?;
     let cells = exclusive.series(&entry.name, &entry.labels, family.shape())?;
@@ -404,9 +527,14 @@ pub(crate) fn seed(root: &Path, program: &str, now_ns: u64) -> Result<Seed, Erro
 /// What the intent and the lines of imports owe to any bytes.
 #[cfg(any(test, fuzzing))]
 pub(super) fn check_records(bytes: &[u8]) {
-    if let Ok(intent) = serde_json::from_slice::<Intent>(bytes) {
-        let text = serde_json::to_vec(&intent).expect("numbers and strings");
-        let again: Intent = serde_json::from_slice(&text).expect("we wrote it");
+    let mut entries = Vec::new();
+    let read = for_each_entry(bytes, &mut |entry| {
+        entries.push(entry);
+        Ok(())
+    });
+    if read.is_ok() {
+        let text = serde_json::to_vec(&entries).expect("numbers and strings");
+        let again: Vec<Entry> = serde_json::from_slice(&text).expect("we wrote it");
         assert_eq!(serde_json::to_vec(&again).expect("as before"), text);
     }
     let known = |digest: &str| line_of(bytes, digest);

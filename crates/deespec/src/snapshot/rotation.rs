@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::metric::{Kind, LabelSet, Value};
 use crate::store::lines::last_line;
-use crate::store::{Beginning, Core, EPOCHS, Exclusive, Record, SeriesValue, StoreError};
+use crate::store::{Beginning, Core, EPOCHS, Exclusive, Record, StoreError};
 
-use super::document::{Document, DocumentKind, render};
+use super::document::{Document, DocumentKind, write_document};
 use super::name::SnapshotName;
 use super::retention::{Retention, prune_held};
 use super::settle::{after_turn, locked, whole};
@@ -120,7 +120,7 @@ pub(crate) fn rotate(
             let document = after_turn(&record, || {
                 exclusive.make_turn_durable()?;
                 let document = close(&exclusive)?;
-                publish::publish_unless_foreign(&exclusive)?;
+                publish::publish_quietly(&exclusive)?;
                 Ok(document)
             })?;
             Ok(((record, name), document))
@@ -169,31 +169,60 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
         let reason = format!("the record of epoch {} is missing", now.epoch - 1);
         StoreError::damaged(&core.live_file("segment-0000"), reason)
     })?;
+    let undo = match now.beginning {
+        Beginning::Restore => Some(restore::Undo::read(core)?),
+        _ => None,
+    };
+    let mut document = closing(core, &now, &before);
+    let mut built_in = Vec::new();
+    let mut totals = Vec::new();
     let catalog = core.catalog()?;
-    let mut values = catalog.closing_values(core, now.epoch)?;
-    let partial = catalog.skipped(core).iter().map(view::describe).collect();
+    document.series.reserve_exact(catalog.series_count());
+    // One series after the other: there may be a million of them.
+    catalog.closing_values(core, now.epoch, |mut value| {
+        if let Some(undo) = &undo {
+            undo.apply(&mut value);
+        }
+        // A series that came later was not part of the epoch.
+        if value.value.to_cells().is_empty() && value.created_ns > now.at_ns {
+            return Ok::<_, Error>(());
+        }
+        let counts = matches!(value.total.kind(), Kind::Counter | Kind::Histogram);
+        if counts && totals.len() <= TOTALS_MAX {
+            totals.push((
+                value.name.clone(),
+                value.labels.clone(),
+                value.total.clone(),
+            ));
+        }
+        if view::is_built_in(&value.name, &value.labels) {
+            built_in.push(value);
+        } else {
+            document.series.push(value.into());
+        }
+        Ok(())
+    })?;
+    document.partial = catalog.skipped(core).iter().map(view::describe).collect();
     drop(catalog);
-    if now.beginning == Beginning::Restore {
-        restore::undo_baseline(core, &mut values)?;
-    }
-    // A series that came later was not part of the epoch.
-    values.retain(|value| !value.value.to_cells().is_empty() || value.created_ns <= now.at_ns);
-    let document = closing(core, &now, &before, &values, partial);
+    let four = built_in
+        .iter()
+        .map(|four| (four.name.as_str(), &four.value));
+    document.transactions = view::counts(four);
     let name = SnapshotName { ns: now.at_ns };
     core.files().make_directory(&folder(core))?;
     let path = folder(core).join(name.to_string());
     core.files()
-        .write(&path, render(&document).as_bytes(), true)?;
-    let counts = values
-        .iter()
-        .filter(|value| matches!(value.total.kind(), Kind::Counter | Kind::Histogram));
-    let totals = (counts.clone().count() <= TOTALS_MAX).then(|| {
-        counts
-            .map(|value| Total {
-                name: &value.name,
-                labels: &value.labels,
-                total: &value.total,
-            })
+        .write_with(&path, true, |out| write_document(out, &document))?;
+    let totals = (totals.len() <= TOTALS_MAX).then(|| {
+        let total = |(name, labels, total)| Total {
+            name,
+            labels,
+            total,
+        };
+        totals
+            .iter()
+            .map(|(a, b, c)| (a.as_str(), b, c))
+            .map(total)
             .collect()
     });
     let line = Line {
@@ -213,24 +242,15 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
     Ok(document)
 }
 
-/// The document that closes the epoch before `now`.
-fn closing(
-    core: &Core,
-    now: &Record,
-    before: &Record,
-    values: &[SeriesValue],
-    partial: Vec<String>,
-) -> Document {
-    let (transactions, series) = view::split(values.iter().cloned());
+/// The document that closes the epoch before `now`, but for what was counted.
+fn closing(core: &Core, now: &Record, before: &Record) -> Document {
     Document {
-        transactions,
         last_update: Some(time::to_seconds(now.at_ns)),
         epoch: Some(u64::from(now.epoch) - 1),
         epoch_started: Some(time::to_seconds(before.at_ns)),
         store_id: Some(core.id()),
         kind: Some(DocumentKind::Rotation),
         taken_at: Some(time::to_nanoseconds(now.at_ns)),
-        series,
-        partial,
+        ..Document::empty()
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use crate::metric::{Buckets, Shape};
 use crate::sync::AtomicU64;
 
+use super::Core;
 use super::error::StoreError;
 use super::layout::MAX_SEGMENTS;
 use super::lookups::Asked;
@@ -15,7 +16,6 @@ use super::raw::Region;
 use super::register::{Cells, Mapped, Stripes, my_stripe};
 use super::registry::{Form, Place};
 use super::segment::Segment;
-use super::Core;
 
 /// The cells of a handle.
 pub(crate) type HeldCells = Cells<Arc<Hold>>;
@@ -107,7 +107,12 @@ impl Holds {
         let (cells, buckets) = core.histogram(name, labels, buckets)?;
         if known.is_some() {
             let (segment, place) = cells.place();
-            sorting.remember(stripe, stripes, (segment.header().index, place.block), &buckets);
+            sorting.remember(
+                stripe,
+                stripes,
+                (segment.header().index, place.block),
+                &buckets,
+            );
         }
         Ok((self.of(core, cells), buckets))
     }

@@ -119,21 +119,17 @@ fn bytes_of_last_line(lines: &mut (impl Read + Seek)) -> io::Result<(u64, Vec<u8
 
 /// The last complete lines that have together at most so many bytes.
 fn last_lines(mut lines: impl Read + Seek, most: u64) -> io::Result<Vec<u8>> {
-    let end = lines.seek(io::SeekFrom::End(0))?;
+    let end = end_of_last_line(&mut lines)?;
     // With the byte before them, which tells whether the first one is whole.
     let start = end.saturating_sub(most + 1);
     lines.seek(io::SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
     lines.take(end - start).read_to_end(&mut bytes)?;
-    let newline = |&byte: &u8| byte == b'\n';
-    let first = match start {
-        0 => 0,
-        _ => bytes.iter().position(newline).map_or(bytes.len(), |at| at + 1),
-    };
-    let last = bytes.iter().rposition(newline).map_or(first, |at| at + 1);
-    bytes.truncate(last.max(first));
-    bytes.drain(..first);
-    Ok(if last < first { Vec::new() } else { bytes })
+    if start > 0 {
+        let newline = bytes.iter().position(|&byte| byte == b'\n');
+        bytes.drain(..newline.map_or(bytes.len(), |at| at + 1));
+    }
+    Ok(bytes)
 }
 
 /// Writes the last complete line over itself: killed in the middle, it is what it was.
@@ -273,7 +269,7 @@ mod tests {
             ("three\ntwo\n", "two\n"),
             ("one\nt\nu\nv\n", "u\nv\n"),
             ("one\nthree\n", ""),
-            ("one\ntwo\ntorn", ""),
+            ("one\ntwo\ntorn", "two\n"),
             ("without end", ""),
             ("and another\n\n\n", "\n\n"),
         ] {

@@ -101,7 +101,8 @@ fn hash(words: &[u64]) -> u64 {
     let (pairs, rest) = words.as_chunks::<2>();
     let mut hash = words.len() as u64;
     for [a, b] in pairs {
-        hash = fold(hash ^ a ^ MULTIPLIERS[0], b ^ MULTIPLIERS[1]).wrapping_add(hash.rotate_left(23));
+        hash =
+            fold(hash ^ a ^ MULTIPLIERS[0], b ^ MULTIPLIERS[1]).wrapping_add(hash.rotate_left(23));
     }
     for word in rest {
         hash = fold(hash ^ word ^ MULTIPLIERS[0], MULTIPLIERS[1]);
@@ -272,7 +273,13 @@ impl Sorting {
         map.get(&number(series)).cloned()
     }
 
-    pub(super) fn remember(&self, stripe: u32, stripes: u32, series: (u32, u32), buckets: &Buckets) {
+    pub(super) fn remember(
+        &self,
+        stripe: u32,
+        stripes: u32,
+        series: (u32, u32),
+        buckets: &Buckets,
+    ) {
         let maps = || (0..stripes).map(|_| OneStripe::default()).collect();
         if let Some(map) = self.0.get_or_init(maps).get(stripe as usize) {
             let mut map = map.0.lock().unwrap_or_else(PoisonError::into_inner);

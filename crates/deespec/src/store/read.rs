@@ -29,10 +29,10 @@ pub(crate) struct Catalog {
 
 pub(super) struct Known {
     pub(super) segment: Arc<Segment>,
-    pub(super) name: String,
+    /// Of it the name and the shape: a million series may have them in common.
+    family: Arc<Family>,
     pub(super) labels: LabelSet,
     pub(super) created_ns: u64,
-    pub(super) shape: Shape,
     pub(super) entry: Span,
     blocks: u32,
 }
@@ -82,18 +82,16 @@ impl Catalog {
 
     /// Whether a family has series, removed ones included.
     pub(super) fn has_series(&self, name: &str) -> bool {
-        let same = |known: &Known| known.name.as_str().cmp(name);
+        let same = |known: &Known| known.name().cmp(name);
         self.series.binary_search_by(same).is_ok()
     }
 
     /// The label sets of a family, but for those of removed series.
     pub(crate) fn label_sets(&self, name: &str) -> impl Iterator<Item = &LabelSet> {
-        let first = self
-            .series
-            .partition_point(|known| known.name.as_str() < name);
+        let first = self.series.partition_point(|known| known.name() < name);
         let same = self.series[first..]
             .iter()
-            .take_while(move |known| known.name == name);
+            .take_while(move |known| known.name() == name);
         same.filter(|known| !known.is_removed())
             .map(|known| &known.labels)
     }
@@ -102,7 +100,7 @@ impl Catalog {
     fn update(&mut self, core: &Core) -> Result<(), StoreError> {
         core.attach()?;
         let before = self.series.len();
-        let mut series = Vec::new();
+        let mut later = Vec::new();
         for segment in core.segments() {
             let index = segment.header().index as usize;
             let tail = segment.tail()?;
@@ -111,32 +109,39 @@ impl Catalog {
                 *self = Self::default();
                 return self.update(core);
             }
-            let scan = registry::scan(segment, self.read[index], tail, true);
-            let bad = scan.bad.into_iter();
-            self.bad
-                .extend(bad.map(|bad| (segment.path().to_owned(), bad)));
-            for entry in scan.entries {
-                match entry.content {
+            let read = self.read[index];
+            let scan =
+                registry::scan_with(segment, read, tail, true, |entry| match &entry.content {
                     // A later declaration replaces an earlier one.
                     Content::Family(family) => {
                         let name = family.name().to_owned();
-                        self.families.insert(name, Arc::new(family));
+                        self.families.insert(name, Arc::new(family.clone()));
                     }
-                    Content::Series { .. } => series.push((Arc::clone(segment), entry)),
-                }
-            }
+                    Content::Series { name, form, .. } if self.fitting(name, *form).is_some() => {
+                        self.add(segment, entry);
+                    }
+                    // Damage may have made its declaration come behind it.
+                    Content::Series { .. } => later.push((Arc::clone(segment), entry)),
+                });
+            let bad = scan.bad.into_iter();
+            self.bad
+                .extend(bad.map(|bad| (segment.path().to_owned(), bad)));
             self.read[index] = tail;
         }
-        // Behind all declarations: damage may have made one come after its series.
-        for (segment, entry) in series {
+        for (segment, entry) in later {
             self.add(&segment, entry);
         }
         if self.series.len() > before {
-            self.series
-                .sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+            self.series.sort_by(|a, b| a.identity().cmp(&b.identity()));
             self.part_with_misfits();
         }
         Ok(())
+    }
+
+    /// The declaration of a series of this form. Its own entry may be damaged.
+    fn fitting(&self, name: &str, form: registry::Form) -> Option<&Arc<Family>> {
+        let fits = |family: &&Arc<Family>| registry::Form::of(family.shape()) == form;
+        self.families.get(name).filter(fits)
     }
 
     fn add(&mut self, segment: &Arc<Segment>, entry: Entry) {
@@ -148,13 +153,11 @@ impl Catalog {
         let Content::Series { name, labels, form } = entry.content else {
             return;
         };
-        // Its own entry may be damaged.
-        let fits = |family: &&Arc<Family>| registry::Form::of(family.shape()) == form;
-        let family = self.families.get(&name).filter(fits);
-        let shape = match family {
-            Some(family) => family.shape().clone(),
-            None => form.as_family(&name).shape().clone(),
+        let family = match self.fitting(&name, form) {
+            Some(family) => Arc::clone(family),
+            None => Arc::new(form.as_family(&name)),
         };
+        let shape = family.shape();
         let readable = entry.cells >= shape.cells()
             && (entry.cells == shape.cells() || form == registry::Form::ProcessGauge);
         if !readable {
@@ -167,10 +170,9 @@ impl Catalog {
         }
         self.series.push(Known {
             segment: Arc::clone(segment),
-            name,
+            family,
             labels,
             created_ns: entry.created_ns,
-            shape,
             entry: span,
             blocks: entry.blocks,
         });
@@ -181,8 +183,8 @@ impl Catalog {
     fn part_with_misfits(&mut self) {
         let bad = &mut self.bad;
         self.series.dedup_by(|known, first| {
-            let same = (&known.name, &known.labels) == (&first.name, &first.labels);
-            let misfit = same && known.shape != first.shape;
+            let same = known.identity() == first.identity();
+            let misfit = same && known.shape() != first.shape();
             if misfit {
                 bad.push((
                     known.segment.path().to_owned(),
@@ -196,32 +198,36 @@ impl Catalog {
         });
     }
 
-    /// Reads every series against the baseline of an epoch.
-    pub(crate) fn values(&self, core: &Core, epoch: u32) -> Result<Vec<SeriesValue>, StoreError> {
-        self.collect(core, false, |known, cell| {
-            epoch::counted(&known.segment, epoch, cell)
-        })
-    }
-
-    /// What each series counted in the epoch before `epoch`, from the two baselines.
-    pub(crate) fn closing_values(
+    /// Reads every series against the baseline of an epoch, one after the other, as long as `each` goes on.
+    pub(crate) fn values<E: From<StoreError>>(
         &self,
         core: &Core,
         epoch: u32,
-    ) -> Result<Vec<SeriesValue>, StoreError> {
-        // A removed series may have counted in that epoch.
-        self.collect(core, true, |known, cell| {
-            epoch::closed(&known.segment, epoch, cell)
-        })
+        each: impl FnMut(SeriesValue) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let read = |known: &Known, cell| epoch::counted(&known.segment, epoch, cell);
+        self.each(core, false, read, each)
     }
 
-    fn collect(
+    /// What each series counted in the epoch before `epoch`, from the two baselines.
+    pub(crate) fn closing_values<E: From<StoreError>>(
+        &self,
+        core: &Core,
+        epoch: u32,
+        each: impl FnMut(SeriesValue) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // A removed series may have counted in that epoch.
+        let read = |known: &Known, cell| epoch::closed(&known.segment, epoch, cell);
+        self.each(core, true, read, each)
+    }
+
+    fn each<E: From<StoreError>>(
         &self,
         core: &Core,
         removed_too: bool,
         read: impl Fn(&Known, u32) -> (u64, u64),
-    ) -> Result<Vec<SeriesValue>, StoreError> {
-        let mut all = Vec::with_capacity(self.series.len());
+        mut each: impl FnMut(SeriesValue) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut lives = core.lives();
         for twins in self.distinct() {
             let Some(first) = twins.first() else { continue };
@@ -229,7 +235,7 @@ impl Catalog {
             if removed && !removed_too {
                 continue;
             }
-            let (value, total) = match &first.shape {
+            let (value, total) = match first.shape() {
                 Shape::Counter => {
                     let add = |sum: (u64, u64), known: &Known| {
                         let (value, total) = read(known, known.entry.cell);
@@ -257,22 +263,21 @@ impl Catalog {
             if removed && value.to_cells().is_empty() {
                 continue;
             }
-            all.push(SeriesValue {
-                name: first.name.clone(),
+            each(SeriesValue {
+                name: first.name().to_owned(),
                 labels: first.labels.clone(),
                 created_ns: first.created_ns,
                 value,
                 total,
-            });
+            })?;
         }
-        Ok(all)
+        Ok(())
     }
 
     /// The entries of each series. There is one, unless a per-process gauge needed more, or a damaged
     /// index hid it from a registration, which then made a second: the series is all of them.
     pub(super) fn distinct(&self) -> impl Iterator<Item = &[Known]> {
-        self.series
-            .chunk_by(|a, b| (&a.name, &a.labels) == (&b.name, &b.labels))
+        self.series.chunk_by(|a, b| a.identity() == b.identity())
     }
 
     /// Whether a series was removed and not counted since.
@@ -298,6 +303,19 @@ impl Catalog {
 }
 
 impl Known {
+    pub(super) fn name(&self) -> &str {
+        self.family.name()
+    }
+
+    pub(super) fn shape(&self) -> &Shape {
+        self.family.shape()
+    }
+
+    /// What tells a series from all others, in their order.
+    fn identity(&self) -> (&str, &LabelSet) {
+        (self.name(), &self.labels)
+    }
+
     fn is_removed(&self) -> bool {
         let Span { block, cell, cells } = self.entry;
         registry::is_removed(&self.segment, block, cell, cells)

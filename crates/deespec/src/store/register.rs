@@ -9,8 +9,8 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 use super::control::SEGMENTS;
 use super::error::StoreError;
-use super::lookups::Asked;
 use super::layout::{Geometry, Header, MAX_SEGMENTS, seal, unseal};
+use super::lookups::Asked;
 use super::registry::{self, Form, NewEntry, Place};
 use super::segment::Segment;
 use super::{Core, Exclusive, Further, epoch};
@@ -159,12 +159,6 @@ impl<S: Mapped> Cells<S> {
     }
 
     /// How many there are in each stripe.
-    /// What keeps them mapped.
-    pub(super) fn hold(&self) -> &S {
-        &self.segment
-    }
-
-    /// How many there are in each stripe.
     pub(crate) fn count(&self) -> u32 {
         self.place.cells
     }
@@ -251,7 +245,11 @@ impl Core {
     /// Where a series is that was looked up before in the same words, and is of this form. Nothing that it rests on ever
     /// changes while a store is open: not the key and the place of an entry, nor the segment that has it.
     #[inline]
-    pub(super) fn recall(&self, asked: Option<&Asked>, form: Form) -> Option<(&Arc<Segment>, Place)> {
+    pub(super) fn recall(
+        &self,
+        asked: Option<&Asked>,
+        form: Form,
+    ) -> Option<(&Arc<Segment>, Place)> {
         let (index, place) = self.own.get().lookups.find(asked?)?;
         if place.form != Some(form) {
             return None;

@@ -43,7 +43,10 @@ fn every_order_of_the_labels_is_the_same_series_and_a_label_given_twice_is_refus
         for wrong in [&[a, a][..], &[a, b, a], &[a, ("a", "2")]] {
             let error = store.counter_with("jobs_total", wrong).unwrap_err();
             let error = metric_error(error);
-            assert!(matches!(error, MetricError::DuplicateLabel { .. }), "{error}");
+            assert!(
+                matches!(error, MetricError::DuplicateLabel { .. }),
+                "{error}"
+            );
         }
     }
     assert_eq!(counted(&store, &[a, b, c]), Some(6 * OFTEN));
@@ -120,11 +123,15 @@ fn a_histogram_sorts_as_it_was_declared_whatever_a_later_lookup_says() {
     let view = store.view().unwrap();
     let sample = view.sample("wait_seconds", &[("queue", "mail")]).unwrap();
     let waits = sample.value.histogram().unwrap();
-    assert_eq!((waits.count(), waits.sum()), (3 * OFTEN, 6.0 * OFTEN as f64));
+    assert_eq!(
+        (waits.count(), waits.sum()),
+        (3 * OFTEN, 6.0 * OFTEN as f64)
+    );
 }
 
 #[test]
-fn what_is_beyond_a_limit_is_counted_each_time_and_has_a_series_of_its_own_once_the_limit_is_raised() {
+fn what_is_beyond_a_limit_is_counted_each_time_and_has_a_series_of_its_own_once_the_limit_is_raised()
+ {
     let folder = folder();
     let store = quiet().open(folder.path()).unwrap();
     let [a, b, c] = ["a", "b", "c"].map(|queue| [("queue", queue)]);
@@ -134,7 +141,9 @@ fn what_is_beyond_a_limit_is_counted_each_time_and_has_a_series_of_its_own_once_
     store.declare(&family().with_limit(2)).unwrap();
     for _ in 0..OFTEN {
         [a, b, c].iter().for_each(|labels| count(&store, labels));
-        let error = store.counter_with("jobs_total", &[("to", "a")]).unwrap_err();
+        let error = store
+            .counter_with("jobs_total", &[("to", "a")])
+            .unwrap_err();
         assert!(matches!(metric_error(error), MetricError::Labels { .. }));
     }
     let values = store_values(&store);
@@ -160,7 +169,10 @@ fn lookups_go_on_over_rotations_and_begin_again_after_a_compaction() {
     (0..OFTEN).for_each(|_| count(&store, &[("queue", "gone")]));
     (0..OFTEN).for_each(|_| count(&store, labels));
     store.gauge_with("depth", labels).unwrap().set(1.0);
-    store.histogram_with("wait_seconds", labels).unwrap().observe(1.0);
+    store
+        .histogram_with("wait_seconds", labels)
+        .unwrap()
+        .observe(1.0);
     store.rotate(Rotate::Reset).unwrap();
     (0..3).for_each(|_| count(&store, labels));
     assert_eq!(counted(&store, labels), Some(3));
@@ -190,9 +202,16 @@ fn a_forked_child_looks_up_what_its_parent_did_and_what_is_new() {
 
 #[test]
 fn more_label_sets_than_are_remembered_are_all_found_by_all_threads() {
-    let sets = if crate::support::is_deep() { 40_000 } else { 9_000 };
+    let sets = if crate::support::is_deep() {
+        40_000
+    } else {
+        9_000
+    };
     let folder = folder();
     let store = quiet().stripes(2).open(folder.path()).unwrap();
+    store
+        .declare(&Family::counter("jobs_total").with_limit(100_000))
+        .unwrap();
     // Of those that are longer none is remembered.
     let values: Vec<String> = (0..sets)
         .map(|set| format!("{set}{}", "x".repeat(if set % 50 == 0 { 300 } else { 0 })))

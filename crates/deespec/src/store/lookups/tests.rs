@@ -101,8 +101,14 @@ fn few_lookups_make_no_table_and_many_no_further_one() {
         }
     }
     let words = |table: &OnceLock<Table>| table.get().map_or(0, |table| table.words.len());
-    assert_eq!(words(&lookups.small) + words(&lookups.large), (SMALL + LARGE) * SLOT);
-    assert!(found > count.min(LARGE as u32) / 3 && found <= LARGE as u32, "{found}");
+    assert_eq!(
+        words(&lookups.small) + words(&lookups.large),
+        (SMALL + LARGE) * SLOT
+    );
+    assert!(
+        found > count.min(LARGE as u32) / 3 && found <= LARGE as u32,
+        "{found}"
+    );
 }
 
 #[test]
@@ -134,11 +140,19 @@ fn a_slot_that_is_written_over_is_never_read_as_a_mixture() {
                 for round in 0..rounds {
                     let number = (round * 7 + thread) % 11;
                     let asked = asked(number);
-                    let known = table.slots(asked.hash).into_iter().find_map(|slot| read(slot, &asked));
+                    let known = table
+                        .slots(asked.hash)
+                        .into_iter()
+                        .find_map(|slot| read(slot, &asked));
                     if let Some(known) = known {
                         assert_eq!(known, (number, place(number)));
                     }
-                    write(table.slots(asked.hash)[round as usize % 2], &asked, number, place(number));
+                    write(
+                        table.slots(asked.hash)[round as usize % 2],
+                        &asked,
+                        number,
+                        place(number),
+                    );
                 }
             });
         }
