@@ -101,6 +101,9 @@ impl From<deespec::Error> for Failure {
                 "check the disk, save the counts with `deespec export json --output FILE`, then \
                  rebuild the store with `deespec compact`"
             }
+            Error::Store(S::OlderFormat { .. }) => {
+                "bring the store to the newest format with `deespec compact`, while nobody has it open"
+            }
             Error::Store(S::NewerFormat { .. }) | Error::Document(D::NewerSchema { .. }) => {
                 "update deespec, or use the version that wrote the file"
             }

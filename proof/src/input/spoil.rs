@@ -227,7 +227,7 @@ fn newer(path: &Path, was: &[u8]) -> Result<()> {
         return Ok(file.write_all_at(&[2], 8)?);
     }
     let text = String::from_utf8_lossy(was);
-    let newer = text.replacen("\"schema_version\": 1", "\"schema_version\": 2", 1);
+    let newer = text.replacen("\"schema_version\": 1", "\"schema_version\": 3", 1);
     let newer = if newer == text {
         text.replacen('{', "{\"schema_version\": 99,", 1)
     } else {

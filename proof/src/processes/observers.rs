@@ -9,7 +9,8 @@
 //! store is scraped without a pause, and rotated.
 //!
 //! Both are done for values on bounds of buckets, for first observations, for a large one among small
-//! ones, below zero and for native buckets (`SCENES`).
+//! ones, below zero and for native buckets (`SCENES`); by instruction also for sums in three cells (`WIDE`), which may be
+//! seen in the middle of an addition.
 //!
 //! Violations: a `_sum` outside of what had returned before the scrape and what had begun after it, in the view or in the text
 //! that Prometheus reads, of the epoch or of all time; a sum that is not what was there before the call, or with it; a process that fails.
@@ -100,6 +101,15 @@ const SCENES: &[Scene] = &[
     },
 ];
 
+/// Sums in three cells: of a summary or of a counter with fractions, and what is added.
+const WIDE: &[(bool, f64)] = &[
+    (false, 0.1),
+    (false, 1_000_000_000.75),
+    (true, 2.5),
+    (true, -2.25),
+    (true, -0.001),
+];
+
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let kills = bench.count([20, 100, 1000, 5000]);
     let mut done = Done::default();
@@ -123,10 +133,15 @@ pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
                 .map(|what| format!("{}: {what}", scene.name)),
         );
     }
+    for number in 0..WIDE.len() {
+        let folder = bench.folder.join(format!("wide-{number}"));
+        let found = wide_by_instruction(number, &folder, &mut done)?;
+        violations.extend(found);
+    }
     Ok(Outcome {
         done: format!(
             "{} ways to observe, {} instructions, {} kills, {} scrapes, {} observations",
-            SCENES.len(),
+            SCENES.len() + WIDE.len(),
             done.instructions,
             done.kills,
             done.scrapes,
@@ -266,6 +281,69 @@ fn by_instruction(
         violations.extend(wrong.map(|wrong| format!("{observed}, afterwards: {wrong}")));
     }
     Ok(violations)
+}
+
+/// A sum in three cells may be seen in the middle of an addition, but never beyond it.
+fn wide_by_instruction(number: usize, root: &Path, done: &mut Done) -> Result<Vec<String>> {
+    let (is_summary, amount) = WIDE[number];
+    std::fs::create_dir_all(root)?;
+    let store = options().stripes(1).open(root)?;
+    let read = || -> Result<f64> {
+        let view = store.view()?;
+        let sample = view.sample(NAME, &[]).ok_or("the series is missing")?;
+        let sum = match is_summary {
+            true => sample.total.summary().map(|found| found.sum),
+            false => sample.total.fractions(),
+        };
+        Ok(sum.ok_or("it is of another kind")?.to_f64())
+    };
+    add(&store, is_summary, amount)?;
+    let what = [(SCENES.len() + number).to_string(), "0".to_owned()];
+    let what = [what[0].as_str(), what[1].as_str()];
+    let mut violations = Vec::new();
+    let mut check = |sum: f64, found: f64, story: String| {
+        let between = (sum.min(sum + amount)..=sum.max(sum + amount)).contains(&found);
+        if !(between || is_near(found, sum) || is_near(found, sum + amount)) {
+            violations.push(format!("{amount} on top of {sum}, {story}: {found}"));
+        }
+    };
+    let (sum, mut before, mut changes) = (amount, amount, Vec::new());
+    let mut traced = Traced::start("observer-stepped", &what, root)?;
+    for n in 1_u64.. {
+        let step = traced.step()?;
+        let found = read()?;
+        done.instructions += 1;
+        done.scrapes += 1;
+        check(sum, found, format!("after instruction {n}"));
+        if found != before {
+            changes.push(n);
+            before = found;
+        }
+        if step == Step::Done {
+            break;
+        }
+    }
+    traced.kill()?;
+    for n in changes {
+        let sum = read()?;
+        let mut traced = Traced::start("observer-stepped", &what, root)?;
+        for _ in 0..n {
+            traced.step()?;
+            done.instructions += 1;
+        }
+        traced.kill()?;
+        done.kills += 1;
+        check(sum, read()?, format!("killed after instruction {n}"));
+    }
+    Ok(violations)
+}
+
+fn add(store: &Store, is_summary: bool, amount: f64) -> Result<()> {
+    let is_counted = match is_summary {
+        true => store.summary(NAME)?.observe(amount),
+        false => store.fraction_counter(NAME)?.add(amount),
+    };
+    is_counted.then_some(()).ok_or("it was not counted".into())
 }
 
 fn at_random(
@@ -455,7 +533,14 @@ pub(crate) fn role(arguments: &[String]) -> Result<()> {
 /// `observer-stepped SCENE VALUE ROOT`: says that it is ready, waits for a byte, stops itself, observes once, and
 /// stops itself again.
 pub(crate) fn stepped(arguments: &[String]) -> Result<()> {
-    let scene = &SCENES[argument::<usize>(arguments, 0)?];
+    let number: usize = argument(arguments, 0)?;
+    if let Some(wide) = number.checked_sub(SCENES.len()) {
+        let (is_summary, amount) = WIDE[wide];
+        let root: PathBuf = argument(arguments, 2)?;
+        let store = options().open(root)?;
+        return stepped_wide(&store, is_summary, amount);
+    }
+    let scene = &SCENES[number];
     let which: usize = argument(arguments, 1)?;
     let value = scene.all().nth(which).ok_or("no such value")?;
     let root: PathBuf = argument(arguments, 2)?;
@@ -463,5 +548,19 @@ pub(crate) fn stepped(arguments: &[String]) -> Result<()> {
     let histogram = store.histogram(NAME)?;
     ready()?;
     histogram.observe(value);
+    stop()
+}
+
+fn stepped_wide(store: &Store, is_summary: bool, amount: f64) -> Result<()> {
+    // The handles first: what is followed is the addition.
+    if is_summary {
+        let summary = store.summary(NAME)?;
+        ready()?;
+        summary.observe(amount);
+    } else {
+        let counter = store.fraction_counter(NAME)?;
+        ready()?;
+        counter.add(amount);
+    }
     stop()
 }

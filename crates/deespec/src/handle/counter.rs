@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::metric::{MetricError, check_count, room};
+use crate::metric::{MetricError, amounts, check_count, room};
 use crate::store::Cells;
+use crate::sync::{AtomicU64, Ordering};
 
 use super::store::Inner;
 
@@ -73,6 +74,56 @@ impl Counter {
 impl fmt::Debug for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Counter").finish_non_exhaustive()
+    }
+}
+
+/// A value with fractions that only grows within an epoch, such as seconds spent.
+///
+/// What is added is rounded to a billionth, and the sum of that is exact, in whatever order, by however many processes, and up to
+/// 2^63. An amount is one atomic add where it is whole, and otherwise two or three. A process that is killed between
+/// them leaves a part of that one amount, which had not returned; so does a reader see it.
+#[derive(Clone)]
+pub struct FractionCounter {
+    pub(super) cells: Cells,
+    pub(super) _store: Arc<Inner>,
+}
+
+impl FractionCounter {
+    /// Adds an amount; `false` where it is none that a counter takes: no number, below zero, or 2^62 and more. Such a one
+    /// changes nothing.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// let spent = store.fraction_counter("cpu_seconds_total")?;
+    /// assert!(spent.add(1.6));
+    /// assert!(!spent.add(-1.0) && !spent.add(f64::NAN));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn add(&self, amount: f64) -> bool {
+        amount >= 0.0 && add_wide(self.cells.all_mine(), amount)
+    }
+}
+
+/// Adds to a wide sum; `false` where the amount is none.
+#[inline]
+pub(super) fn add_wide(cells: &[AtomicU64], amount: f64) -> bool {
+    let Some(amounts) = amounts(amount) else {
+        return false;
+    };
+    // The coarse fraction comes last: it is to tell where the fine one is, and may lag behind.
+    for (cell, add) in cells.iter().zip(amounts) {
+        if add != 0 {
+            cell.fetch_add(add.cast_unsigned(), Ordering::Relaxed);
+        }
+    }
+    true
+}
+
+impl fmt::Debug for FractionCounter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FractionCounter").finish_non_exhaustive()
     }
 }
 

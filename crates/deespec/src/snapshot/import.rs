@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::Error;
-use crate::metric::{Family, LabelSet, Value};
+use crate::metric::{Family, LabelSet, Shape, Value, WideSum};
 use crate::store::opened::{read_document, read_given, read_own};
 use crate::store::{Amount, Cells, Core, Exclusive, IMPORTS, Seed, StoreError};
 use crate::sync::Ordering;
@@ -137,6 +137,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
     let mut amounts = document.into_amounts();
     amounts.retain(|amount| match &amount.value {
         Value::Counter(count) => *count > 0,
+        Value::Fractions(sum) => !sum.is_zero(),
         // It is about processes of that other store.
         Value::Processes(_) => false,
         _ => true,
@@ -145,6 +146,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         outside::check(&amount.name, &amount.value)
             .map_err(|reason| DocumentError::content(path, format!("{}: {reason}", amount.name)))?;
     }
+    as_declared(core, &mut amounts);
     for family in &families {
         family.check().map_err(DocumentError::misfit(path))?;
     }
@@ -152,7 +154,10 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
     for amount in &amounts {
         match check(&exclusive, amount, path) {
             Err(Error::Document(DocumentError::Misfit { reason, .. })) if lenient => {
-                misfits.insert(amount.name.clone(), reason);
+                misfits.insert(amount.name.clone(), reason.to_string());
+            }
+            Err(Error::Store(error @ StoreError::OlderFormat { .. })) if lenient => {
+                misfits.insert(amount.name.clone(), error.to_string());
             }
             checked => checked?,
         }
@@ -238,6 +243,19 @@ fn check(exclusive: &Exclusive<'_>, amount: &Amount, path: &Path) -> Result<(), 
     Err(DocumentError::Overflow { path, name }.into())
 }
 
+/// Whole numbers of a counter that has fractions here.
+pub(super) fn as_declared(core: &Core, amounts: &mut [Amount]) {
+    for amount in amounts {
+        if let Value::Counter(count) = amount.value
+            && let Some(sum) = WideSum::of_whole(count)
+            && let Some(family) = core.family(&amount.name)
+            && *family.shape() == Shape::FractionCounter
+        {
+            amount.value = Value::Fractions(sum);
+        }
+    }
+}
+
 /// Whether the cells can take a value without leaving what 64 bits hold.
 pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
     match value {
@@ -256,6 +274,16 @@ pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
             });
             count.is_some() && both == Some(true)
         }
+        Value::Fractions(sum) => match Value::of_wide(false, |cell| cells.total(cell)) {
+            Value::Fractions(here) => here.plus(*sum).fits(),
+            _ => false,
+        },
+        Value::Summary(added) => match Value::of_wide(true, |cell| cells.total(cell)) {
+            Value::Summary(here) => {
+                here.count.checked_add(added.count).is_some() && here.sum.plus(added.sum).fits()
+            }
+            _ => false,
+        },
         Value::Gauge(_) | Value::Processes(_) | Value::Info => true,
     }
 }
@@ -265,7 +293,7 @@ pub(super) fn entry(exclusive: &Exclusive<'_>, amount: Amount) -> Result<Option<
     let shape = amount.value.shape();
     let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;
     match &amount.value {
-        Value::Counter(_) | Value::Histogram(_) => {}
+        Value::Counter(_) | Value::Fractions(_) | Value::Histogram(_) | Value::Summary(_) => {}
         Value::Gauge(value) => {
             set(&cells, *value);
             return Ok(None);
@@ -309,6 +337,7 @@ pub(super) fn counts(amounts: &[Amount]) -> u64 {
     let count = |amount: &Amount| match &amount.value {
         Value::Counter(count) => *count,
         Value::Histogram(found) => found.count(),
+        Value::Summary(found) => found.count,
         _ => 0,
     };
     amounts.iter().map(count).fold(0, u64::wrapping_add)

@@ -166,7 +166,12 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
         .write(&path, render(&document).as_bytes(), true)?;
     let totals = values
         .iter()
-        .filter(|value| matches!(value.total.kind(), Kind::Counter | Kind::Histogram))
+        .filter(|value| {
+            matches!(
+                value.total.kind(),
+                Kind::Counter | Kind::Histogram | Kind::Summary
+            )
+        })
         .map(|value| Total {
             name: &value.name,
             labels: &value.labels,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use deespec::{
     Aggregation, Beginning, Buckets, Diff, Document, DocumentError, DocumentKind, Error, Family,
-    Import, Options, Published, Retention, Rotate, Store, Value,
+    Import, Options, Published, Retention, Rotate, Store, StoreError, Value,
 };
 use tempfile::TempDir;
 
@@ -328,7 +328,7 @@ fn write_format_1() {
     fs::write("legacy-metrics.json", legacy).unwrap();
     fs::write(
         "newer-metrics.json",
-        "{\n  \"schema_version\": 2,\n  \"counters\": {\"commit_success\": 1}\n}\n",
+        "{\n  \"schema_version\": 3,\n  \"counters\": {\"commit_success\": 1}\n}\n",
     )
     .unwrap();
     fs::write(
@@ -374,4 +374,60 @@ fn write_format_1() {
     store.remove("removed_total", &[]).unwrap();
     store.process_gauge("workers").unwrap().set(4.0).unwrap();
     store.sync().unwrap();
+}
+
+#[test]
+fn a_store_of_format_1_stays_so_without_new_kinds_until_it_is_compacted() {
+    let folder = copy();
+    let root = folder.path().join("var");
+    let version = |segment: &str| {
+        let bytes = fs::read(root.join("live").join(segment)).unwrap();
+        u32::from_ne_bytes(bytes[8..12].try_into().unwrap())
+    };
+    let store = quiet().open(&root).unwrap();
+    for refused in [
+        store.fraction_counter("spent_total").map(drop),
+        store.summary_with("sizes", &[("a", "b")]).map(drop),
+        store.declare(&Family::fraction_counter("spent_total")),
+        store.redeclare(&Family::summary("sizes")),
+    ] {
+        let error = refused.unwrap_err();
+        let says = "has format version 1, and a ";
+        assert!(error.to_string().contains(says), "{error}");
+        let Error::Store(StoreError::OlderFormat { found, needed, .. }) = error else {
+            panic!("{error}");
+        };
+        assert_eq!((found, needed), (1, 2));
+    }
+    let page = folder.path().join("page.prom");
+    let text =
+        "# TYPE new_total counter\nnew_total 3\n# TYPE spent_total counter\nspent_total 0.5\n";
+    fs::write(&page, text).unwrap();
+    let Import::Added { passed_over, .. } = store.import(&page, false).unwrap() else {
+        panic!("nothing was added");
+    };
+    assert!(
+        passed_over[0].contains("format version 1"),
+        "{passed_over:?}"
+    );
+    let pushed = store.push("w", 1, text.as_bytes()).unwrap_err().to_string();
+    assert!(pushed.contains("format version 1"), "{pushed}");
+    // What it needs more room for is of its own version.
+    for id in 0..600 {
+        let id = id.to_string();
+        store
+            .counter_with("grown_total", &[("id", &id)])
+            .unwrap()
+            .inc();
+    }
+    assert_eq!([version("segment-0000"), version("segment-0001")], [1, 1]);
+    let before = store.view().unwrap();
+    drop(store);
+    Options::new().compact(&root).unwrap();
+    assert_eq!([version("segment-0000"), version("segment-0001")], [2, 2]);
+    let store = quiet().open(&root).unwrap();
+    assert_eq!(store.view().unwrap().value("new_total", &[]), Some(3));
+    assert_eq!(store.view().unwrap().series.len(), before.series.len());
+    store.fraction_counter("spent_total").unwrap().add(0.5);
+    assert!(store.summary("sizes").unwrap().observe(0.5));
 }

@@ -25,6 +25,7 @@ mod fixtures;
 mod foreign;
 mod forking;
 mod forks;
+mod fractions;
 mod gauges;
 mod histograms;
 mod history;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Document, DocumentKind, Row, SCHEMA_VERSION};
+use super::{Document, DocumentKind, Row};
 use crate::store::StoreId;
 
 /// What stands before the checksum at the end of a document.
@@ -38,15 +38,16 @@ pub(crate) fn render(document: &Document) -> String {
 /// As [`render`], with series that stand elsewhere.
 pub(crate) fn render_with<'a>(
     document: &Document,
-    all: impl ExactSizeIterator<Item = Row<'a>>,
+    all: impl ExactSizeIterator<Item = Row<'a>> + Clone,
 ) -> String {
+    let needs = all.clone().map(|row| u64::from(row.value.shape().since()));
     let head = Head {
         commit_success: document.transactions.success,
         commit_failed: document.transactions.failed,
         cas_conflicts: document.transactions.conflicts,
         recovery_count: document.transactions.recoveries,
         last_update: document.last_update.as_deref().unwrap_or_default(),
-        schema_version: SCHEMA_VERSION,
+        schema_version: needs.max().unwrap_or(1),
         epoch: document.epoch,
         epoch_started: document.epoch_started.as_deref(),
         store_id: document.store_id,

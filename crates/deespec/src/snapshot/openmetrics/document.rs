@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::metric::{Buckets, Distribution, Family, HELP_MAX, LabelSet, TRANSACTIONS, Value};
+use crate::metric::{
+    Buckets, Distribution, Family, HELP_MAX, LabelSet, Observations, TRANSACTIONS, Value, WideSum,
+};
 
 use super::super::counts::TransactionCounts;
 use super::super::document::{Document, Series};
@@ -105,7 +107,7 @@ impl Converted {
             TextKind::Counter if TRANSACTIONS.contains(&&*family.name) => family.name.clone(),
             TextKind::Counter => format!("{}_total", family.name),
             TextKind::Info => format!("{}_info", family.name),
-            TextKind::Gauge | TextKind::Histogram => family.name.clone(),
+            TextKind::Gauge | TextKind::Histogram | TextKind::Summary => family.name.clone(),
             kind => {
                 self.passed_over.push(format!(
                     "{} is passed over: a store holds no {}",
@@ -130,6 +132,31 @@ impl Converted {
                 return Ok(());
             }
         };
+        let has_fractions = values.iter().any(|value| value.fractions().is_some());
+        if has_fractions && TRANSACTIONS.contains(&&*name) {
+            self.passed_over
+                .push(format!("{name} is passed over: it counts whole numbers"));
+            return Ok(());
+        }
+        let values: Vec<Value> = match has_fractions {
+            true => values.into_iter().map(with_fractions).collect(),
+            false => values,
+        };
+        if has_fractions && values.iter().any(|value| value.fractions().is_none()) {
+            self.passed_over.push(format!(
+                "{name} is passed over: beside fractions only numbers below 2^62 can be added up"
+            ));
+            return Ok(());
+        }
+        match (family.has_quantiles, family.points.is_empty()) {
+            (true, true) => self.passed_over.push(format!(
+                "{name} is passed over: it has quantiles only, and a store holds the count and the sum"
+            )),
+            (true, false) => self.noted.push(format!(
+                "the quantiles of {name} are left out: a store holds the count and the sum"
+            )),
+            (false, _) => {}
+        }
         self.note_sums(&name, &family.points, &values);
         for (point, value) in family.points.iter().zip(values) {
             if let Some(at) = point.created.filter(|_| self.created.len() < created) {
@@ -220,15 +247,37 @@ fn shortened(text: &str, max: usize) -> Cow<'_, str> {
 fn value(point: &Point) -> Result<Value, String> {
     match &point.value {
         PointValue::Counter(Number::Whole(count)) => Ok(Value::Counter(*count)),
-        PointValue::Counter(Number::Float(count)) => Err(format!(
-            "{count} is not a whole number of at most 64 bits, and a counter counts whole numbers"
-        )),
+        PointValue::Counter(count) => wide(*count).map(Value::Fractions),
+        PointValue::Summary { sum, count } => {
+            let both = (*sum).zip(*count);
+            let (sum, count) =
+                both.ok_or("a summary without a sum and a count is nothing to add")?;
+            let sum = wide(sum)?;
+            Ok(Value::Summary(Observations { count, sum }))
+        }
         PointValue::Gauge(value) | PointValue::Unknown(value) => Ok(Value::Gauge(*value)),
         PointValue::Info => Ok(Value::Info),
         PointValue::Histogram { buckets, sum, .. } => {
             let sum = sum.ok_or("a histogram without a sum cannot be added to another")?;
             histogram(buckets, sum).map(Value::Histogram)
         }
+    }
+}
+
+fn wide(number: Number) -> Result<WideSum, String> {
+    let (sum, text) = match number {
+        Number::Exact(sum) => (Some(sum), String::new()),
+        Number::Whole(whole) => (WideSum::of_whole(whole), whole.to_string()),
+        Number::Float(value) => (WideSum::of(value), value.to_string()),
+    };
+    sum.ok_or_else(|| format!("{text} is not a number below 2^62, which could be added to another"))
+}
+
+/// A whole number beside others of its family that are none.
+fn with_fractions(value: Value) -> Value {
+    match value.counter().and_then(WideSum::of_whole) {
+        Some(sum) => Value::Fractions(sum),
+        None => value,
     }
 }
 
@@ -296,7 +345,7 @@ mod tests {
         );
         assert_eq!(
             found.passed_over,
-            ["odd is passed over: a store holds no summary"]
+            ["odd is passed over: a summary without a sum and a count is nothing to add"]
         );
     }
 
@@ -345,8 +394,8 @@ mod tests {
     fn what_cannot_be_counted_is_passed_over_with_its_name_and_a_cut_text_is_refused() {
         for (text, reason) in [
             (
-                "# TYPE a counter\na_total 1.5\n",
-                "a_total is passed over: 1.5 is not a whole number",
+                "# TYPE a counter\na_total 1e30\n",
+                "a_total is passed over: 1000000000000000000000000000000 is not a number below",
             ),
             (
                 "# TYPE a histogram\na_bucket{le=\"1\"} 1\na_bucket{le=\"+Inf\"} 1\n",

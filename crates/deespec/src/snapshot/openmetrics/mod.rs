@@ -47,9 +47,11 @@ pub(crate) struct TextFamily {
     pub(crate) kind: TextKind,
     pub(crate) unit: Option<String>,
     pub(crate) help: Option<String>,
-    /// In the order of the text; none for summaries, state sets and gauge histograms, of which only
-    /// the grammar is checked.
+    /// In the order of the text; none for state sets and gauge histograms, of which only the grammar is
+    /// checked.
     pub(crate) points: Vec<Point>,
+    /// Whether a summary has quantiles, which are not among the points.
+    pub(crate) has_quantiles: bool,
 }
 
 /// The types of OpenMetrics; Prometheus' `untyped` is `Unknown`.
@@ -91,6 +93,10 @@ pub(crate) enum PointValue {
     },
     Info,
     Unknown(f64),
+    Summary {
+        sum: Option<Number>,
+        count: Option<u64>,
+    },
 }
 
 /// A text that is not lawful, and the line that shows it.

@@ -242,6 +242,7 @@ fn check(exclusive: &Exclusive<'_>, request: &Request, added: &Added) -> Result<
         let name = &amount.name;
         let found = match exclusive.check_series(name, &amount.labels, &amount.value.shape()) {
             Err(StoreError::Metric(reason)) => return misfit(name, reason.to_string()),
+            Err(error @ StoreError::OlderFormat { .. }) => return misfit(name, error.to_string()),
             found => found?,
         };
         let value = added.with(amount);
