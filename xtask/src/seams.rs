@@ -17,7 +17,7 @@ const FOLDER: &str = "rustc";
 /// What can be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seam {
-    /// A protection can be left out (`crates/deespec/src/store/protection.rs`).
+    /// A protection can be left out (`crates/deespec/src/protection.rs`).
     Controls,
     /// The model checker stands in the place of threads and atomics.
     Loom,

@@ -14,18 +14,21 @@
 //! Violations: a `_sum` outside of what had returned before the scrape and what had begun after it, in the view or in the text
 //! that Prometheus reads, of the epoch or of all time; a sum that is not what was there before the call, or with it; a process that fails.
 
+mod scene;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deespec::{Buckets, Counter, Distribution, Family, Histogram, Rotate, Store, exposition};
+use deespec::{Counter, Distribution, Family, Histogram, Rotate, Store, exposition};
 
 use crate::Result;
 use crate::child::{self, argument};
 use crate::harness::{Bench, Outcome};
 use crate::opening::options;
 use crate::operations::instructions::{Step, Traced, ready, stop};
+use scene::{SCENES, Scene};
 
 const NAME: &str = "observed";
 /// By the labels `observer`, `value` and `what`: `begun` or `returned`.
@@ -34,71 +37,6 @@ const PROGRESS: &str = "progress_total";
 const OBSERVERS: u64 = 3;
 /// Longest time between two kills.
 const PAUSE: Duration = Duration::from_millis(4);
-
-/// What is observed.
-struct Scene {
-    name: &'static str,
-    buckets: fn() -> std::result::Result<Buckets, deespec::MetricError>,
-    /// Observed before anything is killed, so often each.
-    before: &'static [(f64, u64)],
-    /// Observed by each process once, before all others.
-    once: &'static [f64],
-    /// Then in turns. Where there is none, nothing is killed at random: such sums would soon be more than a sum
-    /// can be.
-    values: &'static [f64],
-}
-
-const SCENES: &[Scene] = &[
-    Scene {
-        name: "on a bound",
-        buckets: || Buckets::classic([1.0, 10.0]),
-        before: &[(10.0, 3)],
-        once: &[],
-        values: &[10.0],
-    },
-    Scene {
-        name: "first",
-        buckets: || Buckets::classic([1.0, 10.0]),
-        before: &[],
-        once: &[],
-        values: &[1.0],
-    },
-    Scene {
-        name: "first of all, and large",
-        buckets: || Buckets::classic([0.1, 1.0]),
-        before: &[],
-        once: &[2e8],
-        values: &[],
-    },
-    Scene {
-        name: "large among small",
-        buckets: || Buckets::classic([0.1, 1.0, 1e6]),
-        before: &[(0.1, 1000)],
-        once: &[1e6],
-        values: &[0.1, 0.05],
-    },
-    Scene {
-        name: "below zero",
-        buckets: || Buckets::classic([-10.0, -1.0]),
-        before: &[(-1.0, 5)],
-        once: &[],
-        values: &[-10.0, -1.0],
-    },
-    Scene {
-        name: "both signs",
-        buckets: || Buckets::native(0, 1.0, 64.0)?.with_negative(),
-        before: &[(4.0, 2), (-8.0, 2)],
-        once: &[64.0, -64.0],
-        values: &[1.0, -2.0],
-    },
-    Scene {
-        name: "native",
-        buckets: || Ok(Buckets::seconds()),
-        before: &[(0.25, 1)],
-        once: &[65536.0, 1e6],
-        values: &[0.5],
-    },
-];
 
 pub(crate) fn run(bench: &mut Bench) -> Result<Outcome> {
     let kills = bench.count([20, 100, 1000, 5000]);
@@ -375,21 +313,6 @@ fn scrape(scene: &Scene, root: &Path, ended: &AtomicBool) -> Result<(u64, Vec<St
         if is_last || violations.len() > 10 {
             return Ok((scrapes, violations));
         }
-    }
-}
-
-impl Scene {
-    /// What is observed once, and then what is observed in turns.
-    fn all(&self) -> impl Iterator<Item = f64> {
-        self.once.iter().chain(self.values).copied()
-    }
-
-    /// The largest observation.
-    fn most(&self) -> f64 {
-        self.all()
-            .chain(self.before.iter().map(|(value, _)| *value))
-            .map(f64::abs)
-            .fold(0.0, f64::max)
     }
 }
 

@@ -203,11 +203,7 @@ impl Push {
 
     fn source(&self, cli: &Cli, ui: &Ui) -> Result<Source<'_>, Failure> {
         Ok(match self.file.as_deref() {
-            None => {
-                let store = location::open(cli, ui, "push")?;
-                let id = store.id();
-                Source::Store(Box::new(store), id)
-            }
+            None => Source::Store(Box::new(location::open(cli, ui, "push")?)),
             Some(path) if path == Path::new("-") => Source::Stdin,
             Some(path) => Source::File(path),
         })
@@ -220,9 +216,7 @@ impl Push {
         }
         let name = address.file_name()?;
         match source {
-            Source::Store(store, _) => {
-                state::folder_in(store.path()).map(|folder| folder.join(name))
-            }
+            Source::Store(store) => state::folder_in(store.path()).map(|folder| folder.join(name)),
             Source::File(path) => {
                 let mut beside = path.as_os_str().to_owned();
                 beside.push(format!(".{name}"));

@@ -126,17 +126,23 @@ pub(crate) fn find(program: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("there is no program {program} in the PATH"))
 }
 
-/// Looks again and again until `look` has found what it looks for; panics after four minutes.
-pub(crate) fn ends<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+/// Looks again and again until `look` has found what it looks for; panics after a minute.
+pub(crate) fn ends<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    ends_within(Duration::from_secs(60), what, look)
+}
+
+/// As [`ends`], with a patience of one's own.
+pub(crate) fn ends_within<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(
-            begun.elapsed() < Duration::from_secs(240),
-            "{what}: not yet"
-        );
+        assert!(begun.elapsed() < patience, "{what}: not yet");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

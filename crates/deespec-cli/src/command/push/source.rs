@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use deespec::{PushError, Store, StoreId, Totals};
+use deespec::{PushError, Store, Totals};
 
 use crate::exit::Failure;
 use crate::files;
@@ -13,7 +13,7 @@ const TEXT_BYTES: u64 = 64 << 20;
 
 /// Whose counts are pushed.
 pub(super) enum Source<'a> {
-    Store(Box<Store>, StoreId),
+    Store(Box<Store>),
     File(&'a Path),
     Stdin,
 }
@@ -22,7 +22,7 @@ impl Source<'_> {
     /// What it has counted in all, durably: what is pushed must not be counted again after a power loss.
     pub(super) fn totals(&self) -> Result<Totals, Failure> {
         let text = match self {
-            Self::Store(store, _) => {
+            Self::Store(store) => {
                 let view = store.view()?;
                 store.flush()?;
                 return Ok(Totals::of_view(&view));
@@ -58,7 +58,7 @@ impl Source<'_> {
 
     fn shown(&self) -> String {
         match self {
-            Self::Store(store, _) => store.path().display().to_string(),
+            Self::Store(store) => store.path().display().to_string(),
             Self::File(path) => path.display().to_string(),
             Self::Stdin => "stdin".to_owned(),
         }
@@ -67,7 +67,7 @@ impl Source<'_> {
     /// What must stay the same from push to push.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Store(_, id) => format!("store {id}"),
+            Self::Store(store) => format!("store {}", store.id()),
             _ => "text".to_owned(),
         }
     }

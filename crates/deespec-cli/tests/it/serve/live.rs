@@ -268,8 +268,8 @@ fn a_client_that_does_not_listen_is_dropped_and_the_others_hear_everything() {
             }
         }
         // A client that reads nothing at all would lose its connection; this one only reads too little.
-        let mut part = (&mut slow).take(1 << 17);
-        if part.read_to_end(&mut said).unwrap() < 1 << 17 {
+        let mut part = (&mut slow).take(1 << 18);
+        if part.read_to_end(&mut said).unwrap() < 1 << 18 {
             is_over = true;
             break;
         }
@@ -279,11 +279,9 @@ fn a_client_that_does_not_listen_is_dropped_and_the_others_hear_everything() {
     while !is_over && !said.ends_with(b"heartbeat\n") {
         is_over = slow.read_until(b'\n', &mut said).unwrap() == 0;
     }
-    assert!(is_over, "{} bytes", said.len());
-    // On a busy machine it is so slow that nothing can be said to it any more.
     let said = String::from_utf8_lossy(&said);
     assert!(
-        !said.contains("event: end") || said.contains("too slow"),
+        said.contains("event: end") && said.contains("too slow"),
         "{} bytes",
         said.len()
     );

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{Sandbox, ends};
+use crate::support::{Sandbox, ends_within};
 
 use super::{Server, TOKEN, rest};
 
@@ -36,7 +36,9 @@ fn place_is_free(server: &Server, mut meanwhile: impl FnMut()) {
         "GET /api/v1/openapi.json HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
         server.address
     );
-    ends("the place of a client that reads nothing", || {
+    // Its sockets have to be filled before the server begins to count the seconds.
+    let patience = Duration::from_secs(240);
+    ends_within(patience, "the place of a client that reads nothing", || {
         meanwhile();
         let answer = server.raw(request.as_bytes());
         answer.starts_with("HTTP/1.1 200").then_some(())

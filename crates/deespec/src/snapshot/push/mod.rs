@@ -145,7 +145,7 @@ impl Request {
             passed_over,
             noted,
             ..
-        } = openmetrics::convert_pushed(text, Path::new("the push")).map_err(refused)?;
+        } = openmetrics::convert_pushed(text, Path::new("the push")).map_err(PushError::of_text)?;
         if let Some(first) = passed_over.first() {
             return Err(refuse(text, "", first));
         }
@@ -185,13 +185,15 @@ fn is_nothing(amount: &Amount) -> bool {
         && crate::metric::TRANSACTIONS.contains(&&*amount.name)
 }
 
-/// What is wrong with a text, without the name of a file.
-fn refused(error: DocumentError) -> Error {
-    let reason = match error {
-        DocumentError::Text { reason, .. } | DocumentError::Content { reason, .. } => reason,
-        other => other.to_string(),
-    };
-    PushError::Refused { reason }.into()
+impl PushError {
+    /// What is wrong with a text, without the name of a file.
+    pub(super) fn of_text(error: DocumentError) -> Self {
+        let reason = match error {
+            DocumentError::Text { reason, .. } | DocumentError::Content { reason, .. } => reason,
+            other => other.to_string(),
+        };
+        Self::Refused { reason }
+    }
 }
 
 /// What does not fit, with the first line that is about it.

@@ -18,7 +18,6 @@ use crate::metric::{
 };
 use crate::store::StoreId;
 
-use super::error::DocumentError;
 use super::openmetrics::{Converted, convert_totals};
 use super::outside;
 use super::own;
@@ -31,9 +30,6 @@ pub use base::PushBase;
 pub use part::PushPart;
 
 pub(super) use part::is_of;
-
-/// With what names begin in which DeeSpec tells of itself: nobody can push them.
-const OURS: &str = "deespec_";
 
 /// What a source has counted in all, at one moment.
 ///
@@ -87,15 +83,7 @@ impl Totals {
     ///
     /// When the text is not lawful.
     pub fn of_text(text: &[u8]) -> Result<Self, PushError> {
-        let converted = convert_totals(text, Path::new("the text")).map_err(|error| {
-            let reason = match error {
-                DocumentError::Text { reason, .. } | DocumentError::Content { reason, .. } => {
-                    reason
-                }
-                other => other.to_string(),
-            };
-            PushError::Refused { reason }
-        })?;
+        let converted = convert_totals(text, Path::new("the text")).map_err(PushError::of_text)?;
         let Converted {
             document,
             families,
@@ -239,19 +227,10 @@ impl Totals {
         self.series.insert(key, total);
     }
 
+    /// With those names DeeSpec tells of itself, and nobody can push them.
     fn leave_out_ours(&mut self) {
-        self.series.retain(|(name, _), _| !name.starts_with(OURS));
-        let refused = |(name, _): &&Key| check_reserved(name).is_err();
-        let names: BTreeSet<String> = self
-            .series
-            .keys()
-            .filter(refused)
-            .map(|k| k.0.clone())
-            .collect();
-        for name in names {
-            self.series.retain(|(other, _), _| *other != name);
-            self.pass_over(format!("{name} is passed over: nobody can push that name"));
-        }
+        self.series
+            .retain(|(name, _), _| check_reserved(name).is_ok());
     }
 
     fn pass_over(&mut self, sentence: String) {
