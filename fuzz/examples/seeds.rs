@@ -187,7 +187,7 @@ impl Seeds {
 
     /// What is short enough to stand here.
     fn texts(&mut self) -> Result<()> {
-        let all: [(&str, &[&str]); 8] = [
+        let all: [(&str, &[&str]); 9] = [
             (
                 "name",
                 &[

@@ -2,7 +2,7 @@
 //! does all of it, leaves nothing out of the tests, and runs the proofs at length.
 
 use crate::step::{Failure, Steps};
-use crate::{checkers, docs, test, tools, torture, workspace};
+use crate::{checkers, docs, fuzz, test, tools, torture, workspace};
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let deep = match args {
@@ -43,8 +43,9 @@ fn all(steps: &mut Steps, deep: bool) -> Result<(), Failure> {
     ];
     steps.run("licences, bans, sources", &mut workspace::cargo(deny))?;
     if deep {
-        // What only the model checker compiles.
+        // What only the model checker compiles, and what only the fuzzer does.
         steps.run("lints of the models", &mut checkers::models())?;
+        steps.run("lints of the fuzz targets", &mut fuzz::lints())?;
     }
     test::all(
         steps,

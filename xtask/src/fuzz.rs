@@ -43,6 +43,16 @@ struct Outcome {
     complaint: Option<String>,
 }
 
+/// The linter, over what is in no build of the workspace: the targets, and what writes the small inputs.
+pub(crate) fn lints() -> Command {
+    let mut command = workspace::cargo(["clippy", "--locked", "--all-targets"]);
+    command.args(["--manifest-path", "fuzz/Cargo.toml"]);
+    command.args(["--", "-D", "warnings"]);
+    command.env("RUSTFLAGS", "--cfg fuzzing");
+    command.env("CARGO_TARGET_DIR", workspace::target().join("fuzz"));
+    command
+}
+
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let plan = parse(args)?;
     tools::install("fuzz", CARGO_FUZZ)?;

@@ -66,16 +66,18 @@ pub(crate) fn all(steps: &mut Steps, extent: Extent) -> Result<(), Failure> {
         none if none.is_empty() => "none()".to_owned(),
         some => some,
     };
-    // The tests of the library with real files are left to the second build, but for what only a feature brings.
-    let by_default = "package(deespec) & binary(it) & !test(/^recorder::/)";
+    // The tests of the library are left to the second build, but for what a feature brings.
+    let by_default = "package(deespec) & !test(/^(fuzzing|gate|recorder)::/)";
     let mut everything = nextest(EVERYTHING, &extent);
     Seam::Controls.set(&mut everything)?;
     everything.args(["-E", &format!("!({by_default}) & !({skipped})")]);
     let everything = steps.run("tests, all features", &mut everything);
     let library = steps.run(
         "tests, the library by default",
-        nextest(["--package", "deespec"], &extent)
-            .args(["-E", &format!("!test(/^recorder::/) & !({skipped})")]),
+        nextest(["--package", "deespec"], &extent).args([
+            "-E",
+            &format!("!test(/^(fuzzing|recorder)::/) & !({skipped})"),
+        ]),
     );
     let mut docs = workspace::cargo(["test", "--doc", "--locked"]);
     Seam::Controls.set(&mut docs)?;

@@ -7,8 +7,8 @@ use super::words::{clipped, details, learns, loud, shown, tally, value_and_limit
 use super::{Look, place};
 use crate::ui;
 
-/// Longer ids are told in full below the line.
-const ID: usize = 40;
+/// What is longer would push the other columns out of sight. Longer ids are told in full below the line.
+const WIDEST: usize = 40;
 const INDENT: &str = "      ";
 
 pub(super) fn render(report: &Report, look: &Look) -> String {
@@ -34,12 +34,12 @@ pub(super) fn render(report: &Report, look: &Look) -> String {
     let about = vec![vec![about.join(", ")]];
     text.push_str(&ui::indented("", about, look.width));
     let rows = report.rules.iter().map(|rule| {
-        let [value, limit] = value_and_limit(rule);
+        let [value, limit] = value_and_limit(rule).map(|text| clipped(&text, WIDEST));
         let sentence = match rule.verdict {
             Outcome::Pass => shown(&rule.sentence),
             _ => String::new(),
         };
-        let id = clipped(&shown(&rule.rule), ID);
+        let id = clipped(&shown(&rule.rule), WIDEST);
         vec![word(rule).to_owned(), id, value, limit, sentence]
     });
     let header = ["VERDICT", "RULE", "VALUE", "LIMIT", ""];
@@ -60,7 +60,7 @@ pub(super) fn render(report: &Report, look: &Look) -> String {
         text.push_str(&ui::indented(INDENT, sentence, look.width));
         let mut below = Vec::new();
         let id = shown(&rule.rule);
-        if clipped(&id, ID) != id {
+        if clipped(&id, WIDEST) != id {
             below.push(vec!["id".to_owned(), id]);
         }
         let details = details(rule, look).into_iter();

@@ -265,9 +265,12 @@ pub(crate) fn hostile() -> Report {
         (Outcome::Pass, Verdict::Pass),
     ];
     let rules = texts.enumerate().flat_map(|(number, text)| {
+        // What is long costs time: once for what fails, what is muted and what passes.
+        let is_long = text.len() > 1000;
         verdicts
             .into_iter()
             .enumerate()
+            .filter(move |(index, _)| !is_long || [0, 4, 5].contains(index))
             .map(move |(index, (verdict, effect))| Explanation {
                 verdict,
                 effect,

@@ -106,7 +106,7 @@ prop_compose! {
 fn cases() -> u32 {
     match std::env::var_os("DEESPEC_DEEP") {
         Some(_) => 500,
-        None => 25,
+        None => 12,
     }
 }
 
