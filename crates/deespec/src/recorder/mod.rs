@@ -57,6 +57,7 @@
 //! | `labels` | too many labels, a name twice, not those that the family was declared with, `le` at a histogram |
 //! | `kind` | the metric is of another kind |
 //! | `value` | an observation that is not a number |
+//! | `reserved` | the name begins with `deespec_`, as the metrics do in which DeeSpec tells of itself |
 //! | `description` | a description that disagrees with an earlier one, or with the metric |
 //! | `store` | the store could not take it: it is full, or its disk or lock fails. Without a `metric` |
 //!
@@ -89,7 +90,8 @@ use metrics::{Key, KeyName, Metadata, SharedString, Unit};
 use thiserror::Error;
 
 use crate::metric::lawful::metric_name;
-use crate::metric::{Buckets, Family, Lawful, Shape};
+use crate::metric::{Buckets, Family, Lawful, Shape, check_reserved};
+use crate::store::StoreError;
 use crate::{Result, Store};
 
 use absolute::Origin;
@@ -250,7 +252,7 @@ impl Recorder {
     ) -> Slot<H> {
         let series = lawful::series(key);
         self.rejected.prepare();
-        match find(&series) {
+        match outside(&series.name).and_then(|()| find(&series)) {
             Ok(handle) => Slot {
                 handle,
                 again: None,
@@ -275,7 +277,11 @@ impl Recorder {
             return;
         }
         self.rejected.prepare();
-        if let Err(reason) = self.declare(&name, chosen, unit, &help) {
+        let declared = match check_reserved(&name) {
+            Ok(()) => self.declare(&name, chosen, unit, &help),
+            Err(_) => Err(Reason::Reserved),
+        };
+        if let Err(reason) = declared {
             self.rejected.count(&name, reason, 1);
         }
     }
@@ -305,6 +311,11 @@ impl Recorder {
         }
         Err(Reason::Description)
     }
+}
+
+/// The callers of the facade are whatever a program is linked with: what DeeSpec tells of itself is not theirs.
+fn outside(name: &str) -> Result<()> {
+    check_reserved(name).map_err(|error| StoreError::from(error).into())
 }
 
 impl metrics::Recorder for Recorder {

@@ -16,6 +16,7 @@ pub(super) enum Reason {
     Labels,
     Kind,
     Value,
+    Reserved,
     Description,
     Store,
 }
@@ -29,6 +30,7 @@ impl Reason {
         match error {
             MetricError::Name { .. } => Self::Name,
             MetricError::Kind { .. } => Self::Kind,
+            MetricError::Reserved { .. } => Self::Reserved,
             // The one declaration that a lookup meets is that of a label that is reserved.
             _ => Self::Labels,
         }
@@ -40,6 +42,7 @@ impl Reason {
             Self::Labels => "labels",
             Self::Kind => "kind",
             Self::Value => "value",
+            Self::Reserved => "reserved",
             Self::Description => "description",
             Self::Store => "store",
         }

@@ -142,7 +142,14 @@ fn each_call_that_cannot_be_counted_is_rejected_with_its_reason() {
         histogram!("numbers").record(f64::NAN);
         histogram!("numbers").record_many(f64::NAN, 4);
         histogram!("numbers").record(1.0);
+
+        // What DeeSpec tells of itself is no program's to tell.
+        counter!("deespec.overflow.total").increment(1);
+        counter!("deespec_recorder_rejected_total", "metric" => "taken", "reason" => "kind").increment(1000);
+        gauge!("deespec_depth").set(1.0);
+        describe_counter!("deespec_overflow_total", "Mine.");
     });
+    assert_eq!(counted(&store, "deespec_overflow_total"), None);
     assert_eq!(counted(&store, "taken"), Some(1));
     assert_eq!(observed(&store, "numbers").count(), 1);
     for (metric, reason, calls) in [
@@ -154,10 +161,13 @@ fn each_call_that_cannot_be_counted_is_rejected_with_its_reason() {
         ("many", "labels", 1),
         ("buckets", "labels", 1),
         ("numbers", "value", 5),
+        ("deespec_overflow_total", "reserved", 2),
+        ("deespec_recorder_rejected_total", "reserved", 1),
+        ("deespec_depth", "reserved", 1),
     ] {
         assert_eq!(rejected(&store, metric, reason), Some(calls), "{metric}");
     }
-    assert_eq!(rejected_in_all(&store), 119);
+    assert_eq!(rejected_in_all(&store), 123);
 }
 
 #[test]
