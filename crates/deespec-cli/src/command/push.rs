@@ -99,6 +99,8 @@ struct Done {
     series: usize,
     counts: u64,
     passed_over: Vec<String>,
+    /// What the server keeps otherwise than it stands here.
+    noted: Vec<String>,
     /// What the server refuses, with its reason.
     refused: Vec<String>,
 }
@@ -132,7 +134,10 @@ impl Push {
                 .hint("push what it says now; where it was put back on purpose, go on from here with --anew now")
         })?;
         let Unpushed {
-            parts, passed_over, ..
+            parts,
+            passed_over,
+            noted,
+            ..
         } = unpushed;
         for reason in &passed_over {
             ui.warn(
@@ -141,11 +146,18 @@ impl Push {
             );
         }
         done.passed_over = passed_over;
+        done.noted.extend(noted);
         push(parts, &mut held, &mut sender, &address, &mut done)?;
         self.tell(&address, &done, ui)
     }
 
     fn tell(&self, address: &Address, done: &Done, ui: &Ui) -> Result<Code, Failure> {
+        for reason in &done.noted {
+            ui.warn(
+                "A part of it is not kept there as it stands here",
+                vec![("reason", reason.clone())],
+            );
+        }
         if self.json.json {
             ui.json(done)?;
         } else if done.pushes == 0 && done.refused.is_empty() {
@@ -243,8 +255,8 @@ fn settle(
     };
     let verdict = sender.send(address, &held.state.writer, &pending);
     match verdict.map_err(|failure| held.explained(failure))? {
-        Verdict::Counted => {
-            done.add(&pending);
+        Verdict::Counted(noted) => {
+            done.add(&pending, noted);
             held.state.base.absorb(pending.totals);
         }
         // What it said is not counted, and is said again by what follows.
@@ -282,8 +294,8 @@ fn push(
         let verdict = verdict.map_err(|failure| held.explained(failure))?;
         held.state.pending = None;
         match verdict {
-            Verdict::Counted => {
-                done.add(&pending);
+            Verdict::Counted(noted) => {
+                done.add(&pending, noted);
                 held.state.base.absorb(pending.totals);
             }
             // One metric that cannot be counted there must not keep the others out.
@@ -300,7 +312,8 @@ fn push(
 }
 
 impl Done {
-    fn add(&mut self, pushed: &Pending) {
+    fn add(&mut self, pushed: &Pending, noted: Vec<String>) {
+        self.noted.extend(noted);
         self.pushes += 1;
         self.series += pushed.series;
         self.counts = self.counts.saturating_add(pushed.counts);

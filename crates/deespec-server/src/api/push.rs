@@ -40,6 +40,8 @@ struct Pushed {
     sequence: u64,
     series: usize,
     counts: u64,
+    /// What is kept otherwise than it stands in the text.
+    noted: Vec<String>,
 }
 
 /// `POST push`: adds what a text says, once for each number of the writer.
@@ -72,6 +74,7 @@ pub(super) async fn push(
             sequence: pushed.sequence,
             series: pushed.series,
             counts: pushed.counts,
+            noted: pushed.noted,
         })
     });
     Ok(answer(body.await?))

@@ -145,7 +145,8 @@ fn each_call_that_cannot_be_counted_is_rejected_with_its_reason() {
 
         // What DeeSpec tells of itself is no program's to tell.
         counter!("deespec.overflow.total").increment(1);
-        counter!("deespec_recorder_rejected_total", "metric" => "taken", "reason" => "kind").increment(1000);
+        counter!("deespec_recorder_rejected_total", "metric" => "taken", "reason" => "kind")
+            .increment(1000);
         gauge!("deespec_depth").set(1.0);
         describe_counter!("deespec_overflow_total", "Mine.");
     });

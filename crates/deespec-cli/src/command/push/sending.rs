@@ -20,8 +20,8 @@ pub(super) struct Sender {
 
 /// What became of a push.
 pub(super) enum Verdict {
-    /// It is counted, now or by an earlier attempt, and durable.
-    Counted,
+    /// It is counted, now or by an earlier attempt, and durable. What is kept there otherwise than it was sent.
+    Counted(Vec<String>),
     /// Nothing of it is counted, for this reason, and never will be as it is.
     Refused(String),
 }
@@ -31,6 +31,9 @@ struct Counted {
     #[serde(rename = "counted")]
     _now: bool,
     sequence: u64,
+    /// An older server does not say it.
+    #[serde(default)]
+    noted: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +112,7 @@ fn judged(answer: &Answer, push: &Pending, shown: &str) -> Result<Verdict, Failu
     let said = said(answer);
     match answer.status {
         200 => match serde_json::from_slice::<Counted>(&answer.body) {
-            Ok(counted) if counted.sequence == push.sequence => Ok(Verdict::Counted),
+            Ok(counted) if counted.sequence == push.sequence => Ok(Verdict::Counted(counted.noted)),
             // A proxy that has a page for everything must not be taken for an acknowledgement.
             _ => Err(Failure::new(format!("what answers at {shown} is no `deespec serve`"))
                 .hint("give the URL of the server; what is not acknowledged is sent there by the next push")),

@@ -68,6 +68,17 @@ fn one_metric_that_is_refused_keeps_no_other_out() {
 }
 
 #[test]
+fn a_sum_that_is_kept_there_with_fewer_digits_is_told() {
+    let pushed = Pushed::new();
+    pushed.write(
+        "# TYPE a histogram\na_bucket{le=\"1024\"} 2\na_bucket{le=\"1e6\"} 2\na_bucket{le=\"+Inf\"} 2\na_sum 324.3\na_count 2\n",
+    );
+    let told = pushed.pushes(&["page.prom"]);
+    let noted = told["noted"][0].as_str().unwrap();
+    assert!(noted.contains("324.3 of a is kept as 324"), "{told}");
+}
+
+#[test]
 fn stdin_is_told_apart_by_the_file_that_keeps_its_state() {
     let pushed = Pushed::new();
     let push = |arguments: &[&str], text: &str| {

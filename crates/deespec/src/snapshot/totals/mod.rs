@@ -55,6 +55,8 @@ pub struct Totals {
     families: BTreeMap<String, Family>,
     /// What cannot be pushed, one sentence each.
     passed_over: Vec<String>,
+    /// What is pushed otherwise than it stands in the text, one sentence each.
+    noted: Vec<String>,
 }
 
 /// What is to be pushed.
@@ -65,6 +67,9 @@ pub struct Unpushed {
     pub parts: Vec<PushPart>,
     /// What cannot be pushed, one sentence each.
     pub passed_over: Vec<String>,
+    /// What is pushed otherwise than it stands in the text, such as a sum with fewer digits; and sums that are not
+    /// what their buckets can hold. One sentence each.
+    pub noted: Vec<String>,
 }
 
 type Key = (String, LabelSet);
@@ -88,6 +93,7 @@ impl Totals {
             document,
             families,
             passed_over,
+            noted,
             created,
             ..
         } = converted;
@@ -96,6 +102,7 @@ impl Totals {
         let mut totals = Self {
             store: own::marked(text),
             passed_over,
+            noted,
             ..Self::default()
         };
         for amount in document.into_amounts() {
@@ -195,6 +202,7 @@ impl Totals {
         Ok(Unpushed {
             parts: part::parts(self.store, &more, &self.families),
             passed_over,
+            noted: self.noted.clone(),
         })
     }
 

@@ -23,7 +23,9 @@ impl Pusher {
     }
 
     fn push(&mut self, totals: &Totals) -> Vec<String> {
-        let Unpushed { parts, passed_over } = totals.since(&self.base).unwrap();
+        let Unpushed {
+            parts, passed_over, ..
+        } = totals.since(&self.base).unwrap();
         for part in parts {
             assert!(part.is_lawful(), "{}", part.text("1"));
             self.sequence += 1;
