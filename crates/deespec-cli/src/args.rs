@@ -172,6 +172,7 @@ pub(crate) enum Command {
     Observe(command::observe::Observe),
     Run(command::run::Run),
     Show(command::show::Show),
+    Get(command::get::Get),
     Declare(command::declare::Declare),
     Remove(command::remove::Remove),
     Sync(command::sync::Sync),

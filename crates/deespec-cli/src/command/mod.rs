@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod gate;
+pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod inc;
 pub(crate) mod init;
@@ -43,6 +44,7 @@ pub(crate) fn run(cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         Command::Observe(command) => command.run(cli, ui),
         Command::Run(command) => command.run(cli, ui),
         Command::Show(command) => command.run(cli, ui),
+        Command::Get(command) => command.run(cli, ui),
         Command::Declare(command) => command.run(cli, ui),
         Command::Remove(command) => command.run(cli, ui),
         Command::Sync(command) => command.run(cli, ui),

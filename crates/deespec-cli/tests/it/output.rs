@@ -333,7 +333,7 @@ fn a_manual_page_is_written_for_every_command_of_the_help() {
         .map(|line| line.split_whitespace().next().unwrap())
         .filter(|name| *name != "help")
         .collect();
-    assert_eq!(commands.len(), 27);
+    assert_eq!(commands.len(), 28);
     sandbox.ok(&["man", "--output", "pages"]);
     for command in commands {
         let page = std::fs::read_to_string(sandbox.path(format!("pages/deespec-{command}.1")));
