@@ -10,6 +10,8 @@ fn operations_on_metrics_stand_beside_an_increment_or_a_crate() {
     let whats = [
         "labelled lookup of a known series (two labels)",
         "increment through labels (the same lookup each time)",
+        "labelled lookup of a known series among 10,000",
+        "labelled lookup of a known histogram (two labels)",
     ];
     let whats: Vec<_> = whats
         .iter()

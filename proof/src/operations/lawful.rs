@@ -25,6 +25,7 @@ impl Scenario {
             restored: restored.as_ref(),
             unmade: self.creates(),
             pruned: matches!(self, Self::RotateAndPrune | Self::Prune),
+            shortened: self == Self::RotateLong,
             removed: None,
         };
         Ok(audit(&store_in(folder), &history))
@@ -52,7 +53,7 @@ impl Scenario {
             }
             Self::Create => lawful = vec![(1, (0, 0))],
             Self::TakeOver | Self::TakeOverLarge => lawful = vec![(1, (GIVEN, 0))],
-            Self::Rotate | Self::RotateAndPrune => lawful.push((3, (0, 0))),
+            Self::Rotate | Self::RotateAndPrune | Self::RotateLong => lawful.push((3, (0, 0))),
             Self::Restore => lawful.push((3, (SUCCESS[0], ITEMS[0]))),
             Self::Import if added => lawful = vec![(2, (old.0 + GIVEN, old.1))],
             _ => {}

@@ -27,6 +27,8 @@ pub(super) const ITEM: (&str, &[(&str, &str)]) = ("items_total", &[("kind", "a")
 /// What pushes count in a series of their own, and in one that programs count as well.
 pub(super) const PUSHED: &str = "pushed_total";
 pub(super) const PUSHED_ITEMS: u64 = 9;
+/// More bytes than the record of epochs may have.
+const RECORD: usize = 4 << 20;
 /// A series that is removed, and what it counts until then.
 pub(super) const GONE: (&str, u64) = ("gone_total", 3);
 /// The labels of a new series in a family that there is.
@@ -42,6 +44,8 @@ pub(crate) enum Scenario {
     Grow,
     Rotate,
     RotateAndPrune,
+    /// With a record of epochs that has to be shortened.
+    RotateLong,
     RotateKeep,
     Snapshot,
     Restore,
@@ -59,13 +63,14 @@ pub(crate) enum Scenario {
 pub(crate) const IN_MEMORY: [Scenario; 2] = [Scenario::Declare, Scenario::Register];
 
 /// Those that use the disk.
-pub(crate) const ALL: [Scenario; 15] = [
+pub(crate) const ALL: [Scenario; 16] = [
     Scenario::Create,
     Scenario::TakeOver,
     Scenario::TakeOverLarge,
     Scenario::Grow,
     Scenario::Rotate,
     Scenario::RotateAndPrune,
+    Scenario::RotateLong,
     Scenario::RotateKeep,
     Scenario::Snapshot,
     Scenario::Restore,
@@ -157,6 +162,14 @@ impl Scenario {
         if matches!(self, Self::Remove | Self::Compact) {
             store.counter(GONE.0)?.add(GONE.1);
         }
+        if self == Self::RotateLong {
+            // As a program before this one wrote it for a store of many series.
+            let path = root.join("live/epochs.jsonl");
+            let line = fs::read_to_string(&path)?;
+            let more = format!(r#","more":"{}"}}"#, "m".repeat(RECORD));
+            let line = line.trim_end().strip_suffix('}').unwrap_or_default();
+            fs::write(&path, format!("{line}{more}\n"))?;
+        }
         if self.is_pushed() {
             push(&store, 1)?;
         }
@@ -193,7 +206,7 @@ impl Scenario {
                     }
                 }
             }
-            Self::Rotate => drop(store.rotate(Rotate::Reset)?),
+            Self::Rotate | Self::RotateLong => drop(store.rotate(Rotate::Reset)?),
             Self::RotateAndPrune => {
                 store.rotate_because(Rotate::Reset, "proof", &keep_one)?;
             }

@@ -1,12 +1,9 @@
 //! Counters: the handles that increments go through.
 
 use std::fmt;
-use std::sync::Arc;
 
 use crate::metric::{MetricError, check_count, room};
-use crate::store::Cells;
-
-use super::store::Inner;
+use crate::store::HeldCells;
 
 /// A value that only grows within an epoch.
 ///
@@ -15,8 +12,7 @@ use super::store::Inner;
 /// stays open for as long as a handle lives.
 #[derive(Clone)]
 pub struct Counter {
-    pub(super) cells: Cells,
-    pub(super) store: Arc<Inner>,
+    pub(super) cells: HeldCells,
 }
 
 impl Counter {
@@ -66,7 +62,7 @@ impl Counter {
     /// counting.
     #[must_use]
     pub fn room(&self) -> u64 {
-        room(self.cells.counted(self.store.core(), 0))
+        room(self.cells.counted_so_far(0))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::Result;
-use crate::store::{Cells, OwnShare};
+use crate::store::{HeldCells, OwnShare};
 use crate::sync::{AtomicU64, Ordering};
 
 use super::store::Inner;
@@ -15,8 +15,7 @@ use super::store::Inner;
 /// process has of its own, such as requests in flight, take a [`ProcessGauge`].
 #[derive(Clone)]
 pub struct Gauge {
-    pub(super) cells: Cells,
-    pub(super) _store: Arc<Inner>,
+    pub(super) cells: HeldCells,
 }
 
 impl Gauge {

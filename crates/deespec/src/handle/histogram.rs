@@ -1,14 +1,11 @@
 //! Histograms: the handles that observations go through.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::metric::{Buckets, room};
-use crate::store::Cells;
+use crate::store::HeldCells;
 use crate::sync::Ordering;
-
-use super::store::Inner;
 
 /// Observations, counted in buckets, with their sum.
 ///
@@ -19,9 +16,8 @@ use super::store::Inner;
 /// that: see [`Distribution::sum`](crate::Distribution::sum).
 #[derive(Clone)]
 pub struct Histogram {
-    pub(super) cells: Cells,
+    pub(super) cells: HeldCells,
     pub(super) buckets: Buckets,
-    pub(super) store: Arc<Inner>,
 }
 
 impl Histogram {
@@ -68,7 +64,7 @@ impl Histogram {
     /// see [`Counter::room`](crate::Counter::room). Reads all cells, which costs more than observing.
     #[must_use]
     pub fn room(&self) -> u64 {
-        let counted = |cell| self.cells.counted(self.store.core(), cell);
+        let counted = |cell| self.cells.counted_so_far(cell);
         let counted = (1..self.cells.count()).map(counted);
         room(counted.fold(0, u64::saturating_add))
     }

@@ -10,7 +10,7 @@ use crate::snapshot::{
     self, History, HistoryQuery, Import, Push, Restoration, Retention, Rotate, Rotation, Snapshot,
     SnapshotArchive, SnapshotName, View,
 };
-use crate::store::{Core, StoreError, StoreId};
+use crate::store::{Core, Holds, StoreError, StoreId};
 use crate::{Error, Health, Result};
 
 use super::background::Background;
@@ -22,10 +22,11 @@ use super::options::Options;
 #[derive(Clone)]
 pub struct Store {
     pub(super) inner: Arc<Inner>,
+    pub(super) holds: Arc<Holds>,
     transactions: Arc<Transactions>,
 }
 
-/// What every handle keeps alive. The background thread is stopped before the core goes.
+/// What every handle keeps alive, through a hold. The background thread is stopped before the core goes.
 pub(super) struct Inner {
     background: Option<Background>,
     /// What is known of the snapshots, once somebody has asked.
@@ -94,7 +95,8 @@ impl Store {
             }
             error => error,
         };
-        let counter = |name| counter(&inner, name, &[]).map_err(damaged);
+        let holds = Arc::new(Holds::new(inner.clone()));
+        let counter = |name| counter(inner.core(), &holds, name, &[]).map_err(damaged);
         let [success, failed, conflicts, recoveries] = TRANSACTIONS.map(counter);
         let transactions = Transactions {
             success: success?,
@@ -104,6 +106,7 @@ impl Store {
         };
         Ok(Self {
             inner,
+            holds,
             transactions: Arc::new(transactions),
         })
     }

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::metric::{
     Family, Kind, LabelSet, TRANSACTIONS, Value, check_label_set, check_metric_name,
 };
-use crate::store::{Amount, StoreId};
+use crate::store::{Amount, SeriesValue, StoreId};
 
 use super::counts::TransactionCounts;
 use super::error::DocumentError;
 use bounded::List;
 
-pub(crate) use render::{is_untouched, render, render_with};
+pub(crate) use render::{Writer, examine, is_untouched, render, render_with, write_document};
 
 pub(crate) mod bounded;
 mod render;
@@ -70,6 +70,18 @@ pub(crate) struct Row<'a> {
     pub(crate) value: &'a Value,
 }
 
+impl<'a> Row<'a> {
+    /// What a series counted since the epoch began.
+    pub(crate) fn of(value: &'a SeriesValue) -> Self {
+        Self {
+            name: &value.name,
+            kind: value.value.kind(),
+            labels: &value.labels,
+            value: &value.value,
+        }
+    }
+}
+
 impl<'a> From<&'a Series> for Row<'a> {
     fn from(series: &'a Series) -> Self {
         Self {
@@ -77,6 +89,16 @@ impl<'a> From<&'a Series> for Row<'a> {
             kind: series.value.kind(),
             labels: &series.labels,
             value: &series.value,
+        }
+    }
+}
+
+impl From<SeriesValue> for Series {
+    fn from(value: SeriesValue) -> Self {
+        Self {
+            name: value.name,
+            labels: value.labels,
+            value: value.value,
         }
     }
 }
@@ -243,7 +265,10 @@ impl Document {
         mut series: Vec<Series>,
         path: &Path,
     ) -> Result<Vec<Series>, DocumentError> {
-        series.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+        let sorted = series.is_sorted_by(|a, b| (&a.name, &a.labels) <= (&b.name, &b.labels));
+        if !sorted {
+            series.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+        }
         check_series(&series, path)?;
         Ok(series)
     }

@@ -5,26 +5,28 @@
 //! is everybody's: it is set before the intent is written, so that nobody does it twice.
 
 use std::collections::BTreeMap;
-use std::hash::Hasher as _;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
-
 use crate::Error;
-use crate::metric::{Family, LabelSet, Value};
-use crate::store::opened::{read_document, read_given, read_own};
-use crate::store::{Amount, Cells, Core, Exclusive, IMPORTS, Seed, StoreError};
+use crate::metric::Value;
+use crate::store::opened::{read_document, read_given};
+use crate::store::{Amount, Cells, Core, Exclusive, Seed, StoreError};
 use crate::sync::Ordering;
 
 use super::document::Document;
 use super::error::DocumentError;
 use super::openmetrics::{self, Converted};
 use super::settle::{locked, whole};
-use super::{outside, own, publish, push, time};
+use super::{outside, own, publish, push};
 
-/// What is being imported, until it is recorded.
-const INTENT: &str = "import.json";
+mod intent;
+mod record;
+
+use record::Line;
+
+pub(crate) use intent::complete;
+pub(super) use intent::{Entry, restate, unrecorded};
+pub(crate) use record::{Digest, digest, is_imported};
 
 /// What an import did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,55 +51,6 @@ pub enum Import {
         /// When, RFC 3339.
         at: String,
     },
-}
-
-/// One line of `imports.jsonl`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Line {
-    digest: String,
-    at: String,
-    by: String,
-    file: String,
-    counts: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Intent {
-    line: Line,
-    ledger: Vec<Entry>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Entry {
-    name: String,
-    labels: LabelSet,
-    /// The declaration of its family, for a series that a power loss took.
-    family: serde_json::Value,
-    /// The number of each cell and what it is to hold.
-    cells: Vec<(u32, u64)>,
-}
-
-/// What identifies a document's content: 128 bits, since two contents must not be taken for one.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    let mut hasher = SipHasher13::new_with_keys(0, 0);
-    hasher.write(bytes);
-    let hash = hasher.finish128();
-    format!("{:016x}{:016x}", hash.h1, hash.h2)
-}
-
-/// When a document with this digest was imported.
-pub(crate) fn is_imported(core: &Core, digest: &str) -> Result<Option<String>, Error> {
-    let bytes = read_own(&core.live_file(IMPORTS))?.unwrap_or_default();
-    Ok(line_of(&bytes, digest).map(|line| line.at))
-}
-
-/// The line of this digest in a record of imports; what cannot be read of it is passed over.
-fn line_of(record: &[u8], digest: &str) -> Option<Line> {
-    let lines = String::from_utf8_lossy(record);
-    let mut lines = lines
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    lines.find(|line| line.digest == digest)
 }
 
 /// Adds the values of the document at `path`, once.
@@ -134,6 +87,8 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         let path = path.to_owned();
         return Err(DocumentError::OwnView { path }.into());
     }
+    // It may be as long as everything that is made of it.
+    drop(bytes);
     let mut amounts = document.into_amounts();
     amounts.retain(|amount| match &amount.value {
         Value::Counter(count) => *count > 0,
@@ -172,24 +127,17 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
                 exclusive.declare(&family)?;
             }
         }
-        let mut ledger = Vec::new();
-        for amount in amounts {
-            ledger.extend(entry(&exclusive, amount)?);
+        for amount in &amounts {
+            register(&exclusive, amount)?;
         }
         // The intent says nothing of gauges: they must be durable before it is.
         exclusive.flush()?;
-        let line = Line {
-            digest,
-            at: time::to_seconds(core.now_ns()),
-            by: core.program().to_owned(),
-            file: path.display().to_string(),
-            counts,
-        };
-        let intent = serde_json::to_vec(&Intent { line, ledger }).unwrap_or_default();
+        let line = Line::new(digest, core.now_ns(), core.program(), path, counts);
         push::retire(&exclusive)?;
-        core.files().write(&core.live_file(INTENT), &intent, true)?;
+        intent::write(&exclusive, &line, &amounts)?;
+        drop(amounts);
         complete(&exclusive)?;
-        publish::publish_unless_foreign(&exclusive)?;
+        publish::publish_quietly(&exclusive)?;
         Ok(Import::Added {
             series,
             counts,
@@ -262,33 +210,20 @@ pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
 
 /// Registers a series and says what its cells are to hold; `None` where nothing is left to do.
 pub(super) fn entry(exclusive: &Exclusive<'_>, amount: Amount) -> Result<Option<Entry>, Error> {
+    register(exclusive, &amount)?;
+    Ok(intent::counted(exclusive, &amount)?)
+}
+
+/// Registers a series, makes it visible and sets it where it is not added up.
+fn register(exclusive: &Exclusive<'_>, amount: &Amount) -> Result<(), Error> {
     let shape = amount.value.shape();
     let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;
     match &amount.value {
-        Value::Counter(_) | Value::Histogram(_) => {}
-        Value::Gauge(value) => {
-            set(&cells, *value);
-            return Ok(None);
-        }
-        Value::Processes(_) | Value::Info => {
-            cells.revive();
-            return Ok(None);
-        }
+        Value::Gauge(value) => set(&cells, *value),
+        // A histogram without observations adds nothing that would bring it back.
+        _ => cells.revive(),
     }
-    // A histogram without observations adds nothing that would bring it back.
-    cells.revive();
-    let values = amount.value.to_cells();
-    let add = |(cell, value): (u32, u64)| {
-        let before = cells.ledger(cell, exclusive).load(Ordering::Relaxed);
-        (cell, before.wrapping_add(value))
-    };
-    let family = Family::implicit(&amount.name, shape).encode();
-    Ok(Some(Entry {
-        name: amount.name,
-        labels: amount.labels,
-        family: serde_json::from_slice(&family).unwrap_or_default(),
-        cells: values.into_iter().map(add).collect(),
-    }))
+    Ok(())
 }
 
 /// Sets a gauge that is not set yet. What this store has came later than what the document has. A
@@ -314,70 +249,6 @@ pub(super) fn counts(amounts: &[Amount]) -> u64 {
     amounts.iter().map(count).fold(0, u64::wrapping_add)
 }
 
-/// Completes an import whose intent is written down.
-pub(crate) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
-    let core = exclusive.core();
-    let path = core.live_file(INTENT);
-    // A link that leads nowhere is something too.
-    if path.symlink_metadata().is_err() {
-        return Ok(());
-    }
-    if let Some(line) = unrecorded(exclusive)? {
-        exclusive.flush()?;
-        core.files().append_line(&core.live_file(IMPORTS), &line)?;
-    }
-    Ok(core.files().remove(&path)?)
-}
-
-/// Stores the values of an import that is under way, as often as it is called, and gives the line that
-/// records it; `None` where it is recorded, or where there is none.
-pub(super) fn unrecorded(exclusive: &Exclusive<'_>) -> Result<Option<String>, Error> {
-    let core = exclusive.core();
-    let path = core.live_file(INTENT);
-    let Some(bytes) = read_own(&path)? else {
-        return Ok(None);
-    };
-    let intent: Intent =
-        serde_json::from_slice(&bytes).map_err(|source| DocumentError::Syntax {
-            path: path.clone(),
-            source,
-        })?;
-    if is_imported(core, &intent.line.digest)?.is_some() {
-        core.files().keep_lines(&core.live_file(IMPORTS))?;
-        return Ok(None);
-    }
-    // Whoever noted it may not have lived to make its name durable, or could not. Values without it would
-    // be added once more by whoever imports the document again.
-    if let Some(folder) = path.parent() {
-        core.files().sync_directory(folder)?;
-    }
-    for entry in &intent.ledger {
-        restate(exclusive, entry, &path)?;
-    }
-    Ok(Some(
-        serde_json::to_string(&intent.line).unwrap_or_default(),
-    ))
-}
-
-/// Stores what the cells of one series are to hold.
-pub(super) fn restate(exclusive: &Exclusive<'_>, entry: &Entry, path: &Path) -> Result<(), Error> {
-    let family = serde_json::to_vec(&entry.family).unwrap_or_default();
-    let family = Family::decode(entry.name.clone(), &family).ok_or_else(|| {
-        DocumentError::content(path, format!("the family of {} is not one", entry.name))
-    })?;
-    let cells = exclusive.series(&entry.name, &entry.labels, family.shape())?;
-    for &(cell, value) in &entry.cells {
-        if cell >= family.shape().cells() {
-            let reason = format!("{} has no cell {cell}", entry.name);
-            return Err(DocumentError::content(path, reason).into());
-        }
-        cells
-            .ledger(cell, exclusive)
-            .store(value, Ordering::Relaxed);
-    }
-    Ok(())
-}
-
 /// What a new store in `root` begins with: the values of a `metrics.json` that is already there.
 pub(crate) fn seed(root: &Path, program: &str, now_ns: u64) -> Result<Seed, Error> {
     let path = root.join("metrics.json");
@@ -386,13 +257,8 @@ pub(crate) fn seed(root: &Path, program: &str, now_ns: u64) -> Result<Seed, Erro
     };
     let mut amounts = Document::parse(&bytes, &path)?.into_amounts();
     amounts.retain(|amount| !matches!(amount.value, Value::Processes(_)));
-    let line = Line {
-        digest: digest(&bytes),
-        at: time::to_seconds(now_ns),
-        by: program.to_owned(),
-        file: path.display().to_string(),
-        counts: counts(&amounts),
-    };
+    let counts = counts(&amounts);
+    let line = Line::new(digest(&bytes), now_ns, program, &path, counts);
     let import = serde_json::to_string(&line)
         .map_err(|error| StoreError::io("describe", &path)(error.into()))?;
     Ok(Seed {
@@ -404,16 +270,6 @@ pub(crate) fn seed(root: &Path, program: &str, now_ns: u64) -> Result<Seed, Erro
 /// What the intent and the lines of imports owe to any bytes.
 #[cfg(any(test, fuzzing))]
 pub(super) fn check_records(bytes: &[u8]) {
-    if let Ok(intent) = serde_json::from_slice::<Intent>(bytes) {
-        let text = serde_json::to_vec(&intent).expect("numbers and strings");
-        let again: Intent = serde_json::from_slice(&text).expect("we wrote it");
-        assert_eq!(serde_json::to_vec(&again).expect("as before"), text);
-    }
-    let known = |digest: &str| line_of(bytes, digest);
-    for line in bytes.split(|byte| *byte == b'\n') {
-        if let Ok(line) = serde_json::from_slice::<Line>(line) {
-            // What was imported once is not imported again.
-            assert!(known(&line.digest).is_some());
-        }
-    }
+    intent::check(bytes);
+    record::check(bytes);
 }

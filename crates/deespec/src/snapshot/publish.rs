@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use crate::Error;
-use crate::store::opened::read_document;
+use crate::store::opened::{open_document, read_document};
 use crate::store::{Core, Exclusive, StoreError};
 
-use super::document::{Document, is_untouched};
+use super::document::{Document, Row, Writer, examine};
 use super::error::DocumentError;
-use super::import::{digest, is_imported};
+use super::import::{Digest, is_imported};
 use super::view::{self, View};
 
 /// What stands at `metrics.json`.
@@ -30,8 +30,8 @@ pub(crate) fn path(core: &Core) -> PathBuf {
 /// What stands at `metrics.json` now.
 pub(crate) fn published_document(core: &Core) -> Result<Published, Error> {
     let path = path(core);
-    let bytes = match read_document(&path) {
-        Ok(Some(bytes)) => bytes,
+    let document = match open_document(&path) {
+        Ok(Some(document)) => document,
         Ok(None) => return Ok(Published::Missing),
         // A link or a folder that somebody put there.
         Err(StoreError::WrongFileType { .. } | StoreError::TooLarge { .. }) => {
@@ -39,9 +39,12 @@ pub(crate) fn published_document(core: &Core) -> Result<Published, Error> {
         }
         Err(error) => return Err(error.into()),
     };
-    let ours = is_untouched(&bytes)
-        && Document::parse_own(&bytes, &path).is_ok_and(|found| found.store_id == Some(core.id()));
-    Ok(if ours || is_imported(core, &digest(&bytes))?.is_some() {
+    // Piece by piece: it may be as long as the store is large.
+    let mut digest = Digest::default();
+    let (untouched, store) =
+        examine(document, |piece| digest.add(piece)).map_err(StoreError::io("read", &path))?;
+    let ours = untouched && store == Some(core.id());
+    Ok(if ours || is_imported(core, &digest.text())?.is_some() {
         Published::Ours
     } else {
         Published::Foreign
@@ -71,6 +74,30 @@ fn foreign(core: &Core) -> Error {
 /// one that is not ours is left as it is. Its error would make the caller do the operation twice.
 pub(crate) fn publish_unless_foreign(exclusive: &Exclusive<'_>) -> Result<View, Error> {
     Ok(offer(exclusive)?.0)
+}
+
+/// As [`publish_unless_foreign`], for whoever needs no view: each series is read, written and forgotten.
+pub(crate) fn publish_quietly(exclusive: &Exclusive<'_>) -> Result<(), Error> {
+    let core = exclusive.core();
+    let path = path(core);
+    if core.is_degraded() || published_document(core)? == Published::Foreign {
+        return Ok(exclusive.flush()?);
+    }
+    let state = core.state()?;
+    let head = view::head(core)?;
+    let temporary = core.files().prepare(&path, true, |out| {
+        let mut writer = Writer::begin(out, &head)?;
+        view::each(core, |value| writer.row(&Row::of(value)))?;
+        writer.end()
+    })?;
+    // What was read is durable before it can be seen.
+    if let Err(error) = exclusive.flush() {
+        core.files().give_up(&temporary)?;
+        return Err(error.into());
+    }
+    core.files().finish(&temporary, &path, true)?;
+    exclusive.set_published(core.now_ns(), state);
+    Ok(())
 }
 
 /// The view that was made durable, and whether it was published.

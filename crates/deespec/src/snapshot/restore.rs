@@ -95,25 +95,31 @@ pub(crate) fn forget(core: &Core) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes out of the closing values what the restored document put into the new baseline.
-pub(crate) fn undo_baseline(core: &Core, values: &mut [SeriesValue]) -> Result<(), Error> {
-    let intent = core.live_file(RESTORE);
-    let bytes = read_own(&intent)?.ok_or_else(|| {
-        StoreError::damaged(
-            &intent,
-            "it is missing, so the epoch before cannot be closed",
-        )
-    })?;
-    let restored: HashMap<(String, LabelSet), Value> = Document::parse_own(&bytes, &intent)?
-        .into_amounts()
-        .into_iter()
-        .map(|amount| ((amount.name, amount.labels), amount.value))
-        .collect();
-    for value in values {
-        if let Some(amount) = restored.get(&(value.name.clone(), value.labels.clone())) {
+/// What the restored document put into the new baseline, by series.
+pub(crate) struct Undo(HashMap<(String, LabelSet), Value>);
+
+impl Undo {
+    pub(crate) fn read(core: &Core) -> Result<Self, Error> {
+        let intent = core.live_file(RESTORE);
+        let bytes = read_own(&intent)?.ok_or_else(|| {
+            StoreError::damaged(
+                &intent,
+                "it is missing, so the epoch before cannot be closed",
+            )
+        })?;
+        let restored = Document::parse_own(&bytes, &intent)?.into_amounts();
+        let restored = restored
+            .into_iter()
+            .map(|amount| ((amount.name, amount.labels), amount.value));
+        Ok(Self(restored.collect()))
+    }
+
+    /// Takes it out of a closing value.
+    pub(crate) fn apply(&self, value: &mut SeriesValue) {
+        let key = (value.name.clone(), value.labels.clone());
+        if let Some(amount) = self.0.get(&key) {
             value.value = value.value.plus(amount);
             value.total = value.total.plus(amount);
         }
     }
-    Ok(())
 }

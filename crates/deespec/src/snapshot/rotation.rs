@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::metric::{Kind, LabelSet, Value};
 use crate::store::lines::last_line;
-use crate::store::{Beginning, Core, EPOCHS, Exclusive, Record, SeriesValue, StoreError};
+use crate::store::{Beginning, Core, EPOCHS, Exclusive, Record, StoreError};
 
-use super::document::{Document, DocumentKind, render};
+use super::document::{Document, DocumentKind, write_document};
 use super::name::SnapshotName;
 use super::retention::{Retention, prune_held};
 use super::settle::{after_turn, locked, whole};
@@ -46,6 +46,14 @@ pub struct Rotation {
     pub pruned: Vec<SnapshotName>,
 }
 
+/// The record of epochs is shortened to half as many bytes when it has more.
+const RECORD_MAX: u64 = 4 << 20;
+/// A line with the totals of all series has at most so many bytes, or it has none of them: the closing snapshot has
+/// what they would say.
+const LINE_MAX: usize = 64 << 10;
+/// No line with more totals is as short.
+const TOTALS_MAX: usize = 1000;
+
 /// One line of `epochs.jsonl`.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -56,7 +64,19 @@ struct Line<'a> {
     by: &'a str,
     why: &'a str,
     snapshot: String,
-    totals: Vec<Total<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totals: Option<Vec<Total<'a>>>,
+}
+
+impl Line<'_> {
+    fn render(mut self) -> String {
+        let line = serde_json::to_string(&self).unwrap_or_default();
+        if line.len() < LINE_MAX {
+            return line;
+        }
+        self.totals = None;
+        serde_json::to_string(&self).unwrap_or_default()
+    }
 }
 
 #[derive(Serialize)]
@@ -100,7 +120,7 @@ pub(crate) fn rotate(
             let document = after_turn(&record, || {
                 exclusive.make_turn_durable()?;
                 let document = close(&exclusive)?;
-                publish::publish_unless_foreign(&exclusive)?;
+                publish::publish_quietly(&exclusive)?;
                 Ok(document)
             })?;
             Ok(((record, name), document))
@@ -149,30 +169,62 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
         let reason = format!("the record of epoch {} is missing", now.epoch - 1);
         StoreError::damaged(&core.live_file("segment-0000"), reason)
     })?;
+    let undo = match now.beginning {
+        Beginning::Restore => Some(restore::Undo::read(core)?),
+        _ => None,
+    };
+    let mut document = closing(core, &now, &before);
+    let mut built_in = Vec::new();
+    let mut totals = Vec::new();
     let catalog = core.catalog()?;
-    let mut values = catalog.closing_values(core, now.epoch)?;
-    let partial = catalog.skipped(core).iter().map(view::describe).collect();
+    document.series.reserve_exact(catalog.series_count());
+    // One series after the other: there may be a million of them.
+    catalog.closing_values(core, now.epoch, |mut value| {
+        if let Some(undo) = &undo {
+            undo.apply(&mut value);
+        }
+        // A series that came later was not part of the epoch.
+        if value.value.to_cells().is_empty() && value.created_ns > now.at_ns {
+            return Ok::<_, Error>(());
+        }
+        let counts = matches!(value.total.kind(), Kind::Counter | Kind::Histogram);
+        if counts && totals.len() <= TOTALS_MAX {
+            totals.push((
+                value.name.clone(),
+                value.labels.clone(),
+                value.total.clone(),
+            ));
+        }
+        if view::is_built_in(&value.name, &value.labels) {
+            built_in.push(value);
+        } else {
+            document.series.push(value.into());
+        }
+        Ok(())
+    })?;
+    document.partial = catalog.skipped(core).iter().map(view::describe).collect();
     drop(catalog);
-    if now.beginning == Beginning::Restore {
-        restore::undo_baseline(core, &mut values)?;
-    }
-    // A series that came later was not part of the epoch.
-    values.retain(|value| !value.value.to_cells().is_empty() || value.created_ns <= now.at_ns);
-    let document = closing(core, &now, &before, &values, partial);
+    let four = built_in
+        .iter()
+        .map(|four| (four.name.as_str(), &four.value));
+    document.transactions = view::counts(four);
     let name = SnapshotName { ns: now.at_ns };
     core.files().make_directory(&folder(core))?;
     let path = folder(core).join(name.to_string());
     core.files()
-        .write(&path, render(&document).as_bytes(), true)?;
-    let totals = values
-        .iter()
-        .filter(|value| matches!(value.total.kind(), Kind::Counter | Kind::Histogram))
-        .map(|value| Total {
-            name: &value.name,
-            labels: &value.labels,
-            total: &value.total,
-        })
-        .collect();
+        .write_with(&path, true, |out| write_document(out, &document))?;
+    let totals = (totals.len() <= TOTALS_MAX).then(|| {
+        let total = |(name, labels, total)| Total {
+            name,
+            labels,
+            total,
+        };
+        totals
+            .iter()
+            .map(|(a, b, c)| (a.as_str(), b, c))
+            .map(total)
+            .collect()
+    });
     let line = Line {
         epoch: now.epoch - 1,
         next: now.epoch,
@@ -183,29 +235,22 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
         snapshot: name.to_string(),
         totals,
     };
-    let line = serde_json::to_string(&line).unwrap_or_default();
-    core.files().append_line(&core.live_file(EPOCHS), &line)?;
+    let record = core.live_file(EPOCHS);
+    // Killed behind it, the epoch is closed once more: its line is not there yet.
+    core.files().shorten_lines(&record, RECORD_MAX)?;
+    core.files().append_line(&record, &line.render())?;
     Ok(document)
 }
 
-/// The document that closes the epoch before `now`.
-fn closing(
-    core: &Core,
-    now: &Record,
-    before: &Record,
-    values: &[SeriesValue],
-    partial: Vec<String>,
-) -> Document {
-    let (transactions, series) = view::split(values.iter().cloned());
+/// The document that closes the epoch before `now`, but for what was counted.
+fn closing(core: &Core, now: &Record, before: &Record) -> Document {
     Document {
-        transactions,
         last_update: Some(time::to_seconds(now.at_ns)),
         epoch: Some(u64::from(now.epoch) - 1),
         epoch_started: Some(time::to_seconds(before.at_ns)),
         store_id: Some(core.id()),
         kind: Some(DocumentKind::Rotation),
         taken_at: Some(time::to_nanoseconds(now.at_ns)),
-        series,
-        partial,
+        ..Document::empty()
     }
 }

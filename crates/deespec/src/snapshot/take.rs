@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::Error;
 use crate::store::{Core, Exclusive};
 
-use super::document::{DocumentKind, render};
+use super::document::{DocumentKind, write_document};
 use super::history;
 use super::name::SnapshotName;
 use super::settle::{locked, whole};
@@ -57,8 +57,9 @@ pub(crate) fn take(exclusive: &Exclusive<'_>) -> Result<Snapshot, Error> {
     document.kind = Some(DocumentKind::Snapshot);
     document.taken_at = Some(time::to_nanoseconds(name.ns));
     core.files()
-        .write(&path, render(&document).as_bytes(), false)?;
-    publish::publish_unless_foreign(exclusive)?;
+        .write_with(&path, false, |out| write_document(out, &document))?;
+    drop(document);
+    publish::publish_quietly(exclusive)?;
     Ok(Snapshot { name, path, view })
 }
 

@@ -65,7 +65,10 @@ impl View {
 }
 
 fn label_with(sample: &mut Sample, label: &str, store: &str) {
-    let mut labels: BTreeMap<String, String> = (*sample.labels).clone();
+    let labels = sample.labels.iter();
+    let mut labels: BTreeMap<String, String> = labels
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     if let Some(own) = labels.insert(label.to_owned(), store.to_owned()) {
         let mut name = format!("{OTHERS}{label}");
         while labels.contains_key(&name) {

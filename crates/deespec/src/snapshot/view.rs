@@ -1,11 +1,12 @@
 //! A view: what the series count in the current epoch, read at one moment.
 
+use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::Error;
 use crate::metric::{Family, LabelSet, TRANSACTIONS, Value};
-use crate::store::{Core, SeriesValue, Skipped, StoreId, nanoseconds};
+use crate::store::{Core, SeriesValue, Skipped, StoreError, StoreId, nanoseconds};
 
 use super::counts::TransactionCounts;
 use super::document::{self, Document, Row, Series};
@@ -76,7 +77,7 @@ impl View {
                 && series.labels.len() == labels.len()
                 && labels
                     .iter()
-                    .all(|(k, v)| series.labels.get(*k).is_some_and(|x| x == v))
+                    .all(|(k, v)| series.labels.get(k).is_some_and(|x| x == v))
         };
         self.series.iter().find(same)
     }
@@ -163,10 +164,14 @@ pub(crate) fn view(core: &Core) -> Result<View, Error> {
 pub(crate) fn read(core: &Core) -> Result<View, Error> {
     let epoch = core.epoch()?;
     let catalog = core.catalog()?;
-    let mut values = catalog.values(core, epoch.epoch)?;
-    let four = values.extract_if(.., |value| is_built_in(&value.name, &value.labels));
-    let built_in: Vec<Sample> = four.map(sample).collect();
-    let series: Vec<Sample> = values.into_iter().map(sample).collect();
+    let (mut built_in, mut series) = (Vec::new(), Vec::with_capacity(catalog.series_count()));
+    catalog.values(core, epoch.epoch, |value| {
+        match is_built_in(&value.name, &value.labels) {
+            true => built_in.push(sample(value)),
+            false => series.push(sample(value)),
+        }
+        Ok::<_, Error>(())
+    })?;
     let transactions = built_in
         .iter()
         .map(|four| (four.name.as_str(), &four.value));
@@ -183,6 +188,62 @@ pub(crate) fn read(core: &Core) -> Result<View, Error> {
     })
 }
 
+/// Everything of a document but its series; the caller holds the lock.
+pub(super) fn head(core: &Core) -> Result<Document, Error> {
+    let epoch = core.epoch()?;
+    let catalog = core.catalog()?;
+    let mut built_in = Vec::new();
+    catalog.plain_values(core, epoch.epoch, &TRANSACTIONS, |value| {
+        built_in.push(value);
+        Ok::<_, Error>(())
+    })?;
+    let four = built_in
+        .iter()
+        .map(|four| (four.name.as_str(), &four.value));
+    Ok(Document {
+        transactions: counts(four),
+        last_update: Some(time::to_seconds(core.now_ns())),
+        epoch: Some(u64::from(epoch.epoch)),
+        epoch_started: Some(time::to_seconds(epoch.at_ns)),
+        store_id: Some(core.id()),
+        partial: catalog.skipped(core).iter().map(describe).collect(),
+        ..Document::empty()
+    })
+}
+
+/// Every series but the four built-in ones; the caller holds the lock.
+pub(super) fn each(
+    core: &Core,
+    mut each: impl FnMut(&SeriesValue) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut values = || -> Result<(), Fail> {
+        let epoch = core.epoch()?;
+        let catalog = core.catalog()?;
+        catalog.values(core, epoch.epoch, |value| {
+            match is_built_in(&value.name, &value.labels) {
+                true => Ok(()),
+                false => Ok(each(&value)?),
+            }
+        })
+    };
+    values().map_err(|fail| fail.0)
+}
+
+/// An error of the store in the middle of a writing.
+struct Fail(io::Error);
+
+impl From<StoreError> for Fail {
+    fn from(error: StoreError) -> Self {
+        Self(io::Error::other(error))
+    }
+}
+
+impl From<io::Error> for Fail {
+    fn from(error: io::Error) -> Self {
+        Self(error)
+    }
+}
+
 fn sample(value: SeriesValue) -> Sample {
     Sample {
         name: value.name,
@@ -193,34 +254,12 @@ fn sample(value: SeriesValue) -> Sample {
     }
 }
 
-/// Takes the four built-in counters out of the others.
-pub(crate) fn split(
-    values: impl IntoIterator<Item = SeriesValue>,
-) -> (TransactionCounts, Vec<Series>) {
-    let (built_in, others): (Vec<_>, Vec<_>) = values
-        .into_iter()
-        .partition(|value| is_built_in(&value.name, &value.labels));
-    let one = |value: SeriesValue| Series {
-        name: value.name,
-        labels: value.labels,
-        value: value.value,
-    };
-    (
-        counts(
-            built_in
-                .iter()
-                .map(|four| (four.name.as_str(), &four.value)),
-        ),
-        others.into_iter().map(one).collect(),
-    )
-}
-
 pub(super) fn is_built_in(name: &str, labels: &LabelSet) -> bool {
     labels.is_empty() && TRANSACTIONS.contains(&name)
 }
 
 /// The four built-in counters from their values; 0 for one that is missing.
-fn counts<'a>(values: impl Iterator<Item = (&'a str, &'a Value)>) -> TransactionCounts {
+pub(super) fn counts<'a>(values: impl Iterator<Item = (&'a str, &'a Value)>) -> TransactionCounts {
     let mut four = [0; 4];
     for (name, value) in values {
         if let Some(index) = TRANSACTIONS.iter().position(|&four| four == name) {

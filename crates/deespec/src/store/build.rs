@@ -89,36 +89,40 @@ pub(super) struct Frame {
     pub(super) created_ns: u64,
 }
 
-/// One entry with its key.
+/// One entry. Its key is made when it is needed: that of a million series would fill a third of a gigabyte.
 struct Prepared<'a> {
-    key: Key,
-    hash: u64,
     created_ns: u64,
     what: What<'a>,
 }
 
 enum What<'a> {
-    /// A family and how many series it has.
-    Family(Cow<'a, Family>, u64),
+    /// A family and how many series it has. There are few, and they would make room for themselves in each series.
+    Family(Box<Cow<'a, Family>>, u64),
     Series(&'a Item),
 }
 
 impl Prepared<'_> {
-    fn entry(&self) -> NewEntry<'_> {
+    fn key(&self) -> Key {
         match &self.what {
-            What::Family(family, _) => {
-                NewEntry::family(&self.key, self.hash, family, self.created_ns)
-            }
+            What::Family(family, _) => Key::of_family(family.name()),
+            What::Series(item) => Key::new(&item.name, &borrowed(&item.labels)),
+        }
+    }
+
+    fn entry<'a>(&self, key: &'a Key, id: StoreId) -> NewEntry<'a> {
+        let hash = key.hash(id.0);
+        match &self.what {
+            What::Family(family, _) => NewEntry::family(key, hash, family, self.created_ns),
             What::Series(item) => {
                 let (form, cells) = (Form::of(&item.shape), item.shape.cells());
-                NewEntry::series(&self.key, self.hash, form, cells, self.created_ns)
+                NewEntry::series(key, hash, form, cells, self.created_ns)
             }
         }
     }
 
     /// Appends the entry and fills its cells.
-    fn write(&self, segment: &Segment, live: &Path) -> Result<(), StoreError> {
-        let place = registry::append(segment, &self.entry())?
+    fn write(&self, segment: &Segment, id: StoreId, live: &Path) -> Result<(), StoreError> {
+        let place = registry::append(segment, &self.entry(&self.key(), id))?
             .ok_or_else(|| StoreError::damaged(live, "a segment is smaller than was reckoned"))?;
         match &self.what {
             What::Family(_, count) => {
@@ -167,18 +171,12 @@ impl<'a> Plan<'a> {
         }
         let mut all = Vec::new();
         let mut add = |family: Cow<'a, Family>, created_ns, series: Vec<&'a Item>| {
-            let key = Key::of_family(family.name());
             all.push(Prepared {
-                hash: key.hash(frame.id.0),
-                key,
                 created_ns,
-                what: What::Family(family, count(&series)),
+                what: What::Family(Box::new(family), count(&series)),
             });
             for item in series {
-                let key = Key::new(&item.name, &borrowed(&item.labels));
                 all.push(Prepared {
-                    hash: key.hash(frame.id.0),
-                    key,
                     created_ns: item.created_ns,
                     what: What::Series(item),
                 });
@@ -198,9 +196,9 @@ impl<'a> Plan<'a> {
         let mut shares = vec![Vec::new()];
         let (mut blocks, mut cells) = (0, 0);
         for prepared in all {
-            let entry = prepared.entry();
+            let key = prepared.key();
+            let entry = prepared.entry(&key, frame.id);
             let (needs, takes) = (entry.blocks(), entry.cells());
-            drop(entry);
             // One that is larger than the next segment goes to a later one, which is larger still.
             loop {
                 let geometry = Geometry::of(shares.len() as u32 - 1, frame.stripes);
@@ -258,7 +256,7 @@ impl<'a> Plan<'a> {
             let path = live.join(Segment::file_name(header.index));
             first = Some(Segment::create(files, &path, header, |segment| {
                 for prepared in share {
-                    prepared.write(segment, live)?;
+                    prepared.write(segment, frame.id, live)?;
                 }
                 if index == 0
                     && let Some(control) = control.take()

@@ -7,6 +7,7 @@ use crate::metric::Shape;
 use crate::sync::Ordering;
 
 use super::build::{Contents, Frame, Item, Plan};
+use super::catalog::Catalog;
 use super::control::{EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
 use super::epoch::{self, Record};
 use super::error::StoreError;
@@ -17,7 +18,6 @@ use super::lines::last_line;
 use super::lock::LOCK;
 use super::opened::open_or_create;
 use super::process::PROCESSES;
-use super::read::Catalog;
 use super::{Core, EPOCHS, Exclusive, IMPORTS, PUSHES, RESTORE};
 
 /// Where the new files stand until they are complete, and the old ones behind that.
@@ -68,7 +68,7 @@ impl Exclusive<'_> {
         let core = self.core;
         core.attach()?;
         core.check_segments()?;
-        let catalog = core.catalog()?;
+        let mut catalog = core.catalog()?;
         if let Some(path) = catalog.first_damaged() {
             let reason = "a part of its registry cannot be read, and compacting would drop it";
             return Err(StoreError::damaged(path, reason));
@@ -76,6 +76,8 @@ impl Exclusive<'_> {
         let now = core.now_ns();
         let number = epoch::current(&core.first)?;
         let contents = catalog.contents(now);
+        // Nobody asks for it again, and it is as large as the contents.
+        *catalog = Catalog::default();
         drop(catalog);
         let records =
             [number.wrapping_sub(1), number].map(|epoch| Record::read(&core.first, epoch));
@@ -130,11 +132,12 @@ impl Catalog {
     /// All that there is, but for removed series and families without any.
     fn contents(&self, now_ns: u64) -> Contents {
         let mut contents = Contents::default();
+        contents.series.reserve_exact(self.series_count());
         for twins in self.distinct() {
             let Some(first) = twins.first().filter(|_| !Self::are_removed(twins)) else {
                 continue;
             };
-            let counts = matches!(first.shape, Shape::Counter | Shape::Histogram(_));
+            let counts = matches!(first.shape(), Shape::Counter | Shape::Histogram(_));
             let cells = if counts { first.entry.cells } else { 0 };
             let sum = |index: u32| {
                 twins.iter().fold((index, 0_u64, [0_u64; 2]), |sum, known| {
@@ -149,15 +152,15 @@ impl Catalog {
             };
             let gauge = first.segment.cell(0, first.entry.cell);
             contents.series.push(Item {
-                name: first.name.clone(),
+                name: first.name().to_owned(),
                 labels: first.labels.clone(),
                 created_ns: first.created_ns,
-                shape: first.shape.clone(),
+                shape: first.shape().clone(),
                 cells: (0..cells)
                     .map(sum)
                     .filter(|(_, total, baselines)| (*total, *baselines) != (0, [0, 0]))
                     .collect(),
-                gauge: matches!(first.shape, Shape::Gauge).then(|| gauge.load(Ordering::Relaxed)),
+                gauge: matches!(first.shape(), Shape::Gauge).then(|| gauge.load(Ordering::Relaxed)),
             });
         }
         for known in self.families() {

@@ -9,8 +9,9 @@ use crate::metric::{
 };
 use crate::sync::Ordering;
 
+use super::cells::Cells;
 use super::error::StoreError;
-use super::register::{Cells, Wanted, borrowed};
+use super::register::{Wanted, borrowed};
 use super::registry::{self, Content, Form, NewEntry};
 use super::segment::Segment;
 use super::{Core, Exclusive};

@@ -7,7 +7,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -144,8 +144,29 @@ impl Files {
         bytes: &[u8],
         replace: bool,
     ) -> Result<(), StoreError> {
+        self.write_with(target, replace, |out| out.write_all(bytes))
+    }
+
+    /// As [`Files::write`], piece by piece.
+    pub(crate) fn write_with(
+        &self,
+        target: &Path,
+        replace: bool,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
+        let temporary = self.prepare(target, replace, fill)?;
+        self.finish(&temporary, target, replace)
+    }
+
+    /// Writes a whole file under a temporary name; [`Files::finish`] puts it into place.
+    pub(crate) fn prepare(
+        &self,
+        target: &Path,
+        replace: bool,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Temporary, StoreError> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let mut temporary = self.begin(&name)?;
+        let temporary = self.begin(&name)?;
         // A file that its owner has opened to other readers stays open to them.
         if replace
             && let (folder, name) = self.place(target)?
@@ -159,10 +180,18 @@ impl Files {
                 .map_err(StoreError::io("set the rights of", &temporary.path))?;
         }
         self.before(Operation::Write, &temporary.path)
-            .and_then(|()| limit::check(bytes.len() as u64))
-            .and_then(|()| temporary.file.write_all(bytes))
+            .and_then(|()| {
+                let mut out = BufWriter::with_capacity(256 << 10, Limited::new(&temporary.file));
+                fill(&mut out)?;
+                out.flush()
+            })
             .map_err(StoreError::io("write", &temporary.path))?;
-        self.finish(&temporary, target, replace)
+        Ok(temporary)
+    }
+
+    /// Removes a file that was begun and is not to be.
+    pub(crate) fn give_up(&self, temporary: &Temporary) -> Result<(), StoreError> {
+        self.remove(&temporary.path)
     }
 
     /// Writes a whole new file atomically, but not durably: it is a copy of what is known otherwise, and
@@ -258,6 +287,31 @@ impl Files {
                 self.remove(&entry.path())?;
             }
         }
+        Ok(())
+    }
+}
+
+/// A file that grows no longer than this process may make it.
+struct Limited<'a> {
+    file: &'a File,
+    len: u64,
+}
+
+impl<'a> Limited<'a> {
+    fn new(file: &'a File) -> Self {
+        Self { file, len: 0 }
+    }
+}
+
+impl Write for Limited<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        limit::check(self.len + bytes.len() as u64)?;
+        let written = self.file.write(bytes)?;
+        self.len += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -64,6 +64,17 @@ impl Files {
         self.sync_lines(&file, path, true)
     }
 
+    /// Leaves of a file in `live/` that has more than `most` bytes the last complete lines that have together at most half
+    /// as many: at once and durably. Where the last one has more, none is left.
+    pub(crate) fn shorten_lines(&self, path: &Path, most: u64) -> Result<(), StoreError> {
+        let lines = match open_own(path, false, u64::MAX)? {
+            Some((file, found)) if found.len() > most => last_lines(file, most / 2),
+            _ => return Ok(()),
+        };
+        let lines = lines.map_err(StoreError::io("read", path))?;
+        self.write(path, &lines, true)
+    }
+
     fn sync_lines(&self, file: &File, path: &Path, is_new: bool) -> Result<(), StoreError> {
         self.before(Operation::SyncFile, path)
             .and_then(
@@ -104,6 +115,21 @@ fn bytes_of_last_line(lines: &mut (impl Read + Seek)) -> io::Result<(u64, Vec<u8
         .take(end.saturating_sub(start + 1))
         .read_to_end(&mut bytes)?;
     Ok((start, bytes))
+}
+
+/// The last complete lines that have together at most so many bytes.
+fn last_lines(mut lines: impl Read + Seek, most: u64) -> io::Result<Vec<u8>> {
+    let end = end_of_last_line(&mut lines)?;
+    // With the byte before them, which tells whether the first one is whole.
+    let start = end.saturating_sub(most + 1);
+    lines.seek(io::SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    lines.take(end - start).read_to_end(&mut bytes)?;
+    if start > 0 {
+        let newline = bytes.iter().position(|&byte| byte == b'\n');
+        bytes.drain(..newline.map_or(bytes.len(), |at| at + 1));
+    }
+    Ok(bytes)
 }
 
 /// Writes the last complete line over itself: killed in the middle, it is what it was.
@@ -227,6 +253,30 @@ mod tests {
             );
         }
         assert_eq!(fs::metadata(&path).unwrap().len(), 8 << 40);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes files durable")]
+    fn a_file_that_is_too_long_keeps_its_last_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path().to_owned(), None);
+        let path = folder.path().join("epochs.jsonl");
+        files.shorten_lines(&path, 8).unwrap();
+        assert!(!path.exists());
+        for (text, left) in [
+            ("one\ntwo\n", "one\ntwo\n"),
+            ("one\ntwo\nt", "two\n"),
+            ("three\ntwo\n", "two\n"),
+            ("one\nt\nu\nv\n", "u\nv\n"),
+            ("one\nthree\n", ""),
+            ("one\ntwo\ntorn", "two\n"),
+            ("without end", ""),
+            ("and another\n\n\n", "\n\n"),
+        ] {
+            fs::write(&path, text).unwrap();
+            files.shorten_lines(&path, 8).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), left, "{text:?}");
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The store: cells and series names in mapped segments, epochs, one lock, durability, recovery.
 //!
 //! What a reader needs first: [`Core`] is an open store; `open.rs` makes or opens one,
-//! `register.rs` finds and adds series, `read.rs` sums cells, `turn.rs` begins epochs,
+//! `register.rs` finds and adds series, `cells.rs` is where they count, `read.rs` sums cells, `turn.rs` begins epochs,
 //! `durability.rs` makes it all durable and `recovery.rs` repairs what a crash left. Documents
 //! (JSON) are above this room, and only `raw/` knows that memory is a mapped file.
 
 mod access;
 mod build;
+mod catalog;
+mod cells;
 mod compact;
 mod control;
 mod courtesy;
@@ -20,12 +22,14 @@ mod filesystem;
 mod folders;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod hold;
 mod holder;
 mod identity;
 mod layout;
 mod limit;
 pub(crate) mod lines;
 mod lock;
+mod lookups;
 #[cfg(test)]
 #[cfg(loom)]
 mod models;
@@ -59,23 +63,26 @@ pub use faults::{FaultInjector, Operation};
 pub use holder::Holder;
 pub use identity::{NotAStoreId, StoreId};
 
+pub(crate) use catalog::Skipped;
+pub(crate) use cells::Cells;
 pub(crate) use epoch::Record;
 pub(crate) use files::Files;
+pub(crate) use hold::{HeldCells, Holds};
 pub use layout::FORMAT_VERSION;
 pub use raw::socket_drops;
-pub(crate) use read::{SeriesValue, Skipped};
-pub(crate) use register::Cells;
+pub(crate) use read::SeriesValue;
 pub(crate) use shares::OwnShare;
 
+use catalog::Catalog;
 use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE};
 use courtesy::Courtesy;
 use layout::MAX_SEGMENTS;
 use lock::{Held, Kept, Lock, Mode};
+use lookups::{Lookups, Sorting};
 use patience::Waiting;
 use process::Process;
 use queue::Queue;
 use raw::ForkLocal;
-use read::Catalog;
 use segment::Segment;
 
 use crate::metric::{Family, LabelSet, Value};
@@ -175,6 +182,8 @@ struct Own {
     readers: Queue,
     /// Declarations by the segment and the block in which they stand, where they never change.
     families: Mutex<HashMap<(u32, u32), Arc<Family>>>,
+    lookups: Lookups,
+    sorting: Sorting,
 }
 
 /// A segment after the first.
@@ -319,6 +328,18 @@ impl Core {
             Further::Damaged(_) => None,
         });
         std::iter::once(&self.first).chain(further)
+    }
+
+    /// The segment with this number, where it can be used.
+    #[inline]
+    fn segment(&self, index: u32) -> Option<&Arc<Segment>> {
+        if index == 0 {
+            return Some(&self.first);
+        }
+        match self.further.get(index as usize)?.get()? {
+            Further::Mapped(segment) => Some(segment),
+            Further::Damaged(_) => None,
+        }
     }
 
     /// The segments after the first that this process knows; there is no gap between them.

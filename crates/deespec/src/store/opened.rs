@@ -137,6 +137,12 @@ pub(crate) fn read_document(path: &Path) -> Result<Option<Vec<u8>>, StoreError> 
     read_whole(open_regular(path, false, DOCUMENT_MAX)?, path)
 }
 
+/// Opens a document of the store; `None` when it does not exist.
+pub(crate) fn open_document(path: &Path) -> Result<Option<impl io::Read + use<>>, StoreError> {
+    let opened = open_regular(path, false, DOCUMENT_MAX)?;
+    Ok(opened.map(|(file, _)| file.take(DOCUMENT_MAX)))
+}
+
 /// As [`read_document`], with what its file was before it was read.
 pub(crate) fn read_document_as_it_was(
     path: &Path,

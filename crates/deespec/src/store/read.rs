@@ -1,49 +1,16 @@
-//! Reading: which series there are, and what their cells add up to.
+//! Reading: what the cells of the series add up to.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 
-use crate::metric::{Buckets, Family, LabelSet, Processes, Shape, Value};
+use crate::metric::{Buckets, LabelSet, Processes, Shape, Value};
 use crate::sync::Ordering;
 
-use super::control::Tail;
+use super::catalog::{Catalog, Known, Span};
 use super::error::StoreError;
-use super::layout::MAX_SEGMENTS;
-use super::registry::{self, BadBlocks, Content, Entry};
-use super::segment::Segment;
-use super::{Core, DamagedSegment, Record, epoch};
+use super::{Core, Record, epoch};
 
 /// How often a histogram is read at most for one view, while others observe.
 const READINGS: u32 = 4;
-
-/// The entries that this process has read so far. They never change, so each is decoded once.
-#[derive(Default)]
-pub(crate) struct Catalog {
-    read: [Tail; MAX_SEGMENTS],
-    families: BTreeMap<String, Arc<Family>>,
-    /// Sorted by name and labels.
-    series: Vec<Known>,
-    bad: Vec<(PathBuf, BadBlocks)>,
-}
-
-pub(super) struct Known {
-    pub(super) segment: Arc<Segment>,
-    pub(super) name: String,
-    pub(super) labels: LabelSet,
-    pub(super) created_ns: u64,
-    pub(super) shape: Shape,
-    pub(super) entry: Span,
-    blocks: u32,
-}
-
-/// Where an entry and its cells are.
-#[derive(Clone, Copy)]
-pub(super) struct Span {
-    pub(super) block: u32,
-    pub(super) cell: u32,
-    pub(super) cells: u32,
-}
 
 /// One series with what was counted.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,179 +24,59 @@ pub(crate) struct SeriesValue {
     pub(crate) total: Value,
 }
 
-/// A part of the store that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Skipped {
-    /// Registry blocks without a readable entry.
-    Blocks {
-        path: PathBuf,
-        first: u32,
-        count: u32,
-    },
-    /// A whole segment.
-    Segment(DamagedSegment),
-}
-
 impl Catalog {
-    pub(crate) fn series_count(&self) -> usize {
-        self.distinct().count()
-    }
-
-    /// The families, sorted by name.
-    pub(crate) fn families(&self) -> impl Iterator<Item = &Arc<Family>> {
-        self.families.values()
-    }
-
-    /// Whether a family has series, removed ones included.
-    pub(super) fn has_series(&self, name: &str) -> bool {
-        let same = |known: &Known| known.name.as_str().cmp(name);
-        self.series.binary_search_by(same).is_ok()
-    }
-
-    /// The label sets of a family, but for those of removed series.
-    pub(crate) fn label_sets(&self, name: &str) -> impl Iterator<Item = &LabelSet> {
-        let first = self
-            .series
-            .partition_point(|known| known.name.as_str() < name);
-        let same = self.series[first..]
-            .iter()
-            .take_while(move |known| known.name == name);
-        same.filter(|known| !known.is_removed())
-            .map(|known| &known.labels)
-    }
-
-    /// Decodes what was added since the last time.
-    fn update(&mut self, core: &Core) -> Result<(), StoreError> {
-        core.attach()?;
-        let before = self.series.len();
-        let mut series = Vec::new();
-        for segment in core.segments() {
-            let index = segment.header().index as usize;
-            let tail = segment.tail()?;
-            if tail.blocks < self.read[index].blocks {
-                // The tail was repaired: what was read beyond it is void.
-                *self = Self::default();
-                return self.update(core);
-            }
-            let scan = registry::scan(segment, self.read[index], tail, true);
-            let bad = scan.bad.into_iter();
-            self.bad
-                .extend(bad.map(|bad| (segment.path().to_owned(), bad)));
-            for entry in scan.entries {
-                match entry.content {
-                    // A later declaration replaces an earlier one.
-                    Content::Family(family) => {
-                        let name = family.name().to_owned();
-                        self.families.insert(name, Arc::new(family));
-                    }
-                    Content::Series { .. } => series.push((Arc::clone(segment), entry)),
-                }
-            }
-            self.read[index] = tail;
-        }
-        // Behind all declarations: damage may have made one come after its series.
-        for (segment, entry) in series {
-            self.add(&segment, entry);
-        }
-        if self.series.len() > before {
-            self.series
-                .sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
-            self.part_with_misfits();
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, segment: &Arc<Segment>, entry: Entry) {
-        let span = Span {
-            block: entry.block,
-            cell: entry.cell,
-            cells: entry.cells,
-        };
-        let Content::Series { name, labels, form } = entry.content else {
-            return;
-        };
-        // Its own entry may be damaged.
-        let fits = |family: &&Arc<Family>| registry::Form::of(family.shape()) == form;
-        let family = self.families.get(&name).filter(fits);
-        let shape = match family {
-            Some(family) => family.shape().clone(),
-            None => form.as_family(&name).shape().clone(),
-        };
-        let readable = entry.cells >= shape.cells()
-            && (entry.cells == shape.cells() || form == registry::Form::ProcessGauge);
-        if !readable {
-            let bad = BadBlocks {
-                first: entry.block,
-                count: entry.blocks,
-            };
-            self.bad.push((segment.path().to_owned(), bad));
-            return;
-        }
-        self.series.push(Known {
-            segment: Arc::clone(segment),
-            name,
-            labels,
-            created_ns: entry.created_ns,
-            shape,
-            entry: span,
-            blocks: entry.blocks,
-        });
-    }
-
-    /// All entries of one series are stored alike, or else the cells of one would be taken for those of
-    /// another.
-    fn part_with_misfits(&mut self) {
-        let bad = &mut self.bad;
-        self.series.dedup_by(|known, first| {
-            let same = (&known.name, &known.labels) == (&first.name, &first.labels);
-            let misfit = same && known.shape != first.shape;
-            if misfit {
-                bad.push((
-                    known.segment.path().to_owned(),
-                    BadBlocks {
-                        first: known.entry.block,
-                        count: known.blocks,
-                    },
-                ));
-            }
-            misfit
-        });
-    }
-
-    /// Reads every series against the baseline of an epoch.
-    pub(crate) fn values(&self, core: &Core, epoch: u32) -> Result<Vec<SeriesValue>, StoreError> {
-        self.collect(core, false, |known, cell| {
-            epoch::counted(&known.segment, epoch, cell)
-        })
-    }
-
-    /// What each series counted in the epoch before `epoch`, from the two baselines.
-    pub(crate) fn closing_values(
+    /// Reads every series against the baseline of an epoch, one after the other, as long as `each` goes on.
+    pub(crate) fn values<E: From<StoreError>>(
         &self,
         core: &Core,
         epoch: u32,
-    ) -> Result<Vec<SeriesValue>, StoreError> {
-        // A removed series may have counted in that epoch.
-        self.collect(core, true, |known, cell| {
-            epoch::closed(&known.segment, epoch, cell)
-        })
+        each: impl FnMut(SeriesValue) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let read = |known: &Known, cell| epoch::counted(&known.segment, epoch, cell);
+        self.each(core, self.distinct(), false, read, each)
     }
 
-    fn collect(
+    /// As [`Catalog::values`], of the series with these names and without labels alone.
+    pub(crate) fn plain_values<E: From<StoreError>>(
         &self,
         core: &Core,
+        epoch: u32,
+        names: &[&str],
+        each: impl FnMut(SeriesValue) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let read = |known: &Known, cell| epoch::counted(&known.segment, epoch, cell);
+        let named = names.iter().map(|name| self.plain(name));
+        self.each(core, named, false, read, each)
+    }
+
+    /// What each series counted in the epoch before `epoch`, from the two baselines.
+    pub(crate) fn closing_values<E: From<StoreError>>(
+        &self,
+        core: &Core,
+        epoch: u32,
+        each: impl FnMut(SeriesValue) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // A removed series may have counted in that epoch.
+        let read = |known: &Known, cell| epoch::closed(&known.segment, epoch, cell);
+        self.each(core, self.distinct(), true, read, each)
+    }
+
+    fn each<'a, E: From<StoreError>>(
+        &'a self,
+        core: &Core,
+        all: impl Iterator<Item = &'a [Known]>,
         removed_too: bool,
         read: impl Fn(&Known, u32) -> (u64, u64),
-    ) -> Result<Vec<SeriesValue>, StoreError> {
-        let mut all = Vec::with_capacity(self.series.len());
+        mut each: impl FnMut(SeriesValue) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut lives = core.lives();
-        for twins in self.distinct() {
+        for twins in all {
             let Some(first) = twins.first() else { continue };
             let removed = Self::are_removed(twins);
             if removed && !removed_too {
                 continue;
             }
-            let (value, total) = match &first.shape {
+            let (value, total) = match first.shape() {
                 Shape::Counter => {
                     let add = |sum: (u64, u64), known: &Known| {
                         let (value, total) = read(known, known.entry.cell);
@@ -257,52 +104,19 @@ impl Catalog {
             if removed && value.to_cells().is_empty() {
                 continue;
             }
-            all.push(SeriesValue {
-                name: first.name.clone(),
+            each(SeriesValue {
+                name: first.name().to_owned(),
                 labels: first.labels.clone(),
                 created_ns: first.created_ns,
                 value,
                 total,
-            });
+            })?;
         }
-        Ok(all)
-    }
-
-    /// The entries of each series. There is one, unless a per-process gauge needed more, or a damaged
-    /// index hid it from a registration, which then made a second: the series is all of them.
-    pub(super) fn distinct(&self) -> impl Iterator<Item = &[Known]> {
-        self.series
-            .chunk_by(|a, b| (&a.name, &a.labels) == (&b.name, &b.labels))
-    }
-
-    /// Whether a series was removed and not counted since.
-    pub(super) fn are_removed(twins: &[Known]) -> bool {
-        twins.iter().all(Known::is_removed)
-    }
-
-    /// A segment of which a part cannot be read.
-    pub(super) fn first_damaged(&self) -> Option<&Path> {
-        self.bad.first().map(|(path, _)| path.as_path())
-    }
-
-    /// The parts that cannot be read.
-    pub(crate) fn skipped(&self, core: &Core) -> Vec<Skipped> {
-        let blocks = |(path, bad): &(PathBuf, BadBlocks)| Skipped::Blocks {
-            path: path.clone(),
-            first: bad.first,
-            count: bad.count,
-        };
-        let segments = core.damaged_segments().cloned().map(Skipped::Segment);
-        self.bad.iter().map(blocks).chain(segments).collect()
+        Ok(())
     }
 }
 
 impl Known {
-    fn is_removed(&self) -> bool {
-        let Span { block, cell, cells } = self.entry;
-        registry::is_removed(&self.segment, block, cell, cells)
-    }
-
     /// Value and total of a histogram, over all its entries.
     fn observed(
         &self,

@@ -5,133 +5,15 @@ use std::sync::Arc;
 use crate::metric::{
     Family, Key, LabelSet, OVERFLOW_LABEL, Shape, check_label_set, check_metric_name,
 };
-use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
+use super::cells::Cells;
 use super::control::SEGMENTS;
 use super::error::StoreError;
 use super::layout::{Geometry, Header, MAX_SEGMENTS, seal, unseal};
+use super::lookups::Asked;
 use super::registry::{self, Form, NewEntry, Place};
 use super::segment::Segment;
-use super::{Core, Exclusive, Further, epoch};
-use crate::protection::Protection;
-
-/// The cells of one series: one of each in each stripe.
-#[derive(Clone)]
-pub(crate) struct Cells {
-    segment: Arc<Segment>,
-    place: Place,
-    /// The stripe of the process' first thread.
-    stripe: u32,
-    mask: u32,
-}
-
-impl Cells {
-    /// The cells at a place; `stripe` is that of the process' first thread.
-    pub(super) fn new(segment: &Arc<Segment>, place: Place, stripe: u32) -> Self {
-        Self {
-            mask: segment.geometry().stripes - 1,
-            segment: Arc::clone(segment),
-            place,
-            stripe,
-        }
-    }
-
-    /// Adds to the first cell of this thread's stripe.
-    #[inline]
-    pub(crate) fn add(&self, n: u64) {
-        let cell = self.mine();
-        if Protection::AtomicAdd.stands() {
-            cell.fetch_add(n, Ordering::Relaxed);
-        } else {
-            cell.store(cell.load(Ordering::Relaxed) + n, Ordering::Relaxed);
-        }
-    }
-
-    /// The first cell of this thread's stripe.
-    #[inline]
-    pub(crate) fn mine(&self) -> &AtomicU64 {
-        self.segment.cell(self.my_stripe(), self.place.cell)
-    }
-
-    /// All cells of this thread's stripe.
-    #[inline]
-    pub(crate) fn all_mine(&self) -> &[AtomicU64] {
-        self.segment
-            .run(self.my_stripe(), self.place.cell, self.place.cells)
-    }
-
-    #[inline]
-    fn my_stripe(&self) -> u32 {
-        self.stripe.wrapping_add(thread_ordinal()) & self.mask
-    }
-
-    /// The one cell that all threads and processes use, of what is not added up.
-    #[inline]
-    pub(crate) fn shared(&self) -> &AtomicU64 {
-        self.segment.cell(0, self.place.cell)
-    }
-
-    /// Makes a series visible again that was removed and has a value again.
-    #[inline]
-    pub(crate) fn revive(&self) {
-        registry::revive(&self.segment, self.place.block);
-    }
-
-    /// Whether the series was removed and has no new value since.
-    pub(crate) fn is_removed(&self) -> bool {
-        let Place {
-            cell, cells, block, ..
-        } = self.place;
-        registry::is_removed(&self.segment, block, cell, cells)
-    }
-
-    /// Everything that was ever added to one of the cells.
-    pub(crate) fn total(&self, cell: u32) -> u64 {
-        self.segment.total(self.place.cell + cell)
-    }
-
-    /// The larger one of what one of the cells counted in all and since the epoch began: after a restore that may be
-    /// more than everything.
-    pub(crate) fn counted(&self, core: &Core, cell: u32) -> u64 {
-        let baseline = |epoch| epoch::baseline(&self.segment, epoch, self.place.cell + cell);
-        // Before the total: what is counted meanwhile makes no negative number of the difference. An epoch that
-        // cannot be told has no baseline.
-        let begun = epoch::current(&core.first).map_or(0, baseline);
-        let total = self.total(cell);
-        total.max(total.wrapping_sub(begun))
-    }
-
-    /// How many there are in each stripe.
-    pub(crate) fn count(&self) -> u32 {
-        self.place.cells
-    }
-
-    /// The segment and the block of the entry.
-    pub(super) fn into_entry(self) -> (Arc<Segment>, u32) {
-        (self.segment, self.place.block)
-    }
-
-    /// Where the series is.
-    pub(super) fn place(&self) -> (&Segment, Place) {
-        (&self.segment, self.place)
-    }
-
-    /// A cell that only the holder of the exclusive lock writes.
-    pub(crate) fn ledger(&self, cell: u32, _: &Exclusive<'_>) -> &AtomicU64 {
-        self.segment.ledger(self.place.cell + cell)
-    }
-}
-
-/// The number of this thread in its process, in the order of their first use.
-#[inline]
-fn thread_ordinal() -> u32 {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static ORDINAL: u32 = NEXT.fetch_add(1, Ordering::Relaxed) as u32;
-    }
-    // A thread whose locals are gone already counts in the first stripe: a stripe may be shared.
-    ORDINAL.try_with(|ordinal| *ordinal).unwrap_or(0)
-}
+use super::{Core, Exclusive, Further};
 
 /// LabelSet as the key wants them.
 pub(crate) fn borrowed(labels: &LabelSet) -> Vec<(&str, &str)> {
@@ -161,6 +43,31 @@ impl Core {
         labels: &[(&str, &str)],
         shape: &Shape,
     ) -> Result<Cells, StoreError> {
+        if let Some(asked) = Asked::new(name, labels)
+            && let Some((index, place)) = self.recall(&asked, Form::of(shape))
+            && let Some(segment) = self.segment(index)
+        {
+            return Ok(self.cells(segment, place));
+        }
+        self.look_up(name, labels, shape)
+    }
+
+    /// Where a series is that was looked up before in the same words, and is of this form. Nothing that it rests on ever
+    /// changes while a store is open: not the key and the place of an entry, nor the segment that has it.
+    #[inline(always)]
+    pub(super) fn recall(&self, asked: &Asked<'_>, form: Form) -> Option<(u32, Place)> {
+        let known = self.own.get().lookups.find(asked)?;
+        Some((known.segment(), known.place(form)?))
+    }
+
+    /// As [`Core::series`], in the registry. What stands there is remembered by what was asked for.
+    pub(super) fn look_up(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        shape: &Shape,
+    ) -> Result<Cells, StoreError> {
+        let asked = Asked::new(name, labels);
         let mut copy;
         let labels = if labels.is_sorted_by(|a, b| a.0 <= b.0) {
             labels
@@ -171,6 +78,12 @@ impl Core {
         };
         let wanted = self.wanted(Key::new(name, labels));
         if let Some(cells) = self.find(&wanted) {
+            // Not what is beyond a limit: each lookup of that is counted, and the limit may be raised.
+            if let Some(asked) = asked {
+                let (segment, place) = cells.place();
+                let index = segment.header().index;
+                self.own.get().lookups.remember(&asked, index, place);
+            }
             return self.check_form(name, cells, shape);
         }
         check_metric_name(name)?;
@@ -208,18 +121,19 @@ impl Core {
         cells: Cells,
         shape: &Shape,
     ) -> Result<Cells, StoreError> {
-        if cells.place.form == Some(Form::of(shape)) {
+        let (segment, place) = cells.place();
+        if place.form == Some(Form::of(shape)) {
             return Ok(cells);
         }
         match self.family(name) {
             Some(family) => family.check_use(shape)?,
             None => {
-                let family = cells.place.form.map(|form| form.as_family(name));
+                let family = place.form.map(|form| form.as_family(name));
                 family.map_or(Ok(()), |family| family.check_use(shape))?;
             }
         }
         Err(StoreError::damaged(
-            cells.segment.path(),
+            segment.path(),
             format!("the declaration of {name:?} does not fit its series"),
         ))
     }
@@ -276,7 +190,7 @@ impl Exclusive<'_> {
                 return Ok(Some(cells));
             }
             let reason = format!("the declaration of {name:?} does not fit its series");
-            return Err(StoreError::damaged(cells.segment.path(), reason));
+            return Err(StoreError::damaged(cells.place().0.path(), reason));
         }
         match &known {
             // What was beyond a family's limit elsewhere is so here, whatever the declared labels.

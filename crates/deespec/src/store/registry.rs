@@ -128,6 +128,21 @@ pub(crate) struct Scan {
 /// Reads the entries from `from` up to `to`, passing over damaged ones. Blocks of zeros are damage only
 /// where `zeros_are_bad` says that an entry must stand there.
 pub(crate) fn scan(segment: &Segment, from: Tail, to: Tail, zeros_are_bad: bool) -> Scan {
+    let mut entries = Vec::new();
+    let scan = scan_with(segment, from, to, zeros_are_bad, |entry| {
+        entries.push(entry)
+    });
+    Scan { entries, ..scan }
+}
+
+/// As [`scan`], with each entry as it comes: there may be a million of them.
+pub(crate) fn scan_with(
+    segment: &Segment,
+    from: Tail,
+    to: Tail,
+    zeros_are_bad: bool,
+    mut each: impl FnMut(Entry),
+) -> Scan {
     let mut scan = Scan::default();
     let mut block = from.blocks;
     let mut next_cell = from.cells;
@@ -140,7 +155,7 @@ pub(crate) fn scan(segment: &Segment, from: Tail, to: Tail, zeros_are_bad: bool)
             {
                 let count = entry.blocks;
                 next_cell = entry.cell + entry.cells;
-                scan.entries.push(entry);
+                each(entry);
                 count
             }
             Some(Found::Void(count)) => {

@@ -145,13 +145,6 @@ impl Segment {
         &self.region.words()[self.header.geometry.stripe_at(stripe) + cell as usize]
     }
 
-    /// Neighbouring cells of one series in one stripe.
-    #[inline]
-    pub(crate) fn run(&self, stripe: u32, cell: u32, cells: u32) -> &[AtomicU64] {
-        let first = self.header.geometry.stripe_at(stripe) + cell as usize;
-        &self.region.words()[first..first + cells as usize]
-    }
-
     /// The cell in the stripe that only the holder of the exclusive lock writes.
     pub(crate) fn ledger(&self, cell: u32) -> &AtomicU64 {
         self.cell(self.header.geometry.stripes, cell)

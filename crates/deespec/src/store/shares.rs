@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::metric::{Key, Processes};
 use crate::sync::{AtomicU64, Ordering};
 
+use super::cells::Cells;
 use super::error::StoreError;
 use super::process::{PROCESSES, Process};
 use super::raw::ForkLocal;
-use super::register::{Cells, Wanted, borrowed};
+use super::register::{Wanted, borrowed};
 use super::registry::{self, Content, Form, NewEntry, Place};
 use super::segment::Segment;
 use super::{Core, Exclusive};

@@ -361,3 +361,93 @@ fn a_turn_that_could_not_be_made_durable_is_not_called_done() {
         "nothing is published"
     );
 }
+
+/// Fails at the n-th operation on the disk.
+struct FailsAt(AtomicI64);
+
+impl FaultInjector for FailsAt {
+    fn before(&self, _: Operation, _: &Path) -> std::io::Result<()> {
+        match self.0.fetch_sub(1, Ordering::Relaxed) {
+            1 => Err(std::io::Error::other("broken")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn the_record_of_epochs_has_an_end_and_what_shortens_it_can_be_interrupted_anywhere() {
+    let folder = folder();
+    let root = folder.path().join("var");
+    let store = quiet().open(&root).unwrap();
+    count(&store, 1, 2);
+    store.rotate(Rotate::Reset).unwrap();
+    drop(store);
+    let path = root.join("live/epochs.jsonl");
+    let long = |line: &str, len: usize| {
+        let fields = line.trim_end().strip_suffix('}').unwrap();
+        format!("{fields},\"more\":\"{}\"}}\n", "m".repeat(len))
+    };
+    // What stands there, made of the line that closed the epoch before; and how many lines are left of it.
+    type Made<'a> = &'a dyn Fn(&str) -> String;
+    let texts: [(Made<'_>, usize); 4] = [
+        (&|line| long(line, 4 << 20) + line, 1),
+        (&|line| long(line, 3 << 20) + &long(line, 1 << 20), 1),
+        (&|line| long(line, 5 << 20), 0),
+        (&|line| line.repeat(20_000), 1000),
+    ];
+    let mut line = fs::read_to_string(&path).unwrap();
+    for (text, left) in texts {
+        for operation in 1.. {
+            fs::write(&path, text(&line)).unwrap();
+            let faults = Arc::new(FailsAt(AtomicI64::new(0)));
+            let options = quiet().faults(Arc::clone(&faults) as Arc<dyn FaultInjector>);
+            let store = options.open(&root).unwrap();
+            let epoch = store.view().unwrap().epoch;
+            count(&store, 3, 4);
+            faults.0.store(operation, Ordering::Relaxed);
+            let done = store.rotate(Rotate::Reset);
+            let survived = faults.0.load(Ordering::Relaxed) > 0;
+            drop(store);
+            let store = quiet().open(&root).unwrap();
+            if store.health().unwrap().degraded {
+                drop(store);
+                quiet().compact(&root).unwrap();
+            }
+            let store = quiet().open(&root).unwrap();
+            store.sync().unwrap();
+            let now = store.view().unwrap().epoch;
+            let lines = lines(&root);
+            if done.is_ok() || now > epoch {
+                assert_eq!(lines.last().unwrap()["next"], now);
+                assert!(lines.len() > left, "{} lines", lines.len());
+                assert!(fs::metadata(&path).unwrap().len() < 3 << 20);
+            }
+            assert!(now == epoch || now == epoch + 1);
+            if now > epoch {
+                let closed = lines.last().unwrap();
+                line = format!("{closed}\n");
+            }
+            if survived {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_of_the_record_has_no_totals_where_they_are_many() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    count(&store, 1, 2);
+    store.rotate(Rotate::Reset).unwrap();
+    for set in 0..1000 {
+        let counter = store.counter_with("many_total", &[("set", &set.to_string())]);
+        counter.unwrap().inc();
+    }
+    let rotation = store.rotate(Rotate::Reset).unwrap();
+    let [first, second] = lines(folder.path()).try_into().unwrap();
+    assert_eq!(totals(&first)["jobs_total,job=a"], 2);
+    assert_eq!(second.get("totals"), None);
+    assert_eq!(second["snapshot"], rotation.snapshot.to_string());
+    assert_eq!(document_values(&rotation.closing)["many_total,set=999"], 1);
+}

@@ -32,6 +32,7 @@ mod image;
 mod imports;
 mod kinds;
 mod limits;
+mod lookups;
 mod model;
 mod native;
 mod oracles;

@@ -128,6 +128,13 @@ pub(crate) fn play(path: &Path) {
         let words: Vec<&str> = line.split(' ').collect();
         let number = |index: usize| words[index].parse::<f64>().unwrap();
         let share = |name: &str| stores[0].process_gauge(name).unwrap();
+        // So often, each time through a label.
+        let look_up = || {
+            for _ in 0..number(3) as u64 {
+                let labels = [("k", words[2])];
+                stores[0].counter_with(words[1], &labels).unwrap().inc();
+            }
+        };
         match words[0] {
             "set" => {
                 let own = shares
@@ -172,6 +179,10 @@ pub(crate) fn play(path: &Path) {
             "fork-count" => {
                 let counter = stores[0].counter(words[1]).unwrap();
                 children.push(fork(|| counter.add(number(2) as u64)));
+            }
+            "look-up" => look_up(),
+            "fork-look-up" => {
+                children.push(fork(look_up));
             }
             "fork-locked" => {
                 let options = quiet().faults(std::sync::Arc::new(StandStill));

@@ -131,7 +131,8 @@ impl Converted {
             }
         };
         self.note_sums(&name, &family.points, &values);
-        for (point, value) in family.points.iter().zip(values) {
+        self.document.series.reserve(values.len());
+        for (point, value) in family.points.into_iter().zip(values) {
             if let Some(at) = point.created.filter(|_| self.created.len() < created) {
                 let labels = point.labels.iter().cloned().collect();
                 self.created.push((name.clone(), labels, at));
@@ -142,7 +143,7 @@ impl Converted {
             }
             self.document.series.push(Series {
                 name: name.clone(),
-                labels: point.labels.iter().cloned().collect(),
+                labels: point.labels.into_iter().collect(),
                 value,
             });
         }

@@ -17,4 +17,4 @@ pub use drops::socket_drops;
 pub(crate) use fork::ForkLocal;
 pub(crate) use inherit::{Uninherited, watch_forks};
 pub(crate) use record_lock::{is_locked, try_lock};
-pub(crate) use region::Region;
+pub(crate) use region::{Region, zeros};

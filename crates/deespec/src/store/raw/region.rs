@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 #[cfg(not(all(loom, test)))]
 use memmap2::MmapOptions;
@@ -10,11 +11,12 @@ use memmap2::MmapRaw;
 
 use crate::sync::AtomicU64;
 
-/// Words that every process which maps the same file sees.
+/// Words that every process which maps the same file sees. A clone is the same words, and keeps them too.
+#[derive(Clone)]
 pub(crate) struct Region {
     base: NonNull<AtomicU64>,
     len: usize,
-    memory: Memory,
+    memory: Arc<Memory>,
 }
 
 /// What keeps the words alive.
@@ -37,8 +39,15 @@ impl Drop for Memory {
     }
 }
 
+// SAFETY: it owns words that are atomics, and gives none of them out but through a region.
+#[cfg(any(test, fuzzing))]
+unsafe impl Send for Memory {}
+// SAFETY: as for `Send`.
+#[cfg(any(test, fuzzing))]
+unsafe impl Sync for Memory {}
+
 // SAFETY: the words are atomics, which any thread may use at any time, and the memory behind them
-// is owned by `memory`, which is freed only when the region itself is dropped.
+// is owned by `memory`, which is freed only when the last clone of the region is dropped.
 unsafe impl Send for Region {}
 // SAFETY: as for `Send`; `&Region` gives out nothing but `&[AtomicU64]`.
 unsafe impl Sync for Region {}
@@ -58,7 +67,7 @@ impl Region {
         Ok(Self {
             base,
             len: words,
-            memory: Memory::Mapped(map),
+            memory: Arc::new(Memory::Mapped(map)),
         })
     }
 
@@ -75,7 +84,7 @@ impl Region {
         Self {
             base: memory.cast::<AtomicU64>(),
             len: words,
-            memory: Memory::Heap(memory),
+            memory: Arc::new(Memory::Heap(memory)),
         }
     }
 
@@ -91,7 +100,7 @@ impl Region {
 
     /// Writes every changed page to the disk and returns when the disk has them.
     pub(crate) fn flush(&self) -> io::Result<()> {
-        match &self.memory {
+        match &*self.memory {
             Memory::Mapped(map) => map.flush(),
             #[cfg(any(test, fuzzing))]
             Memory::Heap(_) => Ok(()),
@@ -100,7 +109,7 @@ impl Region {
 
     /// As [`Region::flush`], for a range of words only.
     pub(crate) fn flush_words(&self, first: usize, count: usize) -> io::Result<()> {
-        match &self.memory {
+        match &*self.memory {
             Memory::Mapped(map) => {
                 map.flush_range(first * size_of::<u64>(), count * size_of::<u64>())
             }
@@ -110,9 +119,9 @@ impl Region {
     }
 }
 
-/// So many zeros.
-#[cfg(all(any(test, fuzzing), not(loom)))]
-fn zeros(words: usize) -> Box<[AtomicU64]> {
+/// So many zeros in plain memory, of which the kernel gives a page when it is first written.
+#[cfg(not(all(test, loom)))]
+pub(crate) fn zeros(words: usize) -> Box<[AtomicU64]> {
     // One allocation of zeros: an interpreter would take seconds to make each word.
     let zeros = Box::into_raw(vec![0_u64; words].into_boxed_slice());
     // SAFETY: it comes from a box, nobody else has it, and an `AtomicU64` has the size, the alignment
@@ -121,6 +130,6 @@ fn zeros(words: usize) -> Box<[AtomicU64]> {
 }
 
 #[cfg(all(test, loom))]
-fn zeros(words: usize) -> Box<[AtomicU64]> {
+pub(crate) fn zeros(words: usize) -> Box<[AtomicU64]> {
     (0..words).map(|_| AtomicU64::new(0)).collect()
 }

@@ -40,7 +40,8 @@ impl Form {
         }
     }
 
-    fn code(self) -> u8 {
+    #[inline]
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Counter => 1,
             Self::Gauge => 2,
@@ -60,16 +61,16 @@ impl Form {
         }
     }
 
-    fn from_code(code: u8) -> Option<Self> {
-        [
-            Self::Counter,
-            Self::Gauge,
-            Self::ProcessGauge,
-            Self::Histogram,
-            Self::Info,
-        ]
-        .into_iter()
-        .find(|form| form.code() == code)
+    #[inline]
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Counter),
+            2 => Some(Self::Gauge),
+            3 => Some(Self::ProcessGauge),
+            4 => Some(Self::Histogram),
+            5 => Some(Self::Info),
+            _ => None,
+        }
     }
 }
 
