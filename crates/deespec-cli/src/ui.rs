@@ -107,13 +107,9 @@ impl Ui {
         }
     }
 
-    /// Prints a result of one line. A terminal shows one line, whatever stands in it.
+    /// Prints a result of one line, whatever stands in it: also where a log takes the end of a line for one.
     pub(crate) fn line(self, text: &str) {
-        if self.is_terminal() {
-            self.print(&format!("{}\n", printable(text)));
-        } else {
-            self.print(&format!("{text}\n"));
-        }
+        self.print(&format!("{}\n", printable(text)));
     }
 
     /// Prints a document of the store: to the last byte, for it has a checksum. On a terminal it is shown.

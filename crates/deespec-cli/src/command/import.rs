@@ -53,25 +53,34 @@ struct Imported<'a> {
 }
 
 impl Import {
+    fn failure(&self, error: Error) -> Failure {
+        match error {
+            Error::Document(DocumentError::Missing { .. }) => {
+                Failure::new(error.to_string()).hint(WHAT_TO_GIVE)
+            }
+            Error::Store(StoreError::WrongFileType { ref path, .. }) if *path == self.file => {
+                Failure::from(error).hint(WHAT_TO_GIVE)
+            }
+            Error::Document(
+                DocumentError::Syntax { .. }
+                | DocumentError::Content { .. }
+                | DocumentError::Text { .. },
+            ) => Failure::from(error)
+                .hint("nothing was added; mend that in the file or take it out, and try again"),
+            error => error.into(),
+        }
+    }
+
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
-        let store = location::open_or_make(cli, ui, "import")?;
+        let place = location::place(cli)?;
+        if location::is_missing(&place.path) {
+            // A wrong file makes no store.
+            Outcome::check(&self.file).map_err(|error| self.failure(error))?;
+        }
+        let store = place.open_or_make(ui, &location::options("import"))?;
         let outcome = store
             .import(&self.file, self.force)
-            .map_err(|error| match error {
-                Error::Document(DocumentError::Missing { .. }) => {
-                    Failure::new(error.to_string()).hint(WHAT_TO_GIVE)
-                }
-                Error::Store(StoreError::WrongFileType { ref path, .. }) if *path == self.file => {
-                    Failure::from(error).hint(WHAT_TO_GIVE)
-                }
-                Error::Document(
-                    DocumentError::Syntax { .. }
-                    | DocumentError::Content { .. }
-                    | DocumentError::Text { .. },
-                ) => Failure::from(error)
-                    .hint("nothing was added; mend that in the file or take it out, and try again"),
-                error => error.into(),
-            })?;
+            .map_err(|error| self.failure(error))?;
         if outcome == Outcome::Own && !self.json.json {
             ui.line(&format!(
                 "Nothing to add: {} is what this store itself has published",

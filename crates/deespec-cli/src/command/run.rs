@@ -120,10 +120,20 @@ impl Run {
             .ok_or_else(|| Failure::new("no command is given"))?;
         let mut command = Command::new(program);
         command.args(arguments);
-        let signals = Signals::catch()?;
+        let signals = match Signals::catch() {
+            Ok(signals) => Some(signals),
+            Err(failure) if self.best_effort => {
+                ui.warn("Signals will not reach the command", reason(&failure));
+                None
+            }
+            Err(failure) => return Err(failure),
+        };
         match command.spawn() {
             Ok(mut child) => {
-                let status = signals.wait_for(&mut child)?;
+                let status = match signals {
+                    Some(signals) => signals.wait_for(&mut child)?,
+                    None => child.wait().map_err(lost)?,
+                };
                 Ok((Some(status), exit_code(status)))
             }
             Err(error) => {
@@ -194,6 +204,10 @@ fn exit_code(status: ExitStatus) -> u8 {
     u8::try_from(code).unwrap_or(1)
 }
 
+fn lost(error: std::io::Error) -> Failure {
+    Failure::new(format!("cannot wait for the command: {error}"))
+}
+
 /// Signals that are passed on to the command.
 struct Signals(SignalsInfo<WithOrigin>);
 
@@ -211,8 +225,6 @@ impl Signals {
 
     /// Passes signals on until the command ends.
     fn wait_for(mut self, child: &mut Child) -> Result<ExitStatus, Failure> {
-        let failure =
-            |error: std::io::Error| Failure::new(format!("cannot wait for the command: {error}"));
         // A pidfd means this very process, even after its number is used again. Where the kernel
         // has none, the number must do: it is used again only once `wait` has returned.
         let pid = Pid::from_child(child);
@@ -232,7 +244,7 @@ impl Signals {
                     }
                 }
             });
-            let status = child.wait().map_err(failure);
+            let status = child.wait().map_err(lost);
             handle.close();
             status
         })

@@ -311,8 +311,7 @@ impl Store {
 
     /// Adds the values of the file at `path` to the counters and histograms, once for each content, and
     /// sets the gauges that this store does not have yet. The file is a document, OpenMetrics text or
-    /// Prometheus text. A document of this very store is refused unless `own_views_too` is set; a text
-    /// does not tell whose it is.
+    /// Prometheus text. What this very store has published or exposed is refused unless `own_views_too` is set.
     ///
     /// # Errors
     ///

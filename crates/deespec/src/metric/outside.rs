@@ -11,7 +11,8 @@ pub const COUNT_MAX: u64 = 1 << 53;
 /// counts of [`COUNT_MAX`] would have to come at the same moment that none of them can make it begin again at 0.
 const TOTAL_MAX: u64 = 1 << 63;
 
-/// What the names of metrics begin with in which DeeSpec tells of itself.
+/// What the names of metrics begin with in which DeeSpec tells of itself. A counter of the name before the line would be
+/// exposed among them, as `deespec_total`.
 const OWN: &str = "deespec_";
 
 /// How much may come from outside on top of what was counted.
@@ -40,9 +41,11 @@ pub fn check_count(count: u64) -> Result<(), MetricError> {
 /// ```
 /// assert!(deespec::check_reserved("jobs_total").is_ok());
 /// assert!(deespec::check_reserved("deespec_overflow_total").is_err());
+/// assert!(deespec::check_reserved("deespec").is_err());
 /// ```
 pub fn check_reserved(name: &str) -> Result<(), MetricError> {
-    match name.starts_with(OWN) {
+    let is_own = name.starts_with(OWN) || OWN.strip_suffix('_') == Some(name);
+    match is_own {
         false => Ok(()),
         true => Err(MetricError::Reserved {
             name: name.to_owned(),

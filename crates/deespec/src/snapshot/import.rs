@@ -53,11 +53,28 @@ pub enum Import {
     },
 }
 
+impl Import {
+    /// Whether a file can be imported, as far as that shows without a store: before one is made for it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Store::import`](crate::Store::import), where the file cannot be read or is no document or lawful text.
+    pub fn check(path: &Path) -> Result<(), Error> {
+        read(&given(path)?, path)?;
+        Ok(())
+    }
+}
+
+fn given(path: &Path) -> Result<Vec<u8>, Error> {
+    let missing = || DocumentError::Missing {
+        path: path.to_owned(),
+    };
+    Ok(read_given(path)?.ok_or_else(missing)?)
+}
+
 /// Adds the values of the document at `path`, once.
 pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Import, Error> {
-    let bytes = read_given(path)?.ok_or_else(|| DocumentError::Missing {
-        path: path.to_owned(),
-    })?;
+    let bytes = given(path)?;
     let Converted {
         document,
         mut families,

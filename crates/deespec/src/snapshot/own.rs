@@ -3,14 +3,12 @@
 //! Prometheus text says so in a comment. OpenMetrics allows no comments, and says of each counter when it began, to the
 //! nanosecond: no other store has one that began at the same (`docs/design/0068-a-store-knows-its-own-text.md`).
 
-use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::Error;
 use crate::store::{Core, StoreId};
 
 use super::openmetrics::Created;
-use super::view;
 
 /// What stands before the store's identity.
 const MARK: &str = "# deespec store ";
@@ -37,24 +35,22 @@ pub(super) fn is_own_text(core: &Core, text: &[u8], created: &[Created]) -> Resu
     if lines.any(|line| line.trim_ascii() == mark) {
         return Ok(true);
     }
-    if created.is_empty() {
-        return Ok(false);
+    for (name, labels, at) in created {
+        // A counter is exposed with a suffix, whatever its name. A built-in one has got its name back already.
+        for name in [Some(name.as_str()), name.strip_suffix("_total")] {
+            let Some(name) = name else { continue };
+            let begun = core.created_ns(name, labels)?;
+            if begun.is_some_and(|begun| same(begun, *at)) {
+                return Ok(true);
+            }
+        }
     }
-    let view = view::read(core)?;
-    let begun: BTreeMap<_, _> = view
-        .samples()
-        .map(|sample| ((&sample.name, &sample.labels), sample.created))
-        .collect();
-    Ok(created.iter().any(|(name, labels, at)| {
-        // A built-in counter is exposed with a suffix, and gets its name back in the reading of the text.
-        let found = begun.get(&(name, labels));
-        found.is_some_and(|begun| same(*begun, *at))
-    }))
+    Ok(false)
 }
 
 /// Whether a time is what a text said in seconds, of which floating point keeps less than a nanosecond.
-fn same(time: SystemTime, seconds: f64) -> bool {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+fn same(ns: u64, seconds: f64) -> bool {
+    let since = Duration::from_nanos(ns);
     let text = format!("{}.{:09}", since.as_secs(), since.subsec_nanos());
     text.parse::<f64>()
         .is_ok_and(|exact| exact.to_bits() == seconds.to_bits())

@@ -31,13 +31,27 @@ pub(crate) fn folder(core: &Core) -> PathBuf {
 /// A name that no snapshot has, for the present moment or a few nanoseconds later. Only holders
 /// of the lock make snapshots, so it stays free.
 pub(crate) fn free_name(exclusive: &Exclusive<'_>) -> SnapshotName {
-    let core = exclusive.core();
-    let folder = folder(core);
-    let mut name = SnapshotName { ns: core.now_ns() };
+    free_from(exclusive, exclusive.core().now_ns())
+}
+
+fn free_from(exclusive: &Exclusive<'_>, ns: u64) -> SnapshotName {
+    let folder = folder(exclusive.core());
+    let mut name = SnapshotName { ns };
     while folder.join(name.to_string()).symlink_metadata().is_ok() {
-        name.ns += 1;
+        name.ns = name.ns.wrapping_add(1);
     }
     name
+}
+
+/// As [`free_name`], behind every snapshot of the current epoch: within an epoch the times order them, and the clock may
+/// have gone back.
+fn next_name(exclusive: &Exclusive<'_>) -> Result<SnapshotName, Error> {
+    let core = exclusive.core();
+    let now = core.now_ns();
+    let epoch = u64::from(core.epoch()?.epoch);
+    let newest = history::newest_behind(core, epoch, now)?;
+    let next = newest.and_then(|ns| ns.checked_add(1));
+    Ok(free_from(exclusive, next.unwrap_or(now)))
 }
 
 /// Writes the current epoch into a file of its own.
@@ -51,7 +65,7 @@ pub(crate) fn take(exclusive: &Exclusive<'_>) -> Result<Snapshot, Error> {
     core.files().make_directory(&folder(core))?;
     let view = view::read(core)?;
     exclusive.flush()?;
-    let name = free_name(exclusive);
+    let name = next_name(exclusive)?;
     let path = folder(core).join(name.to_string());
     let mut document = view.to_document();
     document.kind = Some(DocumentKind::Snapshot);

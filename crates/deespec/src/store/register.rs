@@ -102,6 +102,20 @@ impl Core {
         Some(cells.count())
     }
 
+    /// When a series began; `None` where there is none. Takes no lock.
+    pub(crate) fn created_ns(
+        &self,
+        name: &str,
+        labels: &LabelSet,
+    ) -> Result<Option<u64>, StoreError> {
+        self.attach()?;
+        let found = self.find(&self.wanted(Key::new(name, &borrowed(labels))));
+        Ok(found.and_then(|cells| {
+            let (segment, place) = cells.place();
+            Some(registry::read(segment, place.block)?.created_ns)
+        }))
+    }
+
     pub(super) fn wanted(&self, key: Key) -> Wanted {
         let hash = key.hash(self.id.0);
         Wanted { key, hash }

@@ -73,18 +73,19 @@ fn from_files(store: &Store) -> String {
         })
         .collect();
     names.sort_unstable();
-    // By epochs; what says none is of the one before.
+    // By epochs, what closes one last; what says none is of the one before.
     let mut last = 0;
-    let mut turns: Vec<(u64, SnapshotName)> = Vec::new();
+    let mut turns: Vec<(u64, bool, SnapshotName)> = Vec::new();
     for name in names {
-        let document = Document::read(&store.snapshot_path(name));
-        last = document
-            .map_or(None, |document| document.epoch)
-            .unwrap_or(last);
-        turns.push((last, name));
+        let document = Document::read(&store.snapshot_path(name)).ok();
+        let closes = document
+            .as_ref()
+            .is_some_and(|document| document.kind == Some(DocumentKind::Rotation));
+        last = document.and_then(|document| document.epoch).unwrap_or(last);
+        turns.push((last, closes, name));
     }
     turns.sort_unstable();
-    for (_, name) in turns {
+    for (.., name) in turns {
         match Document::read(&store.snapshot_path(name)) {
             Err(error) => {
                 let told = told(&error, &store.snapshot_path(name));

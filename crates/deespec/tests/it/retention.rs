@@ -170,6 +170,31 @@ fn what_closed_the_later_epoch_is_the_younger_whatever_the_clock_says() {
 }
 
 #[test]
+fn within_an_epoch_what_was_taken_later_is_the_younger_and_what_closed_it_the_youngest() {
+    let folder = folder();
+    // A clock that was ahead, as one of a virtual machine that has just been woken.
+    let ahead = at(folder.path(), 1000).snapshot().unwrap().name;
+    let then = at(folder.path(), 10).snapshot().unwrap().name;
+    let again = at(folder.path(), 20).snapshot().unwrap().name;
+    let closing = at(folder.path(), 30)
+        .rotate(Rotate::Reset)
+        .unwrap()
+        .snapshot;
+    // The next epoch has the right time again.
+    let next = at(folder.path(), 40).snapshot().unwrap().name;
+    let store = at(folder.path(), 50);
+    let all = [ahead, then, again, closing, next];
+    assert_eq!(store.snapshots().unwrap(), all);
+    assert!(next < ahead && closing < ahead, "{all:?}");
+    let history = store.history(&HistoryQuery::new()).unwrap();
+    let shown: Vec<SnapshotName> = history.points.iter().map(|point| point.name).collect();
+    assert_eq!(shown, all);
+    let gone = store.prune(&Retention::default().max_count(2)).unwrap();
+    assert_eq!(gone, [ahead, then, again]);
+    assert_eq!(store.snapshots().unwrap(), [closing, next]);
+}
+
+#[test]
 fn a_damaged_snapshot_stands_where_its_name_says() {
     let folder = folder();
     let names = five(folder.path());

@@ -142,4 +142,14 @@ fn a_store_is_not_pushed_to_itself() {
     pushed.sandbox.ok(&["inc", "jobs_total", "--by", "3"]);
     failed(&pushed.push(&[]), &["what the store itself has counted"]);
     assert_eq!(pushed.jobs(), 3);
+    // Nor is what it has exposed.
+    for form in ["openmetrics", "prometheus"] {
+        let text = pushed.sandbox.ok(&["export", form]);
+        pushed.write(&text);
+        failed(
+            &pushed.push(&["page.prom", "--state", form]),
+            &["what the store itself has counted"],
+        );
+        assert_eq!(pushed.jobs(), 3);
+    }
 }

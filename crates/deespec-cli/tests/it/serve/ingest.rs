@@ -121,6 +121,39 @@ fn the_client_of_the_documentation_loses_nothing_when_it_overlaps_with_itself() 
 }
 
 #[test]
+fn what_the_store_has_exposed_itself_is_not_counted_again() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["inc", "jobs", "--by", "3"]);
+    let server = Server::start(&sandbox, &[]);
+    let texts = ["openmetrics", "prometheus"].map(|form| sandbox.ok(&["export", form]));
+    for (number, text) in texts.iter().enumerate() {
+        let push = |text: &str| {
+            let query = format!("/api/v1/push?writer=w{number}&sequence=1");
+            server.post(&query, TOKEN, Some(text))
+        };
+        let refused = push(text);
+        assert_eq!(refused.status, 400, "{text}");
+        let reason = "what the store itself has counted";
+        assert!(refused.body.contains(reason), "{}", refused.body);
+        // Of a part of it one series is enough.
+        if let Some((_, rest)) = text.split_once("# TYPE jobs ") {
+            assert_eq!(push(&format!("# TYPE jobs {rest}")).status, 400);
+        }
+    }
+    assert_eq!(sandbox.value("jobs", &json!({})), 3);
+}
+
+#[test]
+fn a_gauge_by_the_name_of_a_built_in_counter_is_refused() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let text = "# TYPE commit_success gauge\ncommit_success 5\n# EOF\n";
+    let refused = server.post("/api/v1/push?writer=w&sequence=1", TOKEN, Some(text));
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("is a counter"), "{}", refused.body);
+}
+
+#[test]
 fn a_number_that_is_not_above_the_last_one_is_a_conflict_or_the_same_push() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox, &[]);

@@ -182,7 +182,7 @@ impl Chosen {
             shown: Vec::new(),
             stale: BTreeSet::new(),
             bad: bad.cloned().collect(),
-            turns: turns.iter().map(|turn| (turn.1, *turn)).collect(),
+            turns: turns.iter().map(|turn| (turn.2, *turn)).collect(),
         };
         let mut by_part: BTreeMap<u32, Vec<Place>> = BTreeMap::new();
         for index in thin(&times, query.points) {
@@ -238,7 +238,7 @@ impl Chosen {
         let turns = &self.turns;
         let turn = |ns: u64| {
             let at = turns.binary_search_by_key(&ns, |(ns, _)| *ns);
-            at.map_or((0, ns), |at| turns[at].1)
+            at.map_or((0, false, ns), |at| turns[at].1)
         };
         self.shown.sort_by_cached_key(|shown| turn(shown.row.ns));
     }

@@ -6,6 +6,7 @@ use crate::store::Core;
 
 use super::answer::UnreadableSnapshot;
 use super::archive;
+use super::order::Turn;
 use super::state::{Look, Memory};
 
 /// What the archive of the snapshots has.
@@ -32,7 +33,7 @@ pub(crate) fn compact(core: &Core, memory: &Memory) -> Result<SnapshotArchive, E
     let state = memory.refresh(core, &Look::Thorough)?;
     let places = &state.places;
     let turns = state.turns();
-    let name = |&(_, ns): &(u64, u64)| SnapshotName { ns };
+    let name = |&(.., ns): &Turn| SnapshotName { ns };
     Ok(SnapshotArchive {
         snapshots: places.len(),
         range: turns

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use crate::snapshot::name::SnapshotName;
 use crate::store::{Core, StoreError};
 
-use super::order::{self, Epochs};
+use super::order::{self, Epochs, Turn};
 use super::stamp::Stamp;
 
 /// A folder that changed so recently may change again within the same tick of the kernel's clock.
@@ -57,6 +57,16 @@ pub(in crate::snapshot) fn names(core: &Core) -> Result<Vec<SnapshotName>, Store
     Ok(Listing::read(core)?.names(core, None))
 }
 
+/// The time of a snapshot of this epoch that is named after a later moment than this, the latest there is.
+pub(in crate::snapshot) fn newest_behind(
+    core: &Core,
+    epoch: u64,
+    ns: u64,
+) -> Result<Option<u64>, StoreError> {
+    let listing = Listing::read(core)?;
+    Ok(order::newest_behind(core, epoch, ns, &listing.files))
+}
+
 pub(super) fn path(core: &Core) -> PathBuf {
     core.root().join("snapshots")
 }
@@ -71,7 +81,7 @@ impl Listing {
         });
         let mut names = order::turns(epochs.iter().map(|(file, epoch)| (file.0, *epoch)));
         names.sort_unstable();
-        let name = |(_, ns)| SnapshotName { ns };
+        let name = |(.., ns): Turn| SnapshotName { ns };
         names.into_iter().map(name).collect()
     }
 

@@ -30,5 +30,5 @@ pub use value::{HistoryValue, Summary};
 
 pub(crate) use answer::history;
 pub(crate) use compact::compact;
-pub(super) use folder::names;
+pub(super) use folder::{names, newest_behind};
 pub(crate) use state::Memory;

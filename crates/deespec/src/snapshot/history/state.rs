@@ -72,7 +72,13 @@ pub(super) enum Look<'a> {
 impl State {
     /// What orders the snapshots, in the order of the places.
     pub(super) fn turns(&self) -> Vec<Turn> {
-        let epoch = |place: &Place| self.row(place).epoch.unwrap_or_default();
+        let epoch = |place: &Place| {
+            let row = self.row(place);
+            (
+                row.epoch.unwrap_or_default(),
+                row.kind == DocumentKind::Rotation,
+            )
+        };
         turns(self.places.iter().map(|place| (place.ns, epoch(place))))
     }
 

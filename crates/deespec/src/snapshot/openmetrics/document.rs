@@ -137,8 +137,11 @@ impl Converted {
                 let labels = point.labels.iter().cloned().collect();
                 self.created.push((name.clone(), labels, at));
             }
-            if let (true, Some(place)) = (point.labels.is_empty(), self.transaction(&name)) {
-                *place = value.counter().unwrap_or_default();
+            // What is of another kind is refused as a series is.
+            if let (true, Some(count)) = (point.labels.is_empty(), value.counter())
+                && let Some(place) = self.transaction(&name)
+            {
+                *place = count;
                 continue;
             }
             self.document.series.push(Series {

@@ -19,7 +19,8 @@ use crate::sync::Ordering;
 
 use super::error::DocumentError;
 use super::import;
-use super::openmetrics::{self, Converted};
+use super::openmetrics::{self, Converted, Created};
+use super::own;
 use super::totals;
 use journal::{Journal, Line, Numbered};
 
@@ -95,6 +96,9 @@ pub(crate) fn push(
         return Err(PushError::Own.into());
     }
     let request = Request::of(writer, sequence, text)?;
+    if own::is_own_text(core, text, &request.created)? {
+        return Err(PushError::Own.into());
+    }
     pushes.commit(core, request).map_err(|fault| match fault {
         Fault::Misfit { name, reason } => refuse(text, &name, &reason),
         Fault::Refused(error) => error.into(),
@@ -108,6 +112,8 @@ struct Request {
     families: Vec<Family>,
     amounts: Vec<Amount>,
     noted: Vec<String>,
+    /// When a few of its series began, where it says so.
+    created: Vec<Created>,
 }
 
 /// Why a push is not counted.
@@ -144,6 +150,7 @@ impl Request {
             families,
             passed_over,
             noted,
+            created,
             ..
         } = openmetrics::convert_pushed(text, Path::new("the push")).map_err(PushError::of_text)?;
         if let Some(first) = passed_over.first() {
@@ -160,6 +167,7 @@ impl Request {
             families,
             amounts,
             noted,
+            created,
         })
     }
 

@@ -15,6 +15,10 @@ const PART_BYTES: usize = 512 << 10;
 /// The name in which a push says which one it is, and the store that it is of.
 const MARK: &str = "deespec_push_";
 
+/// How many times of creation a part tells of a text that does not say which store it is of. A store knows its own by
+/// one of them.
+const TOLD: usize = 16;
+
 /// The body of one push.
 #[derive(Debug, Clone)]
 pub struct PushPart {
@@ -143,8 +147,12 @@ impl PushPart {
             .of
             .map_or_else(|| "text".to_owned(), |store| store.to_string());
         let mut text = format!("# TYPE {MARK}{of}_{unique} gauge\n");
+        let mut told = match (self.of, self.format) {
+            (None, Format::OpenMetrics) => TOLD,
+            _ => 0,
+        };
         for piece in &self.families {
-            piece.write(&mut text, self.format);
+            piece.write(&mut text, self.format, &mut told);
         }
         if self.format == Format::OpenMetrics {
             text.push_str("# EOF\n");
@@ -258,7 +266,8 @@ impl Piece {
             .collect()
     }
 
-    fn write(&self, text: &mut String, format: Format) {
+    /// Writes it, and up to so many times of creation.
+    fn write(&self, text: &mut String, format: Format, told: &mut usize) {
         let is_open = format == Format::OpenMetrics;
         let family = if is_open { self.base() } else { &self.name };
         line(text, &["# TYPE ", family, " ", self.kind.as_str()]);
@@ -281,22 +290,37 @@ impl Piece {
         };
         for more in &self.series {
             more.write(text, &name);
+            let created = more.total.created.filter(|_| *told > 0);
+            if let (Some(at), Kind::Counter | Kind::Histogram) = (created, self.kind) {
+                line(
+                    text,
+                    &[family, "_created", &more.braced(), " ", &number(at)],
+                );
+                *told -= 1;
+            }
         }
     }
 }
 
 impl More {
-    fn write(&self, text: &mut String, name: &str) {
+    fn labels(&self) -> String {
         let labels: Vec<String> = self
             .labels
             .iter()
             .map(|(name, value)| format!("{name}=\"{}\"", escaped(value, true)))
             .collect();
-        let labels = labels.join(",");
-        let braced = match labels.is_empty() {
+        labels.join(",")
+    }
+
+    fn braced(&self) -> String {
+        match self.labels.is_empty() {
             true => String::new(),
-            false => format!("{{{labels}}}"),
-        };
+            false => format!("{{{}}}", self.labels()),
+        }
+    }
+
+    fn write(&self, text: &mut String, name: &str) {
+        let (labels, braced) = (self.labels(), self.braced());
         match &self.value {
             Value::Counter(count) => line(text, &[name, &braced, " ", &count.to_string()]),
             Value::Gauge(value) => line(text, &[name, &braced, " ", &number(*value)]),
