@@ -10,7 +10,7 @@ use std::fs::File;
 use std::path::Path;
 
 use deespec::Value as Metric;
-use deespec::{Buckets, Distribution, Document, DocumentKind, Store, View};
+use deespec::{Buckets, Distribution, Document, DocumentKind, Store, View, WideSum};
 use serde_json::Value;
 
 use crate::opening::options;
@@ -90,7 +90,7 @@ pub(crate) fn labelled(name: &str, label: &str, value: &str) -> String {
     )
 }
 
-/// Every value of a document; a series that stands there twice is a violation.
+/// Every value of a document, that of a counter with fractions in billionths; a series that stands there twice is a violation.
 pub(crate) fn values(document: &Document, violations: &mut Vec<String>) -> Values {
     let four = &document.transactions;
     let names = deespec::TRANSACTIONS.map(str::to_owned);
@@ -101,8 +101,11 @@ pub(crate) fn values(document: &Document, violations: &mut Vec<String>) -> Value
         if let Some(found) = series.value.histogram() {
             values.extend(buckets(&key, found));
         }
-        let Some(count) = series.value.counter() else {
-            continue;
+        let count = match &series.value {
+            Metric::Counter(count) => *count,
+            Metric::Fractions(sum) => sum.billionths() as u64,
+            Metric::Summary(found) => found.count,
+            _ => continue,
         };
         if values.insert(key.clone(), count).is_some() {
             violations.push(format!("{key} stands twice in one document"));
@@ -375,8 +378,15 @@ fn totals(line: &Value) -> Values {
             .map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned()))
             .collect();
         let key = key(total["name"].as_str().unwrap_or_default(), &labels);
-        let total = &total["total"];
-        match total.as_u64() {
+        let (exact, total) = (&total["exact"], &total["total"]);
+        let exact: Option<WideSum> = exact.as_str().and_then(|exact| exact.parse().ok());
+        let is_summary = total["exact"].is_string();
+        let count = match exact {
+            Some(sum) => Some(sum.billionths() as u64),
+            None if is_summary => total["count"].as_u64(),
+            None => total.as_u64(),
+        };
+        match count {
             Some(count) => vec![(key, count)],
             None => serde_json::from_value(total.clone())
                 .map_or_else(|_| Vec::new(), |found| buckets(&key, &found)),

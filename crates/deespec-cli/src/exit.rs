@@ -101,6 +101,9 @@ impl From<deespec::Error> for Failure {
                 "check the disk, save the counts with `deespec export json --output FILE`, then \
                  rebuild the store with `deespec compact`"
             }
+            Error::Store(S::OlderFormat { .. }) => {
+                "bring the store to the newest format with `deespec compact`, while nobody has it open"
+            }
             Error::Store(S::NewerFormat { .. }) | Error::Document(D::NewerSchema { .. }) => {
                 "update deespec, or use the version that wrote the file"
             }
@@ -175,10 +178,19 @@ fn metric_hint(error: &MetricError) -> &'static str {
         M::LabelValue { .. } => "give a shorter value, such as a name instead of a whole text",
         M::DuplicateLabel { .. } => "give each label once",
         M::TooManyLabels { .. } => "leave out the labels that nobody will ask for",
-        M::Kind { existing, .. } => match *existing {
-            "counter" => "count it with `deespec inc`, or choose another name",
+        M::Kind {
+            existing, wanted, ..
+        } => match *existing {
+            "counter" if *wanted == "counter with fractions" => {
+                "count whole numbers, or choose another name"
+            }
+            "counter" | "counter with fractions" => {
+                "count it with `deespec inc`, or choose another name"
+            }
             "gauge" => "set it with `deespec set`, or choose another name",
-            "histogram" => "count a value with `deespec observe`, or choose another name",
+            "histogram" | "summary" => {
+                "count a value with `deespec observe`, or choose another name"
+            }
             "per-process gauge" => {
                 "each process that lives has a share of its own, which only a program can set: \
                  declare it with --per-process, or choose another name for what commands set"
@@ -200,6 +212,7 @@ fn metric_hint(error: &MetricError) -> &'static str {
         M::Buckets { .. } => "nothing was counted or declared; give other buckets",
         M::Reserved { .. } => "choose another name",
         M::Count { .. } => "nothing was counted; count it in parts, if it is right",
+        M::Amount { .. } => "nothing was counted",
         M::Exhausted => "nothing was counted; take another name",
         M::BuiltIn { .. } => "`deespec rotate` begins an epoch in which it is 0",
         _ => "",

@@ -38,6 +38,11 @@ pub(crate) fn signed(change: f64) -> String {
 pub(crate) fn exact(value: &Value, unit: &str) -> String {
     match value {
         Value::Counter(count) => with_unit(&count.to_string(), symbol(unit)),
+        Value::Fractions(sum) => with_unit(&sum.to_string(), symbol(unit)),
+        Value::Summary(found) => {
+            let sum = with_unit(&found.sum.to_string(), symbol(unit));
+            format!("{}, sum {sum}", found.count)
+        }
         Value::Histogram(found) => found.count().to_string(),
         Value::Info => "1".to_owned(),
         // A number of processes has no unit, whatever each of them has a share of.

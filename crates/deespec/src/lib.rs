@@ -44,17 +44,20 @@ mod store;
 mod sync;
 
 pub use error::{Error, Result};
-pub use handle::{Counter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Transactions};
+pub use handle::{
+    Counter, FractionCounter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Summary,
+    Transactions,
+};
 pub use metric::{
     Aggregation, Bucket, Buckets, COUNT_MAX, Distribution, Family, Kind, LabelSet, Lawful,
-    MetricError, Processes, Quantile, Shape, TRANSACTIONS, Value, check_count, check_reserved,
-    check_series,
+    MetricError, NotASum, Observations, Processes, Quantile, Shape, TRANSACTIONS, Value, WideSum,
+    check_count, check_reserved, check_series,
 };
 pub use snapshot::{
     Change, Changed, Compaction, Delta, Diff, Document, DocumentError, DocumentKind, History,
-    HistoryPoint, HistoryQuery, HistorySeries, HistoryValue, Import, NotASeries, NotATime,
-    Published, Push, PushBase, PushError, PushPart, Restoration, Retention, Rotate, Rotation,
-    SCHEMA_VERSION, Sample, Series, Snapshot, SnapshotArchive, SnapshotName, Summary, Totals,
+    HistoryPoint, HistoryQuery, HistorySeries, HistorySummary, HistoryValue, Import, NotASeries,
+    NotATime, Published, Push, PushBase, PushError, PushPart, Restoration, Retention, Rotate,
+    Rotation, SCHEMA_VERSION, Sample, Series, Snapshot, SnapshotArchive, SnapshotName, Totals,
     TransactionCounts, Unpushed, UnreadableSnapshot, View,
 };
 #[doc(hidden)]

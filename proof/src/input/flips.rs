@@ -235,6 +235,8 @@ pub(super) fn values(view: &View) -> Values {
                 .chain(found.counts().iter().copied())
                 .collect()
         }
+        Value::Fractions(sum) => vec![sum.billionths() as u64],
+        Value::Summary(found) => vec![found.count, found.sum.billionths() as u64],
         _ => Vec::new(),
     };
     let samples = view.samples().map(|sample| {

@@ -224,10 +224,10 @@ fn garbage(length: usize) -> Vec<u8> {
 fn newer(path: &Path, was: &[u8]) -> Result<()> {
     if was.starts_with(b"DEESPEC\0") {
         let file = File::options().write(true).open(path)?;
-        return Ok(file.write_all_at(&[2], 8)?);
+        return Ok(file.write_all_at(&[3], 8)?);
     }
     let text = String::from_utf8_lossy(was);
-    let newer = text.replacen("\"schema_version\": 1", "\"schema_version\": 2", 1);
+    let newer = text.replacen("\"schema_version\": 1", "\"schema_version\": 3", 1);
     let newer = if newer == text {
         text.replacen('{', "{\"schema_version\": 99,", 1)
     } else {

@@ -6,13 +6,15 @@
 //!
 //! *At random*: processes observe again and again, and are killed at random moments and replaced. Before and
 //! after each observation they count it, so that it can be told what had begun and what had returned. Meanwhile the
-//! store is scraped without a pause, and rotated.
+//! store is scraped without a pause, and rotated. In the end everything is audited.
 //!
 //! Both are done for values on bounds of buckets, for first observations, for a large one among small
-//! ones, below zero and for native buckets (`SCENES`).
+//! ones, below zero and for native buckets, for summaries and for counters with fractions (`SCENES`). The sums of those two have
+//! three cells, and may be seen in the middle of an addition.
 //!
 //! Violations: a `_sum` outside of what had returned before the scrape and what had begun after it, in the view or in the text
-//! that Prometheus reads, of the epoch or of all time; a sum that is not what was there before the call, or with it; a process that fails.
+//! that Prometheus reads, of the epoch or of all time; a sum that is not what was there before the call, or with it, or, in
+//! three cells, in between; a process that fails.
 
 mod scene;
 
@@ -21,14 +23,15 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deespec::{Counter, Distribution, Family, Histogram, Rotate, Store, exposition};
+use deespec::{Counter, Rotate, Store, exposition};
 
 use crate::Result;
+use crate::audit::{History, audit};
 use crate::child::{self, argument};
 use crate::harness::{Bench, Outcome};
 use crate::opening::options;
 use crate::operations::instructions::{Step, Traced, ready, stop};
-use scene::{SCENES, Scene};
+use scene::{Handle, SCENES, Scene};
 
 const NAME: &str = "observed";
 /// By the labels `observer`, `value` and `what`: `begun` or `returned`.
@@ -82,38 +85,44 @@ struct Done {
     observations: u64,
 }
 
-/// A histogram as it was scraped.
+/// What was observed, as it was scraped.
 #[derive(Debug, Clone, PartialEq)]
 struct Scraped {
-    count: u64,
+    /// A counter with fractions does not tell it.
+    count: Option<u64>,
     /// In the epoch, ever, and as Prometheus reads it; the last is there where a text shows it.
     sums: [Option<f64>; 3],
 }
 
 impl Scraped {
-    fn of(store: &Store) -> Result<Self> {
+    fn of(scene: &Scene, store: &Store) -> Result<Self> {
         let view = store.view()?;
-        let sample = view.sample(NAME, &[]).ok_or("the histogram is missing")?;
-        let (value, total) = (sample.value.histogram(), sample.total.histogram());
+        let sample = view.sample(NAME, &[]).ok_or("the series is missing")?;
         let text = exposition::prometheus::encode(&view);
         let mut lines = text.lines();
-        let shown = lines.find_map(|line| line.strip_prefix("observed_sum "));
+        let shown = lines.find_map(|line| line.strip_prefix(scene.line()));
         Ok(Self {
-            count: total.map_or(0, Distribution::count),
+            count: scene::count(&sample.total),
             sums: [
-                value.map(Distribution::sum),
-                total.map(Distribution::sum),
+                scene::sum(&sample.value),
+                scene::sum(&sample.total),
                 shown.map(str::parse).transpose()?,
             ],
         })
     }
 
-    /// What is wrong with the sums, of which each must be one of these.
-    fn unlike(&self, lawful: &[f64]) -> Option<String> {
-        let near = |sum: f64| lawful.iter().any(|one| is_near(sum, *one));
-        let wrong = self.sums.iter().flatten().find(|sum| !near(**sum))?;
+    /// What is wrong with the sums, of which each must be what was there or be with what was observed, or where that
+    /// may be seen between the two.
+    fn unlike(&self, scene: &Scene, was: f64, observed: f64) -> Option<String> {
+        let lawful = [was, was + observed];
+        let (least, most) = (was.min(was + observed), was.max(was + observed));
+        let is_lawful = |sum: f64| {
+            lawful.iter().any(|one| is_near(sum, *one))
+                || scene.has_middle() && (least..=most).contains(&sum)
+        };
+        let wrong = self.sums.iter().flatten().find(|sum| !is_lawful(**sum))?;
         Some(format!(
-            "the sum is {wrong} at count {}, instead of one of {lawful:?}",
+            "the sum is {wrong} at count {:?}, instead of one of {lawful:?}",
             self.count
         ))
     }
@@ -125,14 +134,14 @@ fn is_near(one: f64, other: f64) -> bool {
 }
 
 /// A new store with what was observed before.
-fn prepared(scene: &Scene, root: &Path) -> Result<(Store, Histogram)> {
+fn prepared(scene: &Scene, root: &Path) -> Result<Store> {
     let store = options().stripes(1).open(root)?;
-    store.declare(&Family::histogram(NAME, (scene.buckets)()?))?;
-    let histogram = store.histogram(NAME)?;
+    store.declare(&scene.family()?)?;
+    let handle = Handle::of(scene, &store)?;
     for &(value, count) in scene.before {
-        histogram.observe_many(value, count);
+        (0..count).for_each(|_| handle.observe(value));
     }
-    Ok((store, histogram))
+    Ok(store)
 }
 
 fn summed(scene: &Scene) -> f64 {
@@ -150,20 +159,20 @@ fn by_instruction(
     for (value, observed) in scene.all().enumerate() {
         let root = folder.join(format!("{value}"));
         std::fs::create_dir_all(&root)?;
-        let (store, _) = prepared(scene, &root)?;
+        let store = prepared(scene, &root)?;
         let what = [number.to_string(), value.to_string()];
         let what = [what[0].as_str(), what[1].as_str()];
-        let (mut sum, mut before) = (summed(scene), Scraped::of(&store)?);
+        let (mut sum, mut before) = (summed(scene), Scraped::of(scene, &store)?);
         // Scraped after each instruction.
         let mut traced = Traced::start("observer-stepped", &what, &root)?;
         let mut changes = Vec::new();
         for n in 1_u64.. {
             let step = traced.step()?;
-            let scraped = Scraped::of(&store)?;
+            let scraped = Scraped::of(scene, &store)?;
             done.instructions += 1;
             done.scrapes += 1;
             let story = format!("{observed}, after instruction {n}");
-            let wrong = scraped.unlike(&[sum, sum + observed]);
+            let wrong = scraped.unlike(scene, sum, observed);
             violations.extend(wrong.map(|wrong| format!("{story}: {wrong}")));
             if scraped != before {
                 changes.push(n);
@@ -175,7 +184,7 @@ fn by_instruction(
         }
         traced.kill()?;
         sum += observed;
-        let wrong = before.unlike(&[sum]);
+        let wrong = before.unlike(scene, sum, 0.0);
         violations.extend(wrong.map(|wrong| format!("{observed}, observed: {wrong}")));
         // Killed where something changed.
         for n in changes {
@@ -187,20 +196,21 @@ fn by_instruction(
             traced.kill()?;
             done.kills += 1;
             let story = format!("{observed}, killed after instruction {n}");
-            let scraped = Scraped::of(&store)?;
-            let wrong = scraped.unlike(&[sum, sum + observed]);
+            let scraped = Scraped::of(scene, &store)?;
+            let wrong = scraped.unlike(scene, sum, observed);
             violations.extend(wrong.map(|wrong| format!("{story}: {wrong}")));
             // The first of the changes is the sum; but where exactly it comes may differ from run to run.
-            sum += match scraped.unlike(&[sum]) {
-                None => 0.0,
-                Some(_) => observed,
+            sum = match (scraped.unlike(scene, sum, 0.0), scraped.sums) {
+                (None, _) => sum,
+                (Some(_), [_, Some(total), _]) if scene.has_middle() => total,
+                (Some(_), _) => sum + observed,
             };
         }
         // And so it stays.
         drop(store);
         let store = options().open(&root)?;
-        store.histogram(NAME)?.observe(observed);
-        let wrong = Scraped::of(&store)?.unlike(&[sum + observed]);
+        Handle::of(scene, &store)?.observe(observed);
+        let wrong = Scraped::of(scene, &store)?.unlike(scene, sum + observed, 0.0);
         violations.extend(wrong.map(|wrong| format!("{observed}, afterwards: {wrong}")));
     }
     Ok(violations)
@@ -215,7 +225,7 @@ fn at_random(
     done: &mut Done,
 ) -> Result<Vec<String>> {
     std::fs::create_dir_all(root)?;
-    let (store, _) = prepared(scene, root)?;
+    let store = prepared(scene, root)?;
     let start = |observer: u64| -> Result<Child> {
         let mut command = child::role("observer")?;
         command.arg(root).arg(number.to_string());
@@ -253,12 +263,15 @@ fn at_random(
     let returned: u64 = progress.iter().map(|each| each.returned).sum();
     let begun: u64 = progress.iter().map(|each| each.begun).sum();
     let before: u64 = scene.before.iter().map(|(_, count)| count).sum();
-    let count = Scraped::of(&store)?.count;
-    if begun - returned > kills + OBSERVERS || !(returned..=begun).contains(&(count - before)) {
+    let count = Scraped::of(scene, &store)?.count;
+    let is_lawful = |count: u64| (before + returned..=before + begun).contains(&count);
+    if begun - returned > kills + OBSERVERS || !count.is_none_or(is_lawful) {
         violations.push(format!(
-            "{count} were counted: {before} before, {returned} that returned, and {begun} that began"
+            "{count:?} were counted: {before} before, {returned} that returned, and {begun} that began"
         ));
     }
+    drop(store);
+    violations.extend(audit(root, &History::default()).violations);
     Ok(violations)
 }
 
@@ -281,7 +294,7 @@ fn scrape(scene: &Scene, root: &Path, ended: &AtomicBool) -> Result<(u64, Vec<St
         let is_last = ended.load(Ordering::SeqCst);
         // In this order: what is counted between the readings had not returned before and had begun after it.
         let before = Progress::of(scene, &store)?;
-        let scraped = Scraped::of(&store)?;
+        let scraped = Scraped::of(scene, &store)?;
         let after = Progress::of(scene, &store)?;
         scrapes += 1;
         let mut range = (summed(scene), summed(scene));
@@ -301,7 +314,7 @@ fn scrape(scene: &Scene, root: &Path, ended: &AtomicBool) -> Result<(u64, Vec<St
         if let Some(sum) = wrong {
             let count = scraped.count;
             violations.push(format!(
-                "scraped {sum} at count {count}, outside of {range:?}"
+                "scraped {sum} at count {count:?}, outside of {range:?}"
             ));
         }
         // An epoch's is a part of it, of which it is not known when exactly it began.
@@ -354,7 +367,7 @@ pub(crate) fn role(arguments: &[String]) -> Result<()> {
     let scene = &SCENES[argument::<usize>(arguments, 1)?];
     let number: String = argument(arguments, 2)?;
     let store = options().open(root)?;
-    let histogram = store.histogram(NAME)?;
+    let handle = Handle::of(scene, &store)?;
     let counter = |value: usize, what: &str| -> Result<Counter> {
         let value = value.to_string();
         let labels = [("observer", &*number), ("value", &*value), ("what", what)];
@@ -369,7 +382,7 @@ pub(crate) fn role(arguments: &[String]) -> Result<()> {
     let endless = std::iter::repeat(turns).flatten();
     for (value, (begun, returned)) in once.iter().chain(endless) {
         begun.inc();
-        histogram.observe(*value);
+        handle.observe(*value);
         returned.inc();
     }
     Err("there is nothing to observe".into())
@@ -383,8 +396,8 @@ pub(crate) fn stepped(arguments: &[String]) -> Result<()> {
     let value = scene.all().nth(which).ok_or("no such value")?;
     let root: PathBuf = argument(arguments, 2)?;
     let store = options().open(root)?;
-    let histogram = store.histogram(NAME)?;
+    let handle = Handle::of(scene, &store)?;
     ready()?;
-    histogram.observe(value);
+    handle.observe(value);
     stop()
 }

@@ -53,6 +53,10 @@ pub(crate) struct Declare {
     /// the smallest, the largest, or how many there are
     #[arg(long, value_name = "HOW")]
     per_process: Option<Aggregation>,
+
+    /// A counter of amounts with fractions, such as seconds spent
+    #[arg(long)]
+    fractions: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,6 +64,7 @@ enum Kind {
     Counter,
     Gauge,
     Histogram,
+    Summary,
     Info,
 }
 
@@ -122,12 +127,18 @@ impl Declare {
             return Err(Failure::new("only a gauge can be kept per process")
                 .hint("declare a gauge, or leave out --per-process"));
         }
+        if self.fractions && self.kind != Kind::Counter {
+            return Err(Failure::new("only a counter is declared to have fractions")
+                .hint("declare a counter, or leave out --fractions"));
+        }
         if self.description.has_unit() && self.kind == Kind::Info {
             return Err(Failure::new("an info metric has no unit")
                 .hint("leave out --unit, or declare another kind"));
         }
         let mut family = match self.kind {
+            Kind::Counter if self.fractions => Family::fraction_counter(&self.name),
             Kind::Counter => Family::counter(&self.name),
+            Kind::Summary => Family::summary(&self.name),
             Kind::Gauge => match self.per_process {
                 None => Family::gauge(&self.name),
                 Some(how) => Family::process_gauge(&self.name, how.into()),

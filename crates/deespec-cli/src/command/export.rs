@@ -138,6 +138,8 @@ struct Row<'a> {
     kind: Kind,
     labels: &'a LabelSet,
     value: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exact: Option<String>,
 }
 
 /// Writes a line for each series, the four built-in ones first.
@@ -153,6 +155,7 @@ fn lines(
             kind: value.kind(),
             labels,
             value,
+            exact: value.fractions().map(|sum| sum.to_string()),
         })
     };
     for (name, count) in transactions(view) {
@@ -185,6 +188,9 @@ fn csv(view: &View) -> serde_json::Result<String> {
             // One number a line: the two that have a meaning without the others.
             Value::Histogram(found) => {
                 line("_count", &found.count().to_string()) + &line("_sum", &number(found.sum()))
+            }
+            Value::Summary(found) => {
+                line("_count", &found.count.to_string()) + &line("_sum", &found.sum.to_string())
             }
             value => line("", &exact(value, "")),
         })

@@ -124,15 +124,20 @@ impl Get {
             false => sample.value.clone(),
         };
         let values: Vec<Value> = found.iter().map(|sample| of(sample)).collect();
-        let is_observed = values.iter().any(|value| value.histogram().is_some());
+        let is_observed = values
+            .iter()
+            .any(|value| value.histogram().is_some() || value.summary().is_some());
         if is_observed && term.part == Part::Value {
             let name = &term.name;
-            let message = format!("{name} is a histogram, of which no single number is the value");
-            let hint = format!("ask for {name}.count, {name}.sum, {name}.mean or {name}.p99");
+            let kind = values.first().map_or("", |value| value.kind().as_str());
+            let message = format!("{name} is a {kind}, of which no single number is the value");
+            let hint = format!(
+                "ask for {name}.count, {name}.sum or {name}.mean, and of a histogram for {name}.p99"
+            );
             return Err(Failure::new(message).hint(hint));
         }
         if !is_observed && term.part != Part::Value {
-            let message = format!("{} is no histogram and has no such part", term.name);
+            let message = format!("{} is one number and has no such part", term.name);
             return Err(Failure::new(message));
         }
         let counts: Option<Vec<u64>> = values.iter().map(Value::counter).collect();

@@ -21,8 +21,8 @@ Example:
 
 The file is a metrics.json, a snapshot, OpenMetrics text or Prometheus text. Its
 counts are added, and gauges that this store does not have are set. What a store
-cannot hold, such as a summary or a counter of 1.5, is passed over with a
-warning; a sum that is kept with fewer digits is named, too.
+cannot hold, such as a state set, is passed over with a warning; what it keeps
+with fewer digits, or without the quantiles of a summary, is named, too.
 The file is known by its content from then on: importing it again adds nothing,
 and what this store itself has exported is refused.";
 

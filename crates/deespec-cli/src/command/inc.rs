@@ -1,10 +1,12 @@
 //! `deespec inc`: count.
 
 use clap::Args;
+use deespec::{Family, Shape};
 
 use crate::args::Cli;
 use crate::exit::{Code, Failure};
 use crate::location;
+use crate::parse;
 use crate::series::Labels;
 use crate::ui::Ui;
 
@@ -12,6 +14,7 @@ const AFTER_HELP: &str = "\
 Example:
   deespec inc commit_success
   deespec inc jobs_total --by 3 -l job=backup -l outcome=failure
+  deespec inc cpu_seconds_total --by 0.25
 
 Names match [a-zA-Z_:][a-zA-Z0-9_:]*, label names [a-zA-Z_][a-zA-Z0-9_]*; label
 values are any text. Each set of labels is a counter of its own. Four counters
@@ -25,10 +28,11 @@ pub(crate) struct Inc {
     /// The counter's name
     name: String,
 
-    /// How much; 0 only makes the counter
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = parse_count)]
+    /// How much; 0 only makes the counter, and a number with a point, such as 0.5,
+    /// makes one that counts fractions
+    #[arg(long, default_value = "1", value_name = "N", value_parser = parse_amount)]
     #[arg(allow_hyphen_values = true)]
-    by: u64,
+    by: Amount,
 
     #[command(flatten)]
     labels: Labels,
@@ -38,19 +42,47 @@ pub(crate) struct Inc {
     sync: bool,
 }
 
-fn parse_count(text: &str) -> Result<u64, String> {
-    let count = text.parse().ok();
-    let count = count.filter(|count| deespec::check_count(*count).is_ok());
-    let most = deespec::COUNT_MAX;
-    count.ok_or_else(|| format!("a count is a whole number from 0 to {most}, 2^53"))
+/// What is added.
+#[derive(Debug, Clone, Copy)]
+enum Amount {
+    Whole(u64),
+    Fraction(f64),
+}
+
+fn parse_amount(text: &str) -> Result<Amount, String> {
+    let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
+    let whole = text.parse().ok().filter(|_| is_whole);
+    let whole = whole.filter(|count| deespec::check_count(*count).is_ok());
+    let fraction = || parse::number(text).ok().filter(|_| !is_whole);
+    let lawful = |amount: &f64| (0.0..=deespec::COUNT_MAX as f64).contains(amount);
+    whole
+        .map(Amount::Whole)
+        .or_else(|| fraction().filter(lawful).map(Amount::Fraction))
+        .ok_or_else(|| {
+            let most = deespec::COUNT_MAX;
+            format!("a count is a number from 0 to {most}, 2^53, whole or with a point")
+        })
 }
 
 impl Inc {
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let labels = self.labels.written(&self.name)?;
         let store = location::open_or_make(cli, ui, "inc")?;
-        let counter = store.counter_with(&self.name, &labels)?;
-        counter.try_add(self.by)?;
+        let family = store.family(&self.name);
+        // A whole number is one, whichever of the two counts it.
+        let amount = match (self.by, family.as_ref().map(Family::shape)) {
+            (Amount::Whole(count), Some(Shape::FractionCounter)) => Amount::Fraction(count as f64),
+            (Amount::Fraction(amount), Some(Shape::Counter)) if amount.fract() == 0.0 => {
+                Amount::Whole(amount as u64)
+            }
+            (amount, _) => amount,
+        };
+        match amount {
+            Amount::Whole(count) => store.counter_with(&self.name, &labels)?.try_add(count)?,
+            Amount::Fraction(amount) => store
+                .fraction_counter_with(&self.name, &labels)?
+                .try_add(amount)?,
+        }
         if self.sync {
             store.flush()?;
         }

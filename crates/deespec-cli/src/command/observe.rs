@@ -1,4 +1,4 @@
-//! `deespec observe`: put observations into a histogram.
+//! `deespec observe`: put observations into a histogram or a summary.
 
 use std::io::{BufRead, Read as _};
 
@@ -24,13 +24,13 @@ Example:
 Either all values are counted or, where one is wrong, none. Buckets, unit and
 help text are told once, when the histogram is new; told again they must be the
 same. Without any it has native buckets for durations in seconds, from a
-microsecond to 28 hours.";
+microsecond to 28 hours. What was declared as a summary has no buckets.";
 
-/// Count values in a histogram, which is made on first use
+/// Count values in a histogram, which is made on first use, or in a summary
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Observe {
-    /// The histogram's name
+    /// The name of the histogram or summary
     name: String,
 
     /// Numbers; - reads more of them from stdin, one a line
@@ -77,12 +77,18 @@ impl Observe {
         if self.buckets.is_given() || self.description.is_given() {
             self.declare(&store)?;
         }
-        let histogram = store.histogram_with(&self.name, &labels)?;
-        if values.len() as u64 > histogram.room() {
-            return Err(deespec::MetricError::Exhausted.into());
-        }
-        for value in values {
-            histogram.observe(value);
+        if is_summary(&store, &self.name) {
+            store
+                .summary_with(&self.name, &labels)?
+                .try_observe(&values)?;
+        } else {
+            let histogram = store.histogram_with(&self.name, &labels)?;
+            if values.len() as u64 > histogram.room() {
+                return Err(deespec::MetricError::Exhausted.into());
+            }
+            for value in values {
+                histogram.observe(value);
+            }
         }
         if self.sync {
             store.flush()?;
@@ -111,7 +117,10 @@ impl Observe {
             _ => None,
         });
         let buckets = self.buckets.over(known_buckets.unwrap_or_default())?;
-        let mut family = Family::histogram(&self.name, buckets);
+        let mut family = match is_summary(store, &self.name) && !self.buckets.is_given() {
+            true => Family::summary(&self.name),
+            false => Family::histogram(&self.name, buckets),
+        };
         if let Some(known) = known {
             family = family
                 .with_unit(known.unit())
@@ -123,6 +132,12 @@ impl Observe {
         }
         Ok(store.declare(&self.description.describe(family))?)
     }
+}
+
+/// Whether somebody declared it to have no buckets.
+fn is_summary(store: &Store, name: &str) -> bool {
+    let family = store.family(name);
+    family.is_some_and(|family| *family.shape() == Shape::Summary)
 }
 
 /// Reads one number a line; empty lines do not count.

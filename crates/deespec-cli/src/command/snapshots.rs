@@ -259,7 +259,10 @@ fn delta(change: &Change) -> String {
     if let Some(delta) = change.delta {
         return format!("{delta:+}");
     }
-    let gauge = |value: &Option<Value>| value.as_ref().and_then(Value::gauge);
+    let gauge = |value: &Option<Value>| match value.as_ref()? {
+        Value::Fractions(sum) => Some(sum.to_f64()),
+        value => value.gauge(),
+    };
     match (gauge(&change.before), gauge(&change.after)) {
         (Some(before), Some(after)) => values::signed(after - before),
         _ => String::new(),

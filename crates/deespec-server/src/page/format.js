@@ -51,9 +51,12 @@ export function unit(name) {
   return /_bytes(_total)?$/.test(name) ? bytes : number;
 }
 
+/** Whether it counts and sums up what was observed. */
+const isObserved = (one) => one.type === "histogram" || one.type === "summary";
+
 /** The number by which a series is sorted; of a histogram how often. */
 export function size(one) {
-  const value = one.type === "histogram" ? one.value.count : one.value;
+  const value = isObserved(one) ? one.value.count : one.value;
   return Number(typeof value === "object" && value !== null ? gauge(value) : value);
 }
 
@@ -63,8 +66,8 @@ const gauge = (value) => (value.aggregation === "count" ? value.processes : (val
 /** The value of a series; of a histogram how often and how large. */
 export function value(one) {
   const shown = unit(one.name);
-  if (one.type === "histogram") return one.value.count ? `${count(one.value.count)} × ⌀ ${shown(one.value.sum / one.value.count)}` : "0";
-  if (one.type === "counter") return shown === number ? count(one.value) : shown(one.value);
+  if (isObserved(one)) return one.value.count ? `${count(one.value.count)} × ⌀ ${shown(one.value.sum / one.value.count)}` : "0";
+  if (one.type === "counter") return shown === number && Number.isInteger(one.value) ? count(one.value) : shown(one.value);
   if (one.type === "info") return "";
   const found = typeof one.value === "object" && one.value !== null ? gauge(one.value) : one.value;
   return typeof found === "number" && shown === number && Number.isInteger(found) ? count(found) : shown === number || typeof found !== "number" ? number(found) : shown(found);

@@ -26,11 +26,15 @@ const transactions = {
   range: (_, high) => [0, Math.max((high ?? 0) * 1.1, 1)],
 };
 
-/** Any other series: its value, or the quantiles of a histogram. */
+/** Any other series: its value, the mean of a summary, or the quantiles of a histogram. */
 function of(one) {
   const text = format.unit(one.name);
   const title = selector(one);
   const range = (low, high) => [Math.min(0, low ?? 0), Math.max((high ?? 0) * 1.1, Number.MIN_VALUE, low === high ? 1e-9 : 0)];
+  if (one.type === "summary") {
+    const mean = (value) => (value?.count ? value.sum / value.count : null);
+    return { title, series: [selector(one)], lines: [["mean", "--accent"]], values: ([all]) => [all.map(mean)], text, range };
+  }
   if (one.type !== "histogram") {
     return { title, series: [selector(one)], lines: [["value", "--accent"]], values: ([all]) => [all], text, range };
   }

@@ -284,7 +284,16 @@ impl Slot {
                 // What is left of a part may make one more.
                 Value::About(count) => count.ceil() as u64 + 1,
                 Value::Set(_) | Value::Change(_) => 0,
-                Value::Observe(_) => values.weight.ceil() as u64 + 1,
+                Value::Observe(value) => {
+                    let times = values.weight.ceil() + 1.0;
+                    match &self.found {
+                        // Its sum has an end too.
+                        Found::Handle(Handle::Summary(_)) => {
+                            (times * value.abs().ceil().max(1.0)) as u64
+                        }
+                        _ => times as u64,
+                    }
+                }
             });
             counts.fold(0, u64::saturating_add)
         };
@@ -312,6 +321,15 @@ impl Slot {
                 (Handle::Counter(counter), Value::Count(count)) => counter.add(count),
                 (Handle::Counter(counter), Value::About(count)) => {
                     counter.add(self.rest.carry(count));
+                }
+                (Handle::Fractions(counter), Value::Count(count)) => {
+                    counter.add(count as f64);
+                }
+                (Handle::Fractions(counter), Value::About(count)) => {
+                    counter.add(count);
+                }
+                (Handle::Summary(summary), Value::Observe(value)) => {
+                    summary.observe_many(value, self.rest.carry(values.weight));
                 }
                 (Handle::Gauge(gauge), Value::Set(value)) => gauge.set(value),
                 (Handle::Gauge(gauge), Value::Change(value)) => gauge.add(value),

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::{io, thread};
 
-use deespec::{Buckets, Counter, Family, Gauge, Histogram, Lawful, Store, TRANSACTIONS};
+use deespec::{
+    Buckets, Counter, Family, FractionCounter, Gauge, Histogram, Lawful, Shape, Store, Summary,
+    TRANSACTIONS,
+};
 
 use super::line::{Kind, Line};
 use super::rejected::Reason;
@@ -25,8 +28,12 @@ const TOTAL: &str = "_total";
 /// What counts a series.
 pub(super) enum Handle {
     Counter(Counter),
+    /// Where the counter was declared to have fractions.
+    Fractions(FractionCounter),
     Gauge(Gauge),
     Histogram(Histogram),
+    /// Where a summary was declared.
+    Summary(Summary),
 }
 
 impl Handle {
@@ -34,6 +41,8 @@ impl Handle {
     pub(super) fn room(&self) -> u64 {
         match self {
             Self::Counter(counter) => counter.room(),
+            Self::Fractions(counter) => counter.room(),
+            Self::Summary(summary) => summary.room(),
             Self::Gauge(_) => u64::MAX,
             Self::Histogram(histogram) => histogram.room(),
         }
@@ -72,10 +81,18 @@ impl Wanted {
     /// Its handle, which is had without the lock where it is known.
     fn handle(&self, store: &Store, sizes: &Buckets) -> Result<Handle, Reason> {
         let (name, labels) = (self.name.as_str(), self.labels.labels());
-        let handle = match self.kind {
-            Kind::Counter => store.counter_with(name, &labels).map(Handle::Counter),
-            Kind::Gauge => store.gauge_with(name, &labels).map(Handle::Gauge),
-            Kind::Timing | Kind::Histogram => {
+        let family = store.family(name);
+        let handle = match (self.kind, family.as_ref().map(Family::shape)) {
+            (Kind::Counter, Some(Shape::FractionCounter)) => {
+                let counter = store.fraction_counter_with(name, &labels);
+                counter.map(Handle::Fractions)
+            }
+            (Kind::Timing | Kind::Histogram, Some(Shape::Summary)) => {
+                store.summary_with(name, &labels).map(Handle::Summary)
+            }
+            (Kind::Counter, _) => store.counter_with(name, &labels).map(Handle::Counter),
+            (Kind::Gauge, _) => store.gauge_with(name, &labels).map(Handle::Gauge),
+            (Kind::Timing | Kind::Histogram, _) => {
                 let buckets = match name.ends_with(SECONDS) {
                     true => &Buckets::seconds(),
                     false => sizes,

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::metric::{self, Distribution, Kind, LabelSet, TRANSACTIONS, Value};
+use crate::metric::{
+    self, Distribution, Kind, LabelSet, Observations, TRANSACTIONS, Value, WideSum,
+};
 use crate::snapshot::{Sample, View};
 
 use super::naming::{self, Candidate};
@@ -34,6 +36,8 @@ pub(super) enum Shown<'a> {
     Counter(u64),
     Gauge(f64),
     Histogram(Cow<'a, Distribution>),
+    Fractions(WideSum),
+    Summary(Observations),
     Info,
 }
 
@@ -45,6 +49,8 @@ impl<'a> Series<'a> {
             Value::Gauge(value) => Shown::Gauge(*value),
             Value::Processes(processes) => Shown::Gauge(processes.value()?),
             Value::Histogram(found) => Shown::Histogram(Cow::Borrowed(found)),
+            Value::Fractions(sum) => Shown::Fractions(*sum),
+            Value::Summary(found) => Shown::Summary(*found),
             Value::Info => Shown::Info,
         };
         Some(Self {
@@ -78,7 +84,9 @@ impl<'a> Series<'a> {
                     *total = Cow::Owned(both);
                 }
             }
-            (Shown::Counter(_) | Shown::Gauge(_) | Shown::Histogram(_) | Shown::Info, _) => {}
+            (Shown::Fractions(total), Shown::Fractions(other)) => *total = total.plus(*other),
+            (Shown::Summary(total), Shown::Summary(other)) => *total = total.plus(*other),
+            (_, _) => {}
         }
         self.created = self.created.min(twin.created);
     }

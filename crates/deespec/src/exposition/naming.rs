@@ -62,7 +62,7 @@ pub(super) fn suffix(kind: Kind) -> &'static str {
     match kind {
         Kind::Counter => "_total",
         Kind::Info => "_info",
-        Kind::Gauge | Kind::Histogram => "",
+        Kind::Gauge | Kind::Histogram | Kind::Summary => "",
     }
 }
 
@@ -131,6 +131,8 @@ fn samples(kind: Kind) -> u8 {
         Kind::Counter => TOTAL | CREATED,
         Kind::Gauge => BARE,
         Kind::Histogram => BUCKET | COUNT | SUM | CREATED,
+        // It has no quantiles, and yet the name of those is its own.
+        Kind::Summary => BARE | COUNT | SUM | CREATED,
         Kind::Info => INFO,
     }
 }
@@ -304,12 +306,18 @@ mod tests {
 
     #[test]
     fn no_two_families_of_any_kind_share_a_name() {
-        let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Info];
+        let kinds = [
+            Kind::Counter,
+            Kind::Gauge,
+            Kind::Histogram,
+            Kind::Info,
+            Kind::Summary,
+        ];
         let mut registered = Vec::new();
         for (index, first) in [""].iter().chain(&SUFFIXES).enumerate() {
             for (other, second) in ["", "_2"].iter().chain(&SUFFIXES).enumerate() {
-                registered.push((kinds[(index + other) % 4], format!("x{first}{second}")));
-                registered.push((kinds[(3 * index + other) % 4], format!("x{first}{second}")));
+                registered.push((kinds[(index + other) % 5], format!("x{first}{second}")));
+                registered.push((kinds[(3 * index + other) % 5], format!("x{first}{second}")));
             }
         }
         let registered: Vec<_> = registered
@@ -322,6 +330,7 @@ mod tests {
                 Kind::Counter => &["", "_total", "_created"],
                 Kind::Gauge => &[""],
                 Kind::Histogram => &["", "_bucket", "_count", "_sum", "_created"],
+                Kind::Summary => &["", "_count", "_sum", "_created"],
                 Kind::Info => &["", "_info"],
             };
             for suffix in suffixes {

@@ -4,7 +4,7 @@
 //! metadata in the order TYPE, UNIT, HELP; the samples of a series beside each other; `# EOF` at the
 //! end. No sample has a timestamp, as the specification advises, and there are no exemplars.
 //!
-//! A histogram has no `_sum`, and then no `_count` either, where the sum could go down: with a bound
+//! A summary with a sum below zero has no `_sum`. A histogram has no `_sum`, and then no `_count` either, where the sum could go down: with a bound
 //! below zero, or once the sum is negative. The specification forbids it there. The count is still
 //! that of the bucket `+Inf`.
 
@@ -43,7 +43,10 @@ pub fn encode(view: &View) -> String {
         for series in &family.series {
             samples.push(&mut text, &family, series);
             match series.shown {
-                Shown::Counter(_) | Shown::Histogram(_) => {
+                Shown::Counter(_)
+                | Shown::Histogram(_)
+                | Shown::Fractions(_)
+                | Shown::Summary(_) => {
                     push_name(&mut text, &family, "_created", series);
                     push_time(&mut text, series.created());
                     text.push('\n');

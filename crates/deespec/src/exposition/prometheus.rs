@@ -36,7 +36,7 @@ pub fn encode(view: &View) -> String {
     for family in families(view) {
         let kind = match family.kind {
             Kind::Info => Kind::Gauge,
-            kind @ (Kind::Counter | Kind::Gauge | Kind::Histogram) => kind,
+            kind @ (Kind::Counter | Kind::Gauge | Kind::Histogram | Kind::Summary) => kind,
         };
         for (word, content) in [("# HELP ", &*family.help), ("# TYPE ", kind.as_str())] {
             if !content.is_empty() {

@@ -51,6 +51,19 @@ impl Samples {
                 push_name(text, family, suffix, series);
                 push_f64(text, *value);
             }
+            Shown::Fractions(total) => {
+                push_name(text, family, suffix, series);
+                text.push_str(&total.to_string());
+            }
+            Shown::Summary(found) => {
+                if self.sums == Sums::All || !found.sum.is_negative() {
+                    push_name(text, family, "_sum", series);
+                    text.push_str(&found.sum.to_string());
+                    text.push('\n');
+                }
+                push_name(text, family, "_count", series);
+                push_u64(text, found.count);
+            }
             Shown::Info => {
                 push_name(text, family, suffix, series);
                 text.push('1');

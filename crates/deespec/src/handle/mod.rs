@@ -8,8 +8,9 @@ mod histogram;
 mod metrics;
 mod options;
 mod store;
+mod summary;
 
-pub use counter::{Counter, Transactions};
+pub use counter::{Counter, FractionCounter, Transactions};
 #[cfg(all(loom, test))]
 pub(crate) use gauge::add as add_to_gauge;
 pub use gauge::{Gauge, ProcessGauge};
@@ -17,3 +18,4 @@ pub use health::Health;
 pub use histogram::Histogram;
 pub use options::Options;
 pub use store::Store;
+pub use summary::Summary;

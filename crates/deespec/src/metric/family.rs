@@ -89,6 +89,18 @@ impl Family {
         Self::declare(name, Shape::Counter)
     }
 
+    /// Counters of amounts with fractions, such as seconds spent.
+    #[must_use]
+    pub fn fraction_counter(name: impl Into<String>) -> Self {
+        Self::declare(name, Shape::FractionCounter)
+    }
+
+    /// Summaries: how much was observed, and its sum, without buckets.
+    #[must_use]
+    pub fn summary(name: impl Into<String>) -> Self {
+        Self::declare(name, Shape::Summary)
+    }
+
     /// Gauges that all processes share.
     #[must_use]
     pub fn gauge(name: impl Into<String>) -> Self {
@@ -252,12 +264,19 @@ impl Family {
         Ok(())
     }
 
-    /// Histograms have a label `le` of their own in every text format.
+    /// Histograms have a label `le` of their own in every text format, and summaries one `quantile`.
     fn check_reserved(&self, label: &str) -> Result<(), MetricError> {
         if label == "le" && self.kind() == Kind::Histogram {
             return Err(MetricError::Declaration {
                 name: self.name.clone(),
                 reason: "a histogram cannot have a label le, which names its buckets".to_owned(),
+            });
+        }
+        if label == "quantile" && self.kind() == Kind::Summary {
+            return Err(MetricError::Declaration {
+                name: self.name.clone(),
+                reason: "a summary cannot have a label quantile, which others give a meaning"
+                    .to_owned(),
             });
         }
         Ok(())

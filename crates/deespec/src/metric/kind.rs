@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::buckets::Buckets;
+use super::wide::WIDE_CELLS;
 
 /// What kind of metric a series belongs to, in the words of Prometheus and OpenMetrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub enum Kind {
     Gauge,
     /// Observations, counted in buckets, with their sum.
     Histogram,
+    /// Observations, counted and summed up.
+    Summary,
     /// Labels that say something, such as a version; its value is always 1.
     Info,
 }
@@ -27,6 +30,7 @@ impl Kind {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
+            Self::Summary => "summary",
             Self::Info => "info",
         }
     }
@@ -67,12 +71,16 @@ impl Aggregation {
 pub enum Shape {
     /// A counter.
     Counter,
+    /// A counter of amounts with fractions.
+    FractionCounter,
     /// A gauge that all processes share: the last store wins, and it survives its writers.
     Gauge,
     /// A gauge of which each live process has its own share.
     ProcessGauge(Aggregation),
     /// A histogram with these buckets.
     Histogram(Buckets),
+    /// A summary: the count and the sum of what was observed.
+    Summary,
     /// An info metric.
     Info,
 }
@@ -82,9 +90,10 @@ impl Shape {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Counter => Kind::Counter,
+            Self::Counter | Self::FractionCounter => Kind::Counter,
             Self::Gauge | Self::ProcessGauge(_) => Kind::Gauge,
             Self::Histogram(_) => Kind::Histogram,
+            Self::Summary => Kind::Summary,
             Self::Info => Kind::Info,
         }
     }
@@ -93,7 +102,16 @@ impl Shape {
     pub(crate) fn describe(&self) -> &'static str {
         match self {
             Self::ProcessGauge(_) => "per-process gauge",
+            Self::FractionCounter => "counter with fractions",
             shape => shape.kind().as_str(),
+        }
+    }
+
+    /// The first format version of a store that can hold it.
+    pub(crate) fn since(&self) -> u32 {
+        match self {
+            Self::FractionCounter | Self::Summary => 2,
+            _ => 1,
         }
     }
 
@@ -102,6 +120,8 @@ impl Shape {
         match self {
             Self::Counter | Self::Gauge | Self::Info => 1,
             Self::ProcessGauge(_) => 2,
+            Self::FractionCounter => WIDE_CELLS,
+            Self::Summary => 1 + WIDE_CELLS,
             // The sum stands before the buckets; the count is their sum.
             Self::Histogram(buckets) => 1 + buckets.len() as u32,
         }

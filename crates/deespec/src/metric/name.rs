@@ -109,6 +109,14 @@ pub enum MetricError {
         /// How much it was.
         count: u64,
     },
+    /// It is no amount that a counter with fractions or a summary can add up.
+    #[error("{amount} cannot be added up: {takes}")]
+    Amount {
+        /// The number.
+        amount: String,
+        /// What can.
+        takes: &'static str,
+    },
     /// A counter, or a histogram, has counted nearly as much as it can.
     #[error("it would count more than 2^63, and that is not taken")]
     Exhausted,

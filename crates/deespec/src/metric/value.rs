@@ -1,11 +1,13 @@
 //! The value of one series, and how it follows from the series' cells.
 
 use serde::ser::SerializeStruct as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::buckets::Buckets;
 use super::distribution::Distribution;
 use super::kind::{Aggregation, Kind, Shape};
+use super::outside::room;
+use super::wide::{NotASum, WideSum};
 
 /// The value of one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,14 +15,71 @@ use super::kind::{Aggregation, Kind, Shape};
 pub enum Value {
     /// What a counter counted.
     Counter(u64),
+    /// What a counter with fractions counted.
+    Fractions(WideSum),
     /// What a shared gauge was set to.
     Gauge(f64),
     /// The shares of a per-process gauge.
     Processes(Processes),
     /// What a histogram observed.
     Histogram(Distribution),
+    /// What a summary observed.
+    Summary(Observations),
     /// An info metric, which is always 1.
     Info,
+}
+
+/// How much was observed, and what that sums up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Observations {
+    /// How many observations there are.
+    pub count: u64,
+    /// Their sum.
+    pub sum: WideSum,
+}
+
+impl Observations {
+    /// What the three cells of a wide sum hold, and the count of a summary in front of them.
+    pub(crate) fn of_cells(cells: &[u64]) -> Self {
+        let (before, sum) = cells.split_last_chunk().unwrap_or((&[], &[0; 3]));
+        Self {
+            count: before.first().copied().unwrap_or(0),
+            sum: WideSum::of_cells(*sum),
+        }
+    }
+
+    /// Whether so much more can be kept.
+    pub(crate) fn has_room(self, added: Self) -> bool {
+        self.count.checked_add(added.count).is_some() && self.sum.plus(added.sum).fits()
+    }
+
+    /// How much may come from outside, in observations and in whole units, whichever is less.
+    pub(crate) fn room(self) -> u64 {
+        room(self.count).min(self.sum.room())
+    }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            count: self.count.wrapping_add(other.count),
+            sum: self.sum.plus(other.sum),
+        }
+    }
+
+    /// What is here beyond the other; `None` where the other counted more.
+    pub(crate) fn minus(self, other: Self) -> Option<Self> {
+        Some(Self {
+            count: self.count.checked_sub(other.count)?,
+            sum: self.sum.minus(other.sum),
+        })
+    }
+}
+
+impl From<WideSum> for Observations {
+    /// What a counter with fractions counted, which does not tell in how many parts.
+    fn from(sum: WideSum) -> Self {
+        Self { count: 0, sum }
+    }
 }
 
 /// The shares that live processes have in a per-process gauge.
@@ -77,9 +136,10 @@ impl Value {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Counter(_) => Kind::Counter,
+            Self::Counter(_) | Self::Fractions(_) => Kind::Counter,
             Self::Gauge(_) | Self::Processes(_) => Kind::Gauge,
             Self::Histogram(_) => Kind::Histogram,
+            Self::Summary(_) => Kind::Summary,
             Self::Info => Kind::Info,
         }
     }
@@ -89,6 +149,32 @@ impl Value {
     pub fn counter(&self) -> Option<u64> {
         match self {
             Self::Counter(count) => Some(*count),
+            _ => None,
+        }
+    }
+
+    /// The sum of a counter with fractions.
+    #[must_use]
+    pub fn fractions(&self) -> Option<WideSum> {
+        match self {
+            Self::Fractions(sum) => Some(*sum),
+            _ => None,
+        }
+    }
+
+    /// What a counter of either kind counted, where a sum holds so much.
+    pub(crate) fn amount(&self) -> Option<WideSum> {
+        match self {
+            Self::Counter(count) => WideSum::of_whole(*count),
+            value => value.fractions(),
+        }
+    }
+
+    /// What a summary observed.
+    #[must_use]
+    pub fn summary(&self) -> Option<Observations> {
+        match self {
+            Self::Summary(found) => Some(*found),
             _ => None,
         }
     }
@@ -119,10 +205,23 @@ impl Value {
         Self::Histogram(Distribution::new(buckets.clone(), counts.collect(), steps))
     }
 
-    /// The cells of a counter or a histogram that are not 0, and what they hold.
+    /// What follows from the cells of a counter with fractions or of a summary.
+    pub(crate) fn of_wide(is_summary: bool, cells: &[u64]) -> Self {
+        let found = Observations::of_cells(cells);
+        match is_summary {
+            true => Self::Summary(found),
+            false => Self::Fractions(found.sum),
+        }
+    }
+
+    /// The cells of a counter, a histogram or a summary that are not 0, and what they hold.
     pub(crate) fn to_cells(&self) -> Vec<(u32, u64)> {
         let all: Vec<(u32, u64)> = match self {
             Self::Counter(count) => vec![(0, *count)],
+            Self::Fractions(sum) => (0..).zip(sum.to_cells()).collect(),
+            Self::Summary(found) => (0..)
+                .zip([found.count].into_iter().chain(found.sum.to_cells()))
+                .collect(),
             Self::Histogram(found) => std::iter::once(found.steps().cast_unsigned())
                 .chain(found.counts().iter().copied())
                 .zip(0..)
@@ -137,6 +236,8 @@ impl Value {
     pub(crate) fn shape(&self) -> Shape {
         match self {
             Self::Counter(_) => Shape::Counter,
+            Self::Fractions(_) => Shape::FractionCounter,
+            Self::Summary(_) => Shape::Summary,
             Self::Gauge(_) => Shape::Gauge,
             Self::Processes(processes) => Shape::ProcessGauge(processes.aggregation),
             Self::Histogram(found) => Shape::Histogram(found.buckets().clone()),
@@ -148,6 +249,8 @@ impl Value {
     pub(crate) fn plus(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::Counter(one), Self::Counter(other)) => Self::Counter(one.wrapping_add(*other)),
+            (Self::Fractions(one), Self::Fractions(other)) => Self::Fractions(one.plus(*other)),
+            (Self::Summary(one), Self::Summary(other)) => Self::Summary(one.plus(*other)),
             (Self::Histogram(one), Self::Histogram(other)) => one
                 .plus(other)
                 .map_or_else(|| self.clone(), Self::Histogram),
@@ -164,6 +267,8 @@ impl Serialize for Value {
             Self::Gauge(value) if value.is_finite() => serializer.serialize_f64(*value),
             Self::Gauge(value) => serializer.serialize_str(name_of(*value)),
             Self::Processes(processes) => processes.serialize(serializer),
+            Self::Fractions(sum) => serializer.serialize_f64(sum.to_f64()),
+            Self::Summary(found) => found.serialize(serializer),
             Self::Histogram(distribution) => distribution.serialize(serializer),
             Self::Info => serializer.serialize_u64(1),
         }
@@ -176,6 +281,17 @@ fn name_of(value: f64) -> &'static str {
         f64::INFINITY => "+Inf",
         f64::NEG_INFINITY => "-Inf",
         _ => "NaN",
+    }
+}
+
+/// The sum as a number, and to its last digit.
+impl Serialize for Observations {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Observations", 3)?;
+        fields.serialize_field("count", &self.count)?;
+        fields.serialize_field("sum", &self.sum.to_f64())?;
+        fields.serialize_field("exact", &self.sum)?;
+        fields.end()
     }
 }
 
@@ -192,6 +308,18 @@ impl Serialize for Processes {
     }
 }
 
+impl<'de> Deserialize<'de> for Observations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Stored {
+            count: u64,
+            exact: WideSum,
+        }
+        let Stored { count, exact: sum } = Stored::deserialize(deserializer)?;
+        Ok(Self { count, sum })
+    }
+}
+
 #[derive(Deserialize)]
 struct StoredProcesses {
     processes: u64,
@@ -202,9 +330,27 @@ struct StoredProcesses {
 }
 
 impl Value {
+    /// Beside a number that does not tell it: what a counter with fractions is, to its last digit.
+    pub(crate) fn exact(&self) -> Option<String> {
+        self.fractions().map(|sum| sum.to_string())
+    }
+
+    /// Reads what a document says beside the number of a counter with fractions.
+    pub(crate) fn of_exact(kind: Kind, exact: &str) -> Result<Self, String> {
+        let sum: WideSum = exact.parse().map_err(|error: NotASum| error.to_string())?;
+        match (kind, sum.is_negative()) {
+            (Kind::Counter, false) => Ok(Self::Fractions(sum)),
+            (Kind::Counter, true) => Err(format!("a counter is not below zero, but {sum}")),
+            (kind, _) => Err(format!("a {} has no field exact", kind.as_str())),
+        }
+    }
+
     /// Reads what a document has as the value of a metric of this kind, or says why it cannot be.
     pub(crate) fn from_json(kind: Kind, json: serde_json::Value) -> Result<Self, String> {
         match (kind, json) {
+            (Kind::Summary, json) => serde_json::from_value(json)
+                .map(Self::Summary)
+                .map_err(|error| format!("a summary cannot be read: {error}")),
             (Kind::Counter, json) => json
                 .as_u64()
                 .map(Self::Counter)

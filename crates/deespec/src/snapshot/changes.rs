@@ -12,7 +12,7 @@ use super::view::{Sample, View};
 
 /// One series that changed from one view to a later one.
 ///
-/// In JSON it has `name`, `type`, `labels`, `value` and `delta`. The value of a histogram is its count and
+/// In JSON it has `name`, `type`, `labels`, `value` and `delta`. The value of a histogram or a summary is its count and
 /// sum; both value and delta are `null` where the series was removed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -38,7 +38,7 @@ pub struct Changed {
 pub enum Delta {
     /// What was counted or observed.
     Count(u64),
-    /// By how much a gauge moved; `null` in JSON where that is no finite number.
+    /// By how much a gauge moved, or a counter with fractions grew; `null` in JSON where that is no finite number.
     Moved(f64),
 }
 
@@ -73,6 +73,15 @@ impl Delta {
             Value::Histogram(found) => {
                 let count = |value: &Value| value.histogram().map(Distribution::count);
                 grown(found.count(), before.and_then(count))
+            }
+            Value::Summary(found) => {
+                let before = before.and_then(Value::summary);
+                grown(found.count, before.map(|before| before.count))
+            }
+            Value::Fractions(sum) => {
+                let before = before.and_then(Value::fractions).unwrap_or_default();
+                let moved = sum.minus(before);
+                (!moved.is_zero()).then(|| Self::Moved(moved.to_f64()))
             }
             after => {
                 let now = after.gauge()?;
@@ -170,6 +179,10 @@ impl Serialize for Changed {
                 let (count, sum) = (found.count(), found.sum());
                 fields.serialize_field("value", &Observed { count, sum })?;
             }
+            Some(Value::Summary(found)) => {
+                let (count, sum) = (found.count, found.sum.to_f64());
+                fields.serialize_field("value", &Observed { count, sum })?;
+            }
             value => fields.serialize_field("value", value)?,
         }
         fields.serialize_field("delta", &self.delta)?;
@@ -177,7 +190,7 @@ impl Serialize for Changed {
     }
 }
 
-/// A histogram without its buckets.
+/// A histogram without its buckets, or a summary.
 #[derive(Serialize)]
 struct Observed {
     count: u64,

@@ -31,8 +31,8 @@ pub struct Change {
     pub before: Option<Value>,
     /// The value after; `None` where the series is not there any more.
     pub after: Option<Value>,
-    /// After minus before, where a missing series counts as 0: of a counter its count, of a histogram
-    /// the number of observations. `None` for what does not count.
+    /// After minus before, where a missing series counts as 0: of a counter its count, of a histogram or a
+    /// summary the number of observations. `None` for a counter with fractions, and for what does not count.
     pub delta: Option<i128>,
 }
 
@@ -91,6 +91,7 @@ fn delta(before: Option<&Value>, after: Option<&Value>) -> Option<i128> {
         None => Some(0),
         Some(Value::Counter(count)) => Some(i128::from(*count)),
         Some(Value::Histogram(found)) => Some(i128::from(found.count())),
+        Some(Value::Summary(found)) => Some(i128::from(found.count)),
         Some(_) => None,
     };
     Some(count(after)? - count(before)?)

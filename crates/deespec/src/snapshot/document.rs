@@ -1,4 +1,4 @@
-//! The JSON documents: `metrics.json` and snapshots, schema version 1, and the legacy form of it.
+//! The JSON documents: `metrics.json` and snapshots, schema versions 1 and 2, and the legacy form of it.
 //! `docs/format.md` says what each field means; it is changed first.
 
 use std::path::Path;
@@ -19,8 +19,8 @@ pub(crate) use render::{Writer, examine, is_untouched, render, render_with, writ
 pub(crate) mod bounded;
 mod render;
 
-/// Highest schema version that is read, and the one that is written.
-pub const SCHEMA_VERSION: u64 = 1;
+/// Highest schema version that is read. A document is written with the lowest that can hold its series.
+pub const SCHEMA_VERSION: u64 = 2;
 
 /// One series of a document.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -44,14 +44,18 @@ struct RawSeries {
     labels: LabelSet,
     #[serde(deserialize_with = "bounded::value")]
     value: serde_json::Value,
+    exact: Option<String>,
 }
 
 impl TryFrom<RawSeries> for Series {
     type Error = String;
 
     fn try_from(raw: RawSeries) -> Result<Self, String> {
-        let value = Value::from_json(raw.kind, raw.value)
-            .map_err(|reason| format!("series {}: {reason}", raw.name))?;
+        let value = match &raw.exact {
+            None => Value::from_json(raw.kind, raw.value),
+            Some(exact) => Value::of_exact(raw.kind, exact),
+        };
+        let value = value.map_err(|reason| format!("series {}: {reason}", raw.name))?;
         Ok(Self {
             name: raw.name,
             labels: raw.labels,
@@ -68,6 +72,8 @@ pub(crate) struct Row<'a> {
     pub(crate) kind: Kind,
     pub(crate) labels: &'a LabelSet,
     pub(crate) value: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) exact: Option<String>,
 }
 
 impl<'a> Row<'a> {
@@ -77,6 +83,7 @@ impl<'a> Row<'a> {
             name: &value.name,
             kind: value.value.kind(),
             labels: &value.labels,
+            exact: value.value.exact(),
             value: &value.value,
         }
     }
@@ -88,6 +95,7 @@ impl<'a> From<&'a Series> for Row<'a> {
             name: &series.name,
             kind: series.value.kind(),
             labels: &series.labels,
+            exact: series.value.exact(),
             value: &series.value,
         }
     }
@@ -341,7 +349,7 @@ fn check_series(sorted: &[Series], path: &Path) -> Result<(), DocumentError> {
             let name = &series.name;
             let reason = if labels.is_empty() {
                 format!("{name} belongs to the top level, not into `series`")
-            } else if series.value.kind() != Kind::Counter {
+            } else if series.value.counter().is_none() {
                 format!("{name} is a counter, whatever its labels")
             } else {
                 String::new()

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::Error;
-use crate::metric::Value;
+use crate::metric::{Observations, Shape, Value, WideSum};
 use crate::store::opened::{read_document, read_given};
 use crate::store::{Amount, Cells, Core, Exclusive, Seed, StoreError};
 use crate::sync::Ordering;
@@ -109,6 +109,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
     let mut amounts = document.into_amounts();
     amounts.retain(|amount| match &amount.value {
         Value::Counter(count) => *count > 0,
+        Value::Fractions(sum) => !sum.is_zero(),
         // It is about processes of that other store.
         Value::Processes(_) => false,
         _ => true,
@@ -117,6 +118,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         outside::check(&amount.name, &amount.value)
             .map_err(|reason| DocumentError::content(path, format!("{}: {reason}", amount.name)))?;
     }
+    as_declared(core, &mut amounts);
     for family in &families {
         family.check().map_err(DocumentError::misfit(path))?;
     }
@@ -124,7 +126,10 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
     for amount in &amounts {
         match check(&exclusive, amount, path) {
             Err(Error::Document(DocumentError::Misfit { reason, .. })) if lenient => {
-                misfits.insert(amount.name.clone(), reason);
+                misfits.insert(amount.name.clone(), reason.to_string());
+            }
+            Err(Error::Store(error @ StoreError::OlderFormat { .. })) if lenient => {
+                misfits.insert(amount.name.clone(), error.to_string());
             }
             checked => checked?,
         }
@@ -203,6 +208,26 @@ fn check(exclusive: &Exclusive<'_>, amount: &Amount, path: &Path) -> Result<(), 
     Err(DocumentError::Overflow { path, name }.into())
 }
 
+/// Whole numbers are counted by whichever counter there is here.
+pub(super) fn as_declared(core: &Core, amounts: &mut [Amount]) {
+    for amount in amounts {
+        let (Value::Counter(_) | Value::Fractions(_)) = amount.value else {
+            continue;
+        };
+        let family = core.family(&amount.name);
+        let same = match (family.as_ref().map(|family| family.shape()), &amount.value) {
+            (Some(Shape::FractionCounter), Value::Counter(count)) => {
+                WideSum::of_whole(*count).map(Value::Fractions)
+            }
+            (Some(Shape::Counter), Value::Fractions(sum)) => sum.to_whole().map(Value::Counter),
+            _ => None,
+        };
+        if let Some(same) = same {
+            amount.value = same;
+        }
+    }
+}
+
 /// Whether the cells can take a value without leaving what 64 bits hold.
 pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
     match value {
@@ -220,6 +245,14 @@ pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
                 Some(both.told_steps() == here.told_steps() + added.told_steps())
             });
             count.is_some() && both == Some(true)
+        }
+        Value::Fractions(sum) => {
+            let added = Observations::from(*sum);
+            cells.observed(core).iter().all(|here| here.has_room(added))
+        }
+        Value::Summary(added) => {
+            let here = cells.observed(core);
+            here.iter().all(|here| here.has_room(*added))
         }
         Value::Gauge(_) | Value::Processes(_) | Value::Info => true,
     }
@@ -256,11 +289,12 @@ fn set(cells: &Cells, value: f64) {
     }
 }
 
-/// The sum of all counters and of all observations.
+/// The sum of all counters, but for those with fractions, and the number of all observations.
 pub(super) fn counts(amounts: &[Amount]) -> u64 {
     let count = |amount: &Amount| match &amount.value {
         Value::Counter(count) => *count,
         Value::Histogram(found) => found.count(),
+        Value::Summary(found) => found.count,
         _ => 0,
     };
     amounts.iter().map(count).fold(0, u64::wrapping_add)

@@ -37,8 +37,8 @@ pub use diff::{Change, Diff};
 pub use document::{Document, DocumentKind, SCHEMA_VERSION, Series};
 pub use error::DocumentError;
 pub use history::{
-    History, HistoryPoint, HistoryQuery, HistorySeries, HistoryValue, NotASeries, NotATime,
-    SnapshotArchive, Summary, UnreadableSnapshot,
+    History, HistoryPoint, HistoryQuery, HistorySeries, HistorySummary, HistoryValue, NotASeries,
+    NotATime, SnapshotArchive, UnreadableSnapshot,
 };
 pub use import::Import;
 pub use name::SnapshotName;

@@ -7,6 +7,8 @@ pub(super) fn check(name: &str, value: &Value) -> Result<(), String> {
     check_reserved(name).map_err(|error| error.to_string())?;
     let most = match value {
         Value::Counter(count) => *count,
+        Value::Fractions(sum) => sum.whole(),
+        Value::Summary(found) => found.count,
         // Each bucket is a part of it.
         Value::Histogram(found) => found
             .counts()

@@ -85,8 +85,9 @@ pub(crate) fn publish_quietly(exclusive: &Exclusive<'_>) -> Result<(), Error> {
     }
     let state = core.state()?;
     let head = view::head(core)?;
+    let version = core.catalog()?.version();
     let temporary = core.files().prepare(&path, true, |out| {
-        let mut writer = Writer::begin(out, &head)?;
+        let mut writer = Writer::begin(out, &head, version)?;
         view::each(core, |value| writer.row(&Row::of(value)))?;
         writer.end()
     })?;

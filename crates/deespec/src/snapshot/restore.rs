@@ -51,7 +51,12 @@ pub(crate) fn restore(
     let exclusive = locked(core)?;
     let mut amounts = document.into_amounts();
     // A gauge is what it is now, whatever it was when the snapshot was taken.
-    amounts.retain(|amount| matches!(amount.value.kind(), Kind::Counter | Kind::Histogram));
+    amounts.retain(|amount| {
+        matches!(
+            amount.value.kind(),
+            Kind::Counter | Kind::Histogram | Kind::Summary
+        )
+    });
     for Amount {
         name,
         labels,

@@ -85,6 +85,8 @@ struct Total<'a> {
     #[serde(skip_serializing_if = "no_labels")]
     labels: &'a LabelSet,
     total: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exact: Option<String>,
 }
 
 fn no_labels(labels: &&LabelSet) -> bool {
@@ -187,7 +189,10 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
         if value.value.to_cells().is_empty() && value.created_ns > now.at_ns {
             return Ok::<_, Error>(());
         }
-        let counts = matches!(value.total.kind(), Kind::Counter | Kind::Histogram);
+        let counts = matches!(
+            value.total.kind(),
+            Kind::Counter | Kind::Histogram | Kind::Summary
+        );
         if counts && totals.len() <= TOTALS_MAX {
             totals.push((
                 value.name.clone(),
@@ -214,16 +219,13 @@ pub(crate) fn close(exclusive: &Exclusive<'_>) -> Result<Document, Error> {
     core.files()
         .write_with(&path, true, |out| write_document(out, &document))?;
     let totals = (totals.len() <= TOTALS_MAX).then(|| {
-        let total = |(name, labels, total)| Total {
+        let each = totals.iter().map(|(name, labels, total)| Total {
             name,
             labels,
             total,
-        };
-        totals
-            .iter()
-            .map(|(a, b, c)| (a.as_str(), b, c))
-            .map(total)
-            .collect()
+            exact: total.exact(),
+        });
+        each.collect()
     });
     let line = Line {
         epoch: now.epoch - 1,

@@ -138,6 +138,7 @@ impl<'a> From<&'a Sample> for Row<'a> {
             name: &sample.name,
             kind: sample.value.kind(),
             labels: &sample.labels,
+            exact: sample.value.exact(),
             value: &sample.value,
         }
     }

@@ -12,7 +12,7 @@ use super::Amount;
 use super::error::StoreError;
 use super::files::Files;
 use super::identity::StoreId;
-use super::layout::{Geometry, Header, MAX_SEGMENTS};
+use super::layout::{FORMAT_VERSION, Geometry, Header, MAX_SEGMENTS};
 use super::register::borrowed;
 use super::registry::{self, Form, NewEntry};
 use super::segment::Segment;
@@ -252,6 +252,7 @@ impl<'a> Plan<'a> {
                 geometry: Geometry::of(index as u32, frame.stripes),
                 any_file_system: frame.any_file_system,
                 created_ns: frame.created_ns,
+                version: FORMAT_VERSION,
             };
             let path = live.join(Segment::file_name(header.index));
             first = Some(Segment::create(files, &path, header, |segment| {

@@ -55,6 +55,13 @@ pub(crate) enum Skipped {
 }
 
 impl Catalog {
+    /// The lowest schema version of a document that can hold every series; those that were removed may come back while it is
+    /// written.
+    pub(crate) fn version(&self) -> u32 {
+        let each = self.distinct().filter_map(<[Known]>::first);
+        each.map(|known| known.shape().since()).max().unwrap_or(1)
+    }
+
     pub(crate) fn series_count(&self) -> usize {
         self.distinct().count()
     }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use crate::metric::Observations;
 use crate::protection::Protection;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
@@ -65,6 +66,11 @@ impl Cells {
     /// As [`Cells::since`], with the segment that has the epoch.
     pub(crate) fn counted(&self, core: &Core, cell: u32) -> u64 {
         self.since(&core.first, cell)
+    }
+
+    /// As [`Cells::observed_since`], with the segment that has the epoch.
+    pub(crate) fn observed(&self, core: &Core) -> [Observations; 2] {
+        self.observed_since(&core.first)
     }
 }
 
@@ -139,13 +145,28 @@ impl<S: Mapped> Cells<S> {
     /// The larger one of what one of the cells counted in all and since the epoch began: after a restore that may be
     /// more than everything. `first` is the store's first segment.
     pub(super) fn since(&self, first: &Segment, cell: u32) -> u64 {
+        let [total, since] = self.both(first, cell);
+        total.max(since)
+    }
+
+    /// What a counter with fractions or a summary counted in all, and since the epoch began. `first` is the store's first
+    /// segment.
+    pub(super) fn observed_since(&self, first: &Segment) -> [Observations; 2] {
+        let (totals, since): (Vec<u64>, Vec<u64>) = (0..self.count())
+            .map(|cell| self.both(first, cell).into())
+            .unzip();
+        [totals, since].map(|cells| Observations::of_cells(&cells))
+    }
+
+    /// What one of the cells counted in all, and since the epoch began.
+    fn both(&self, first: &Segment, cell: u32) -> [u64; 2] {
         let segment = self.segment.segment();
         let baseline = |epoch| epoch::baseline(segment, epoch, self.place.cell + cell);
         // Before the total: what is counted meanwhile makes no negative number of the difference. An epoch that
         // cannot be told has no baseline.
         let begun = epoch::current(first).map_or(0, baseline);
         let total = self.total(cell);
-        total.max(total.wrapping_sub(begun))
+        [total, total.wrapping_sub(begun)]
     }
 
     /// What keeps them mapped.

@@ -137,7 +137,10 @@ impl Catalog {
             let Some(first) = twins.first().filter(|_| !Self::are_removed(twins)) else {
                 continue;
             };
-            let counts = matches!(first.shape(), Shape::Counter | Shape::Histogram(_));
+            let counts = matches!(
+                first.shape(),
+                Shape::Counter | Shape::FractionCounter | Shape::Histogram(_) | Shape::Summary
+            );
             let cells = if counts { first.entry.cells } else { 0 };
             let sum = |index: u32| {
                 twins.iter().fold((index, 0_u64, [0_u64; 2]), |sum, known| {

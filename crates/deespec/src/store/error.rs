@@ -130,6 +130,20 @@ pub enum StoreError {
         /// The highest version that this code reads.
         supported: u32,
     },
+    /// The store's files are of an older format version, which has no such metrics.
+    #[error(
+        "{} has format version {found}, and a {what} needs version {needed}", path.display()
+    )]
+    OlderFormat {
+        /// The store.
+        path: PathBuf,
+        /// What was asked for.
+        what: &'static str,
+        /// Its format version.
+        found: u32,
+        /// The version that has it.
+        needed: u32,
+    },
     /// A file was written by a machine with the other byte order.
     #[error("{} was written by a machine with the other byte order", path.display())]
     ForeignByteOrder {

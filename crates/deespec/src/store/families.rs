@@ -56,6 +56,8 @@ impl Form {
             Self::ProcessGauge => Shape::ProcessGauge(Default::default()),
             Self::Histogram => Shape::Histogram(Default::default()),
             Self::Info => Shape::Info,
+            Self::FractionCounter => Shape::FractionCounter,
+            Self::Summary => Shape::Summary,
         };
         Family::implicit(name, shape)
     }
@@ -124,6 +126,20 @@ impl Core {
             }
             Content::Series { .. } => None,
         }
+    }
+
+    /// Refuses what a store of this format version cannot hold.
+    pub(super) fn check_version(&self, shape: &Shape) -> Result<(), StoreError> {
+        let version = self.first.header().version;
+        if shape.since() <= version {
+            return Ok(());
+        }
+        Err(StoreError::OlderFormat {
+            path: self.root.clone(),
+            what: shape.describe(),
+            found: version,
+            needed: shape.since(),
+        })
     }
 
     /// Declares a family. Saying the same a second time changes nothing.
@@ -268,6 +284,7 @@ impl Exclusive<'_> {
     }
 
     fn append_family(&self, family: &Family) -> Result<KnownFamily, StoreError> {
+        self.core.check_version(family.shape())?;
         let wanted = self.core.wanted(Key::of_family(family.name()));
         let now = self.core.now_ns();
         let entry = NewEntry::family(&wanted.key, wanted.hash, family, now);

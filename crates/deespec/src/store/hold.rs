@@ -5,7 +5,7 @@
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
-use crate::metric::{Buckets, Shape};
+use crate::metric::{Buckets, Observations, Shape};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 use super::Core;
@@ -48,6 +48,11 @@ impl HeldCells {
     /// As [`Cells::since`].
     pub(crate) fn counted_so_far(&self, cell: u32) -> u64 {
         self.since(&self.hold().first, cell)
+    }
+
+    /// As [`Cells::observed_since`].
+    pub(crate) fn observed_so_far(&self) -> [Observations; 2] {
+        self.observed_since(&self.hold().first)
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) const PAGE: usize = PAGE_BYTES / 8;
 /// The bytes `DEESPEC\0` in the byte order of the machine that made the file.
 const MAGIC: u64 = u64::from_le_bytes(*b"DEESPEC\0");
 /// Highest format version (of the bytes in `live/`) that is read, and the one that is written.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Words of the header that its checksum covers.
 const HEADER_WORDS: usize = 9;
 /// Words of one block of the registry (64 bytes).
@@ -101,6 +101,8 @@ pub(crate) struct Header {
     /// The store may lie on a file system that is not on the list of known ones.
     pub(crate) any_file_system: bool,
     pub(crate) created_ns: u64,
+    /// The format version; that of all segments of a store.
+    pub(crate) version: u32,
 }
 
 /// Why a file is not a segment that can be used.
@@ -117,7 +119,7 @@ impl Header {
         let geometry = self.geometry;
         let mut words = [
             MAGIC,
-            u64::from(FORMAT_VERSION) | u64::from(self.index) << 32,
+            u64::from(self.version) | u64::from(self.index) << 32,
             self.store_id[0],
             self.store_id[1],
             u64::from(geometry.stripes) | u64::from(self.any_file_system) << 32,
@@ -153,7 +155,7 @@ impl Header {
         let stripes = words[4] as u32;
         let geometry = Geometry::of(index, stripes);
         let sizes = geometry.slots() as u64 | (geometry.blocks() as u64) << 32;
-        let lawful = version == FORMAT_VERSION
+        let lawful = version > 0
             && (index as usize) < MAX_SEGMENTS
             && stripes.is_power_of_two()
             && stripes <= MAX_STRIPES
@@ -173,6 +175,7 @@ impl Header {
             geometry,
             any_file_system: words[4] >> 32 & 1 == 1,
             created_ns: words[7],
+            version,
         })
     }
 }
@@ -211,6 +214,7 @@ mod tests {
             geometry: Geometry::of(1, 4),
             any_file_system: false,
             created_ns: 5,
+            version: FORMAT_VERSION,
         }
     }
 
@@ -277,7 +281,7 @@ mod tests {
         newer[1] += 1;
         assert_eq!(
             Header::decode(&newer, 4096),
-            Err(HeaderError::Newer { found: 2 })
+            Err(HeaderError::Newer { found: 3 })
         );
         assert_eq!(
             Header::decode(&[0; 512], 4096),

@@ -2,7 +2,7 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use crate::metric::{Buckets, LabelSet, Processes, Shape, Value};
+use crate::metric::{LabelSet, Processes, Shape, Value};
 use crate::sync::Ordering;
 
 use super::catalog::{Catalog, Known, Span};
@@ -85,7 +85,22 @@ impl Catalog {
                     let (value, total) = twins.iter().fold((0, 0), add);
                     (Value::Counter(value), Value::Counter(total))
                 }
-                Shape::Histogram(buckets) => first.observed(twins, buckets, &read),
+                Shape::Histogram(buckets) => {
+                    let cells = first.cells(twins, true, &read);
+                    (
+                        Value::of_histogram(buckets, |cell| cells[cell as usize].0),
+                        Value::of_histogram(buckets, |cell| cells[cell as usize].1),
+                    )
+                }
+                Shape::FractionCounter | Shape::Summary => {
+                    let is_summary = *first.shape() == Shape::Summary;
+                    let (values, totals): (Vec<u64>, Vec<u64>) =
+                        first.cells(twins, false, &read).into_iter().unzip();
+                    (
+                        Value::of_wide(is_summary, &values),
+                        Value::of_wide(is_summary, &totals),
+                    )
+                }
                 Shape::Gauge => {
                     let cell = first.segment.cell(0, first.entry.cell);
                     let now = Value::Gauge(f64::from_bits(cell.load(Ordering::Relaxed)));
@@ -117,13 +132,13 @@ impl Catalog {
 }
 
 impl Known {
-    /// Value and total of a histogram, over all its entries.
-    fn observed(
+    /// Value and total of each cell, over all entries of the series.
+    fn cells(
         &self,
         twins: &[Self],
-        buckets: &Buckets,
+        again: bool,
         read: &impl Fn(&Self, u32) -> (u64, u64),
-    ) -> (Value, Value) {
+    ) -> Vec<(u64, u64)> {
         // Each cell is read once, so that value and total are of the same moment.
         let sum = |cell: u32| {
             twins.iter().fold((0_u64, 0_u64), |sum, known| {
@@ -136,14 +151,11 @@ impl Known {
             cells.clear();
             cells.extend((0..self.entry.cells).map(sum));
             // Else the buckets may hold observations that came after the sum was read.
-            if cells.first() == Some(&sum(0)) {
+            if !again || cells.first() == Some(&sum(0)) {
                 break;
             }
         }
-        (
-            Value::of_histogram(buckets, |cell| cells[cell as usize].0),
-            Value::of_histogram(buckets, |cell| cells[cell as usize].1),
-        )
+        cells
     }
 }
 

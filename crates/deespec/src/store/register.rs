@@ -191,6 +191,7 @@ impl Exclusive<'_> {
         let labels = borrowed(labels);
         check_metric_name(name)?;
         check_label_set(&labels)?;
+        core.check_version(shape)?;
         core.attach()?;
         let known = core.family(name);
         if let Some(family) = &known {
@@ -267,6 +268,7 @@ impl Exclusive<'_> {
             geometry: Geometry::of(index, core.first.geometry().stripes),
             any_file_system: core.first.header().any_file_system,
             created_ns: core.now_ns(),
+            version: core.first.header().version,
         };
         // A process that was killed here has left the file with its name, but not counted and
         // perhaps not durable; or a part of it under a temporary name, which the mark tells of.

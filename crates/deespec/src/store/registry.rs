@@ -47,7 +47,9 @@ pub(crate) fn removal(segment: &Segment, block: u32, cell: u32, cells: u32) -> u
     let cells = match form_of(sizes) {
         // An observation may take from the sum what it adds to a bucket: only buckets tell.
         Some(Form::Histogram) => cell + 1..cell + cells,
-        Some(Form::Counter) => cell..cell + cells,
+        Some(Form::Counter | Form::FractionCounter) => cell..cell + cells,
+        // The same is true of a summary and its count.
+        Some(Form::Summary) => cell..cell + 1,
         // What is not added up comes back when it is set, whatever to.
         _ => cell..cell,
     };

@@ -104,6 +104,7 @@ impl Segment {
             geometry,
             any_file_system: false,
             created_ns: 0,
+            version: FORMAT_VERSION,
         };
         let region = Region::heap(geometry.words());
         let segment = Self::new(region, header, Path::new("memory"), (0, 0));

@@ -121,21 +121,21 @@ fn more_series_than_a_segment_holds_are_taken_over() {
 #[test]
 fn a_newer_document_is_refused_with_both_versions() {
     for text in [
-        r#"{"schema_version": 2, "commit_success": 1}"#,
-        r#"{"commit_success": {"other": "type"}, "schema_version": 2}"#,
-        "{\n \"schema_version\":   2 }",
+        r#"{"schema_version": 3, "commit_success": 1}"#,
+        r#"{"commit_success": {"other": "type"}, "schema_version": 3}"#,
+        "{\n \"schema_version\":   3 }",
     ] {
         let (folder, path) = beside(text.as_bytes());
         let (error, text) = refused(folder.path(), &path);
         assert!(matches!(
             error,
             Error::Document(DocumentError::NewerSchema {
-                found: 2,
-                supported: 1,
+                found: 3,
+                supported: 2,
                 ..
             })
         ));
-        assert!(text.ends_with("schema version 2, the highest supported is 1"));
+        assert!(text.ends_with("schema version 3, the highest supported is 2"));
     }
     let (folder, path) = beside(br#"{"schema_version": 18446744073709551615}"#);
     refused(folder.path(), &path);

@@ -29,7 +29,7 @@ fn source() -> PathBuf {
 }
 
 /// A copy of the fixture, as a checkout has it: modes and holes are not those of the original.
-fn copy() -> TempDir {
+pub(crate) fn copy() -> TempDir {
     let folder = folder();
     copy_folder(&source(), folder.path());
     folder
@@ -307,7 +307,7 @@ fn older_and_newer_documents_are_read_and_refused() {
     let error = newer.unwrap_err();
     assert!(matches!(
         error,
-        Error::Document(DocumentError::NewerSchema { found: 2, .. })
+        Error::Document(DocumentError::NewerSchema { found: 3, .. })
     ));
     assert_eq!(hash(&path), hash(&source().join("newer-metrics.json")));
 }
@@ -328,7 +328,7 @@ fn write_format_1() {
     fs::write("legacy-metrics.json", legacy).unwrap();
     fs::write(
         "newer-metrics.json",
-        "{\n  \"schema_version\": 2,\n  \"counters\": {\"commit_success\": 1}\n}\n",
+        "{\n  \"schema_version\": 3,\n  \"counters\": {\"commit_success\": 1}\n}\n",
     )
     .unwrap();
     fs::write(

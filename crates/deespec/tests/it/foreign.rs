@@ -236,7 +236,7 @@ fn an_import_that_is_not_lawful_changes_nothing() {
         "[]",
         "{",
         r#"{"commit_success": -1}"#,
-        "{\"schema_version\": 2}",
+        "{\"schema_version\": 3}",
     ] {
         fs::write(&path, text).unwrap();
         assert!(matches!(check(text), Error::Document(_)));

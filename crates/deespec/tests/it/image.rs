@@ -60,15 +60,19 @@ pub(crate) enum Kind {
     ProcessGauge = 3,
     Histogram = 4,
     Info = 5,
+    FractionCounter = 6,
+    Summary = 8,
     Family = 128,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 8] = [
     Kind::Counter,
     Kind::Gauge,
     Kind::ProcessGauge,
     Kind::Histogram,
     Kind::Info,
+    Kind::FractionCounter,
+    Kind::Summary,
     Kind::Family,
 ];
 
@@ -81,6 +85,8 @@ pub(crate) enum Held {
     Shares(Vec<(u64, f64)>),
     /// The sum in steps and the count of each bucket.
     Histogram(i64, Vec<u64>),
+    /// Whole units, billionths and parts of 1024; of a summary behind the count.
+    Wide(Vec<i64>),
     Info,
 }
 
@@ -254,6 +260,8 @@ impl Image {
             Kind::Family => assert_eq!(cells, 0),
             Kind::ProcessGauge => assert!(cells.is_multiple_of(2) && (2..=128).contains(&cells)),
             Kind::Histogram => assert!(cells > 2),
+            Kind::FractionCounter => assert_eq!(cells, 3),
+            Kind::Summary => assert_eq!(cells, 4),
         }
         Some(Entry {
             block,
@@ -273,7 +281,12 @@ impl Image {
     pub(crate) fn is_removed(&self, entry: &Entry) -> bool {
         // Of a histogram the buckets, which stand behind the sum.
         let skipped = usize::from(entry.kind == Kind::Histogram);
-        let cells = entry.cell + skipped..entry.cell + entry.cells;
+        // Of a summary the count, behind which the sum stands.
+        let cells = match entry.kind {
+            Kind::Summary => 1,
+            _ => entry.cells,
+        };
+        let cells = entry.cell + skipped..entry.cell + cells;
         let sum = cells
             .map(|cell| self.total(cell))
             .fold(0, u64::wrapping_add);
@@ -318,6 +331,10 @@ impl Image {
                         (bits(stripe, cell), value)
                     });
                     Held::Shares(shares.filter(|(owner, _)| *owner != 0).collect())
+                }
+                Kind::FractionCounter | Kind::Summary => {
+                    let cells = cells.map(|cell| value(cell).cast_signed());
+                    Held::Wide(cells.collect())
                 }
                 Kind::Info => Held::Info,
                 Kind::Family => unreachable!(),

@@ -7,7 +7,7 @@ use crate::support::{folder, quiet, tree};
 
 type Use = fn(&Store, &[(&str, &str)]) -> deespec::Result<()>;
 
-const KINDS: [(&str, Use); 5] = [
+const KINDS: [(&str, Use); 7] = [
     ("counter", |store, labels| {
         store.counter_with("name", labels).map(|it| it.inc())
     }),
@@ -23,6 +23,16 @@ const KINDS: [(&str, Use); 5] = [
             .map(|it| it.observe(0.5))
     }),
     ("info", |store, labels| store.info("name", labels)),
+    ("counter with fractions", |store, labels| {
+        store.fraction_counter_with("name", labels).map(|it| {
+            it.add(0.5);
+        })
+    }),
+    ("summary", |store, labels| {
+        store.summary_with("name", labels).map(|it| {
+            it.observe(0.5);
+        })
+    }),
 ];
 
 #[test]

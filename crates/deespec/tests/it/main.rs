@@ -25,6 +25,8 @@ mod fixtures;
 mod foreign;
 mod forking;
 mod forks;
+mod format_2;
+mod fractions;
 mod gauges;
 mod histograms;
 mod history;

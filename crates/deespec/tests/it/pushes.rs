@@ -86,7 +86,7 @@ fn what_cannot_be_counted_as_a_whole_counts_nothing_and_says_where() {
         ("", 1, "empty"),
         ("# TYPE a counter\na_total 1\n", 2, "# EOF"),
         ("# TYPE a counter\na_total -1\n# EOF\n", 2, "-1"),
-        ("# TYPE a counter\na_total 1.5\n# EOF\n", 2, "1.5"),
+        ("# TYPE a counter\na_total 1.5e300\n# EOF\n", 2, "2^62"),
         (
             "# TYPE a counter\na_total 1\n# TYPE jobs gauge\njobs 1\njobs_total 1\n# EOF\n",
             5,
@@ -118,9 +118,19 @@ fn what_cannot_be_counted_as_a_whole_counts_nothing_and_says_where() {
             "room for 1",
         ),
         (
-            "# TYPE a summary\na_sum 1\na_count 1\n# EOF\n",
+            "# TYPE a summary\na{quantile=\"0.5\"} 1\n# EOF\n",
             2,
-            "summary",
+            "quantiles only",
+        ),
+        (
+            "# TYPE jobs counter\njobs_total{queue=\"a\"} 0.5\n# EOF\n",
+            2,
+            "counter with fractions",
+        ),
+        (
+            "# TYPE a summary\na_sum 1\na_count 1\n# TYPE spent counter\nspent_total 9007199254740992.1\n# EOF\n",
+            5,
+            "2^53",
         ),
         ("# TYPE most counter\nmost_total 3\n# EOF\n", 2, "64 bits"),
         (

@@ -107,13 +107,13 @@ fn a_segment_of_another_kind_is_refused_with_the_reason() {
         refused(&swap),
         StoreError::ForeignByteOrder { .. }
     ));
-    for version in [2, 7, u32::MAX] {
+    for version in [3, 7, u32::MAX] {
         let newer = |image: &mut Image| image.set(1, u64::from(version));
         match refused(&newer) {
             StoreError::NewerFormat {
                 found, supported, ..
             } => {
-                assert_eq!((found, supported), (version, 1));
+                assert_eq!((found, supported), (version, 2));
             }
             other => panic!("{other}"),
         }

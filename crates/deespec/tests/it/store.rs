@@ -275,7 +275,7 @@ fn a_new_store_is_what_its_format_says() {
     store.sync().unwrap();
     let image = Image::read(folder.path(), 0);
     assert_eq!(&image.bytes[..8], b"DEESPEC\0");
-    assert_eq!((image.word(1), image.stripes(), image.cells()), (1, 2, 512));
+    assert_eq!((image.word(1), image.stripes(), image.cells()), (2, 2, 512));
     assert_eq!((image.slots(), image.blocks()), (1024, 1024));
     let id = format!("{:016x}{:016x}", image.word(2), image.word(3));
     assert_eq!(id, store.id().to_string());

@@ -112,6 +112,7 @@ impl History {
         } else {
             let rows = points.map(|(point, value)| row(point, *value)).collect();
             let header: &[&str] = match kind {
+                Kind::Summary => &["TIME", "EPOCH", "COUNT", "SUM"],
                 Kind::Histogram => &["TIME", "EPOCH", "COUNT", "P50", "P90", "P99"],
                 _ => &["TIME", "EPOCH", "VALUE"],
             };
@@ -150,7 +151,13 @@ fn row(point: &HistoryPoint, value: Option<HistoryValue>) -> Vec<String> {
     match value {
         None => row.push("-".to_owned()),
         Some(HistoryValue::Counter(count)) => row.push(count.to_string()),
-        Some(HistoryValue::Gauge(value)) => row.push(values::number(value)),
+        Some(HistoryValue::Gauge(value) | HistoryValue::Fractions(value)) => {
+            row.push(values::number(value));
+        }
+        Some(HistoryValue::Summary { count, sum }) => {
+            row.push(count.to_string());
+            row.push(values::number(sum));
+        }
         Some(HistoryValue::Histogram(found)) => {
             row.push(found.count.to_string());
             let quantile = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), three_digits);

@@ -29,16 +29,21 @@ fn every_kind_arrives_as_it_is() {
     let pushed = Pushed::new();
     let text = "# TYPE jobs counter\njobs_total 3\n# TYPE depth gauge\ndepth 2.5\n# TYPE build info\nbuild_info{v=\"1\"} 1\n\
                 # TYPE wait_seconds histogram\nwait_seconds_bucket{le=\"1\"} 2\nwait_seconds_bucket{le=\"+Inf\"} 3\n\
-                wait_seconds_count 3\nwait_seconds_sum 4.5\n# TYPE cpu counter\ncpu_total 0.5\n# EOF\n";
+                wait_seconds_count 3\nwait_seconds_sum 4.5\n# TYPE cpu counter\ncpu_total 0.5\n\
+                # TYPE size summary\nsize{quantile=\"0.5\"} 1\nsize_count 2\nsize_sum 7.1\n\
+                # TYPE state stateset\nstate{state=\"on\"} 1\n# EOF\n";
     pushed.write(text);
     let told = pushed.pushes(&["page.prom"]);
-    assert_eq!(told["counts"], 6);
+    assert_eq!(told["counts"], 8);
     assert_eq!(told["passed_over"].as_array().unwrap().len(), 1, "{told}");
     pushed.write(&text.replace(" 2.5", " -1"));
     pushed.pushes(&["page.prom"]);
     let shown = pushed.sandbox.json(&["show", "--json"]);
     assert_eq!(series(&shown, "depth", &json!({}))["value"], -1.0);
     assert_eq!(series(&shown, "build_info", &json!({"v": "1"}))["value"], 1);
+    assert_eq!(series(&shown, "cpu_total", &json!({}))["exact"], "0.5");
+    let size = &series(&shown, "size", &json!({}))["value"];
+    assert_eq!(*size, json!({"count": 2, "sum": 7.1, "exact": "7.1"}));
     let wait = series(&shown, "wait_seconds", &json!({}));
     assert_eq!(
         (&wait["value"]["count"], &wait["value"]["sum"]),

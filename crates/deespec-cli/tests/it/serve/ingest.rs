@@ -81,7 +81,7 @@ fn a_push_needs_the_token_and_a_text_that_can_be_counted() {
     ] {
         assert_eq!(push(query, TOKEN, good).status, 400, "{query}");
     }
-    let refused = push("writer=w&sequence=1", TOKEN, &good.replace(" 3", " 0.5"));
+    let refused = push("writer=w&sequence=1", TOKEN, &good.replace(" 3", " -0.5"));
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("line 2: "), "{}", refused.body);
     let large = format!(

@@ -97,6 +97,36 @@ fn a_line_counts_as_its_type_and_its_rate_say() {
 }
 
 #[test]
+fn what_was_declared_with_fractions_or_as_a_summary_is_counted_as_such() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["declare", "counter", "spent_seconds", "--fractions"]);
+    sandbox.ok(&["declare", "summary", "size"]);
+    let (_server, client) = unix(&sandbox);
+    client
+        .send(b"spent.seconds:0.25|c\nspent.seconds:2|c\nspent.seconds:1:0.1|c|@0.4")
+        .unwrap();
+    client
+        .send(b"size:2.5|h\nsize:-0.5|h|@0.5\nsize:1000|d")
+        .unwrap();
+    // The second of them would leave what the sum can be, and a part of a line is not counted.
+    client
+        .send(b"size:2000000000000000000|h\nsize:1:2000000000000000000|h")
+        .unwrap();
+    client
+        .send(b"size:-2000000000000000000|h|@0.5\nspent.seconds:-0.5|c")
+        .unwrap();
+    let document = after(&sandbox, 4);
+    let of = |name| series(&document, name, &json!({})).clone();
+    assert_eq!(of("spent_seconds")["exact"], "5");
+    let size = &of("size")["value"];
+    assert_eq!(
+        [&size["count"], &size["exact"]],
+        [&json!(5), &json!("2000000000000001001.5")]
+    );
+    assert_eq!(rejected(&document, "value"), 3);
+}
+
+#[test]
 fn what_cannot_be_counted_is_counted_by_its_reason_and_told() {
     let sandbox = Sandbox::new();
     let (server, client) = unix(&sandbox);

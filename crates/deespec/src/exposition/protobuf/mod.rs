@@ -78,6 +78,7 @@ fn push_family(bytes: &mut Vec<u8>, bounds: &mut Bounds, family: &Family<'_>) {
     let kind = match family.kind {
         Kind::Counter => 0,
         Kind::Gauge | Kind::Info => 1,
+        Kind::Summary => 2,
         Kind::Histogram => 4,
     };
     uint(bytes, 3, kind);
@@ -103,6 +104,15 @@ fn push_series(bytes: &mut Vec<u8>, bounds: &mut Bounds, series: &Series<'_>) {
         Shown::Counter(total) => message(bytes, 3, |bytes| {
             double(bytes, 1, *total as f64);
             message(bytes, 3, |bytes| push_time(bytes, created));
+        }),
+        Shown::Fractions(total) => message(bytes, 3, |bytes| {
+            double(bytes, 1, total.to_f64());
+            message(bytes, 3, |bytes| push_time(bytes, created));
+        }),
+        Shown::Summary(found) => message(bytes, 4, |bytes| {
+            uint(bytes, 1, found.count);
+            double(bytes, 2, found.sum.to_f64());
+            message(bytes, 4, |bytes| push_time(bytes, created));
         }),
         Shown::Histogram(found) => message(bytes, 7, |bytes| {
             push_histogram(bytes, bounds.of(found.buckets()), found);

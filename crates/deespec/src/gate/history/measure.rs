@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::metric::{Distribution, LabelSet, TRANSACTIONS, Value};
+use crate::metric::{Distribution, LabelSet, Observations, TRANSACTIONS, Value};
 use crate::snapshot::{Document, View};
 
 use super::super::rules::{Part, Rules, Term};
@@ -91,6 +91,20 @@ impl Part {
             .iter()
             .filter_map(|value| value.histogram())
             .collect();
+        let summaries: Vec<Observations> =
+            values.iter().filter_map(|value| value.summary()).collect();
+        if !summaries.is_empty() {
+            let all = summaries
+                .iter()
+                .fold(Observations::default(), |all, one| all.plus(*one));
+            let (count, sum) = (all.count as f64, all.sum.to_f64());
+            return match self {
+                Self::Count => Some(count),
+                Self::Sum => Some(sum),
+                Self::Value | Self::Mean => Some(sum / count),
+                Self::Quantile(_) => None,
+            };
+        }
         let (first, others) = match histograms.split_first() {
             None if self == Self::Value => return plain(values),
             None => return None,
@@ -117,6 +131,7 @@ impl Part {
 fn plain(values: &[&Value]) -> Option<f64> {
     let numbers = values.iter().filter_map(|value| match value {
         Value::Counter(count) => Some(*count as f64),
+        Value::Fractions(sum) => Some(sum.to_f64()),
         other => other.gauge(),
     });
     let numbers: Vec<f64> = numbers.collect();

@@ -30,6 +30,8 @@ struct Stored {
 #[serde(rename_all = "snake_case")]
 enum StoredKind {
     Counter,
+    FractionCounter,
+    Summary,
     Gauge,
     ProcessGauge,
     Histogram,
@@ -41,6 +43,8 @@ impl Family {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let (kind, aggregation, buckets) = match &self.shape {
             Shape::Counter => (StoredKind::Counter, None, None),
+            Shape::FractionCounter => (StoredKind::FractionCounter, None, None),
+            Shape::Summary => (StoredKind::Summary, None, None),
             Shape::Gauge => (StoredKind::Gauge, None, None),
             Shape::ProcessGauge(aggregation) => {
                 (StoredKind::ProcessGauge, Some(*aggregation), None)
@@ -68,6 +72,8 @@ impl Family {
         let stored: Stored = serde_json::from_slice(bytes).ok()?;
         let shape = match stored.kind {
             StoredKind::Counter => Shape::Counter,
+            StoredKind::FractionCounter => Shape::FractionCounter,
+            StoredKind::Summary => Shape::Summary,
             StoredKind::Gauge => Shape::Gauge,
             StoredKind::ProcessGauge => Shape::ProcessGauge(stored.aggregation?),
             StoredKind::Histogram => Shape::Histogram(stored.buckets?),

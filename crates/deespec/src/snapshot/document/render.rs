@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Document, DocumentKind, Row, SCHEMA_VERSION};
+use super::{Document, DocumentKind, Row};
+use crate::metric::Value;
 use crate::store::StoreId;
 
 /// What stands before the checksum at the end of a document.
@@ -43,11 +44,12 @@ pub(crate) fn render(document: &Document) -> String {
 /// As [`render`], with series that stand elsewhere.
 pub(crate) fn render_with<'a>(
     document: &Document,
-    all: impl ExactSizeIterator<Item = Row<'a>>,
+    all: impl ExactSizeIterator<Item = Row<'a>> + Clone,
 ) -> String {
+    let version = version(all.clone().map(|row| row.value));
     // Numbers and strings into memory: that cannot fail, and gives UTF-8.
     let mut text = Vec::new();
-    let written = Writer::begin(&mut text, document).and_then(|mut writer| {
+    let written = Writer::begin(&mut text, document, version).and_then(|mut writer| {
         for row in all {
             writer.row(&row)?;
         }
@@ -61,11 +63,17 @@ pub(crate) fn render_with<'a>(
 
 /// As [`render`], piece by piece.
 pub(crate) fn write_document(out: impl Write, document: &Document) -> io::Result<()> {
-    let mut writer = Writer::begin(out, document)?;
+    let version = version(document.series.iter().map(|series| &series.value));
+    let mut writer = Writer::begin(out, document, version)?;
     for series in &document.series {
         writer.row(&Row::from(series))?;
     }
     writer.end()
+}
+
+/// The lowest schema version that can hold these values.
+fn version<'a>(values: impl Iterator<Item = &'a Value>) -> u32 {
+    values.map(|value| value.shape().since()).max().unwrap_or(1)
 }
 
 /// A document that is written piece by piece: it may be longer than the memory that one wants to give it.
@@ -77,15 +85,15 @@ pub(crate) struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins with everything but the series of `document`.
-    pub(crate) fn begin(out: W, document: &Document) -> io::Result<Self> {
+    /// Begins with everything but the series of `document`, of the schema version that those need.
+    pub(crate) fn begin(out: W, document: &Document, version: u32) -> io::Result<Self> {
         let head = Head {
             commit_success: document.transactions.success,
             commit_failed: document.transactions.failed,
             cas_conflicts: document.transactions.conflicts,
             recovery_count: document.transactions.recoveries,
             last_update: document.last_update.as_deref().unwrap_or_default(),
-            schema_version: SCHEMA_VERSION,
+            schema_version: u64::from(version),
             epoch: document.epoch,
             epoch_started: document.epoch_started.as_deref(),
             store_id: document.store_id,

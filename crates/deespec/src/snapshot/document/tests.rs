@@ -138,7 +138,7 @@ fn a_newer_version_is_refused_whatever_else_it_holds() {
     let error = error.unwrap_err().to_string();
     assert_eq!(
         error,
-        "m.json has schema version 7, the highest supported is 1"
+        "m.json has schema version 7, the highest supported is 2"
     );
 }
 

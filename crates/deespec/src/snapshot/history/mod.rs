@@ -26,7 +26,7 @@ mod varint;
 pub use answer::{History, HistoryPoint, HistorySeries, UnreadableSnapshot};
 pub use compact::SnapshotArchive;
 pub use query::{HistoryQuery, NotASeries, NotATime};
-pub use value::{HistoryValue, Summary};
+pub use value::{HistorySummary, HistoryValue};
 
 pub(crate) use answer::history;
 pub(crate) use compact::compact;

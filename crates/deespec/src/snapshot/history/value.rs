@@ -11,7 +11,16 @@ const COUNTER: Code = 0;
 const GAUGE: Code = 1;
 const HISTOGRAM: Code = 2;
 const INFO: Code = 3;
-const KINDS: [Kind; 4] = [Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Info];
+const FRACTIONS: Code = 4;
+const SUMMARY: Code = 5;
+const KINDS: [Kind; 6] = [
+    Kind::Counter,
+    Kind::Gauge,
+    Kind::Histogram,
+    Kind::Info,
+    Kind::Counter,
+    Kind::Summary,
+];
 
 /// Most numbers that a value has.
 pub(super) const WIDTHS: usize = 5;
@@ -28,7 +37,16 @@ pub enum HistoryValue {
     /// a share.
     Gauge(f64),
     /// What a histogram had observed in the epoch.
-    Histogram(Summary),
+    Histogram(HistorySummary),
+    /// What a counter with fractions had counted in the epoch.
+    Fractions(f64),
+    /// What a summary had observed in the epoch.
+    Summary {
+        /// How many observations there were.
+        count: u64,
+        /// Their sum, in the unit of the family.
+        sum: f64,
+    },
     /// An info metric, which is always 1.
     Info,
 }
@@ -36,7 +54,7 @@ pub enum HistoryValue {
 /// What a history shows of a histogram.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct Summary {
+pub struct HistorySummary {
     /// How many observations there were in the epoch.
     pub count: u64,
     /// Their sum, in the unit of the family.
@@ -59,6 +77,8 @@ impl HistoryValue {
             Self::Gauge(_) => GAUGE,
             Self::Histogram(_) => HISTOGRAM,
             Self::Info => INFO,
+            Self::Fractions(_) => FRACTIONS,
+            Self::Summary { .. } => SUMMARY,
         }
     }
 
@@ -67,7 +87,8 @@ impl HistoryValue {
         let mut words = [0; WIDTHS];
         match self {
             Self::Counter(count) => words[0] = *count,
-            Self::Gauge(value) => words[0] = value.to_bits(),
+            Self::Gauge(value) | Self::Fractions(value) => words[0] = value.to_bits(),
+            Self::Summary { count, sum } => (words[0], words[1]) = (*count, sum.to_bits()),
             Self::Histogram(found) => {
                 words[0] = found.count;
                 words[1] = found.sum.to_bits();
@@ -88,13 +109,18 @@ impl HistoryValue {
             GAUGE => Self::Gauge(float(0)?),
             HISTOGRAM => {
                 let quantile = |index| Some(float(index)?).filter(|value| !value.is_nan());
-                Self::Histogram(Summary {
+                Self::Histogram(HistorySummary {
                     count: *words.first()?,
                     sum: float(1)?,
                     quantiles: [quantile(2), quantile(3), quantile(4)],
                 })
             }
             INFO => Self::Info,
+            FRACTIONS => Self::Fractions(float(0)?),
+            SUMMARY => Self::Summary {
+                count: *words.first()?,
+                sum: float(1)?,
+            },
             _ => return None,
         })
     }
@@ -106,12 +132,17 @@ impl From<&Value> for HistoryValue {
             Value::Counter(count) => Self::Counter(*count),
             Value::Gauge(value) => Self::Gauge(*value),
             Value::Processes(processes) => Self::Gauge(processes.value().unwrap_or(f64::NAN)),
-            Value::Histogram(found) => Self::Histogram(Summary {
+            Value::Histogram(found) => Self::Histogram(HistorySummary {
                 count: found.count(),
                 sum: found.sum(),
                 quantiles: QUANTILES.map(|q| found.quantile(q).map(|found| found.value)),
             }),
             Value::Info => Self::Info,
+            Value::Fractions(sum) => Self::Fractions(sum.to_f64()),
+            Value::Summary(found) => Self::Summary {
+                count: found.count,
+                sum: found.sum.to_f64(),
+            },
         }
     }
 }
@@ -119,7 +150,8 @@ impl From<&Value> for HistoryValue {
 /// How many numbers a value of this code has.
 pub(super) fn width(code: Code) -> usize {
     match code {
-        COUNTER | GAUGE => 1,
+        COUNTER | GAUGE | FRACTIONS => 1,
+        SUMMARY => 2,
         HISTOGRAM => WIDTHS,
         _ => 0,
     }
@@ -127,7 +159,7 @@ pub(super) fn width(code: Code) -> usize {
 
 /// Whether a number of it is a count; else it is the bits of a floating-point number.
 pub(super) fn is_count(code: Code, index: usize) -> bool {
-    index == 0 && code != GAUGE
+    index == 0 && !matches!(code, GAUGE | FRACTIONS)
 }
 
 /// Whether a column begins with such a code.
@@ -135,7 +167,7 @@ pub(super) fn is_code(code: Code) -> bool {
     usize::from(code) < KINDS.len()
 }
 
-/// As documents have it, but of a histogram `count`, `sum`, `p50`, `p90` and `p99`; a number that is none is
+/// As documents have it, but of a summary `count` and `sum`, and of a histogram `count`, `sum`, `p50`, `p90` and `p99`; a number that is none is
 /// `null` there.
 impl Serialize for HistoryValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -143,6 +175,13 @@ impl Serialize for HistoryValue {
             Self::Counter(count) => Value::Counter(*count).serialize(serializer),
             Self::Gauge(value) => Value::Gauge(*value).serialize(serializer),
             Self::Info => Value::Info.serialize(serializer),
+            Self::Fractions(value) => Value::Gauge(*value).serialize(serializer),
+            Self::Summary { count, sum } => {
+                let mut fields = serializer.serialize_struct("Summary", 2)?;
+                fields.serialize_field("count", count)?;
+                fields.serialize_field("sum", sum)?;
+                fields.end()
+            }
             Self::Histogram(found) => {
                 let mut fields = serializer.serialize_struct("Summary", 5)?;
                 fields.serialize_field("count", &found.count)?;

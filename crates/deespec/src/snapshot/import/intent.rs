@@ -60,8 +60,9 @@ pub(super) fn counted(
     exclusive: &Exclusive<'_>,
     amount: &Amount,
 ) -> Result<Option<Entry>, StoreError> {
-    if !matches!(amount.value, Value::Counter(_) | Value::Histogram(_)) {
-        return Ok(None);
+    match amount.value {
+        Value::Counter(_) | Value::Fractions(_) | Value::Histogram(_) | Value::Summary(_) => {}
+        Value::Gauge(_) | Value::Processes(_) | Value::Info => return Ok(None),
     }
     let shape = amount.value.shape();
     let cells = exclusive.series(&amount.name, &amount.labels, &shape)?;

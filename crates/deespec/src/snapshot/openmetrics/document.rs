@@ -1,15 +1,17 @@
 //! A text as the document that an import adds to a store.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::Path;
 
-use crate::metric::{Buckets, Distribution, Family, HELP_MAX, LabelSet, TRANSACTIONS, Value};
+use crate::metric::{Family, HELP_MAX, LabelSet, TRANSACTIONS, Value};
 
 use super::super::counts::TransactionCounts;
 use super::super::document::{Document, Series};
 use super::super::error::DocumentError;
 use super::super::outside;
-use super::{Number, Point, PointValue, Text, TextFamily, TextKind};
+use super::value::{odd_sums, value, with_fractions};
+use super::{FRACTIONS, Text, TextFamily, TextKind};
 
 /// The end of a text that was cut.
 const CUT: &str = "…";
@@ -80,6 +82,8 @@ fn converted(
         path: path.to_owned(),
         reason: source.to_string(),
     })?;
+    let named = |family: &TextFamily| family.name.strip_prefix(FRACTIONS).map(str::to_owned);
+    let fractions: HashSet<String> = text.families.iter().filter_map(named).collect();
     let mut converted = Converted {
         document: Document::empty(),
         families: Vec::new(),
@@ -91,7 +95,7 @@ fn converted(
     };
     for family in text.families {
         let wrong = |reason: String| DocumentError::content(path, reason);
-        converted.add(family, created).map_err(wrong)?;
+        converted.add(family, created, &fractions).map_err(wrong)?;
     }
     let series = std::mem::take(&mut converted.document.series);
     converted.document.series = Document::checked(series, path)?;
@@ -99,13 +103,18 @@ fn converted(
 }
 
 impl Converted {
-    fn add(&mut self, family: TextFamily, created: usize) -> Result<(), String> {
+    fn add(
+        &mut self,
+        family: TextFamily,
+        created: usize,
+        fractions: &HashSet<String>,
+    ) -> Result<(), String> {
         let name = match family.kind {
             // A store has them without the suffix, and exposes those with labels beside them.
             TextKind::Counter if TRANSACTIONS.contains(&&*family.name) => family.name.clone(),
             TextKind::Counter => format!("{}_total", family.name),
             TextKind::Info => format!("{}_info", family.name),
-            TextKind::Gauge | TextKind::Histogram => family.name.clone(),
+            TextKind::Gauge | TextKind::Histogram | TextKind::Summary => family.name.clone(),
             kind => {
                 self.passed_over.push(format!(
                     "{} is passed over: a store holds no {}",
@@ -130,7 +139,33 @@ impl Converted {
                 return Ok(());
             }
         };
-        self.note_sums(&name, &family.points, &values);
+        let has_fractions = values.iter().any(|value| value.fractions().is_some())
+            || family.kind == TextKind::Counter && fractions.contains(&name);
+        if has_fractions && TRANSACTIONS.contains(&&*name) {
+            self.passed_over
+                .push(format!("{name} is passed over: it counts whole numbers"));
+            return Ok(());
+        }
+        let values: Vec<Value> = match has_fractions {
+            true => values.into_iter().map(with_fractions).collect(),
+            false => values,
+        };
+        if has_fractions && values.iter().any(|value| value.fractions().is_none()) {
+            self.passed_over.push(format!(
+                "{name} is passed over: beside fractions only numbers below 2^62 can be added up"
+            ));
+            return Ok(());
+        }
+        match (family.has_quantiles, family.points.is_empty()) {
+            (true, true) => self.passed_over.push(format!(
+                "{name} is passed over: it has quantiles only, and a store holds the count and the sum"
+            )),
+            (true, false) => self.noted.push(format!(
+                "the quantiles of {name} are left out: a store holds the count and the sum"
+            )),
+            (false, _) => {}
+        }
+        self.noted.extend(odd_sums(&name, &family.points, &values));
         self.document.series.reserve(values.len());
         for (point, value) in family.points.into_iter().zip(values) {
             if let Some(at) = point.created.filter(|_| self.created.len() < created) {
@@ -178,24 +213,6 @@ impl Converted {
         Ok(())
     }
 
-    /// One sentence about the sums of a family's histograms that are not what stands there, or that it should
-    /// not be.
-    fn note_sums(&mut self, name: &str, points: &[Point], values: &[Value]) {
-        let mut odd = points.iter().zip(values).filter_map(|(point, value)| {
-            let PointValue::Histogram { sum: Some(sum), .. } = point.value else {
-                return None;
-            };
-            let unlike = value.histogram()?.unlike(sum)?;
-            Some(format!("the sum {sum} of {name} {unlike}"))
-        });
-        if let Some(first) = odd.next() {
-            self.noted.push(match odd.count() {
-                0 => first,
-                more => format!("{first}; so are {more} more of that name"),
-            });
-        }
-    }
-
     /// Where a document has the built-in counter of this name: at its top level.
     fn transaction(&mut self, name: &str) -> Option<&mut u64> {
         let index = TRANSACTIONS.iter().position(|four| *four == name)?;
@@ -219,34 +236,6 @@ fn shortened(text: &str, max: usize) -> Cow<'_, str> {
     let mut ends = (0..=max.saturating_sub(CUT.len())).rev();
     let kept = ends.find_map(|end| text.get(..end)).unwrap_or_default();
     Cow::Owned(format!("{kept}{CUT}"))
-}
-
-fn value(point: &Point) -> Result<Value, String> {
-    match &point.value {
-        PointValue::Counter(Number::Whole(count)) => Ok(Value::Counter(*count)),
-        PointValue::Counter(Number::Float(count)) => Err(format!(
-            "{count} is not a whole number of at most 64 bits, and a counter counts whole numbers"
-        )),
-        PointValue::Gauge(value) | PointValue::Unknown(value) => Ok(Value::Gauge(*value)),
-        PointValue::Info => Ok(Value::Info),
-        PointValue::Histogram { buckets, sum, .. } => {
-            let sum = sum.ok_or("a histogram without a sum cannot be added to another")?;
-            histogram(buckets, sum).map(Value::Histogram)
-        }
-    }
-}
-
-fn histogram(cumulative: &[(f64, u64)], sum: f64) -> Result<Distribution, String> {
-    let bounds = cumulative.iter().map(|(bound, _)| *bound);
-    let buckets = Buckets::classic(bounds).map_err(|error| error.to_string())?;
-    let mut below = 0;
-    let count = |(_, upto): &(f64, u64)| {
-        let count = upto.wrapping_sub(below);
-        below = *upto;
-        count
-    };
-    let counts: Vec<u64> = cumulative.iter().map(count).collect();
-    Distribution::of_sum(buckets, counts.into(), sum)
 }
 
 impl TextKind {
@@ -300,7 +289,7 @@ mod tests {
         );
         assert_eq!(
             found.passed_over,
-            ["odd is passed over: a store holds no summary"]
+            ["odd is passed over: a summary without a sum and a count is nothing to add"]
         );
     }
 
@@ -349,8 +338,8 @@ mod tests {
     fn what_cannot_be_counted_is_passed_over_with_its_name_and_a_cut_text_is_refused() {
         for (text, reason) in [
             (
-                "# TYPE a counter\na_total 1.5\n",
-                "a_total is passed over: 1.5 is not a whole number",
+                "# TYPE a counter\na_total 1e30\n",
+                "a_total is passed over: 1000000000000000000000000000000 is not a number below",
             ),
             (
                 "# TYPE a histogram\na_bucket{le=\"1\"} 1\na_bucket{le=\"+Inf\"} 1\n",

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::document::bounded::{SERIES_MAX, too_many_series};
 use super::line::{Metadata, Sample, excerpt};
-use super::number::{count, counter, float, seconds};
+use super::number::{count, counter, float, number, seconds};
 use super::point::Gathering;
 use super::{Fault, Format, Labels, TextError, TextFamily, TextKind};
 
@@ -35,6 +35,7 @@ struct Open {
     unit: Option<String>,
     help: Option<String>,
     has_samples: bool,
+    has_quantiles: bool,
     series: HashMap<Labels, Gathering>,
 }
 
@@ -151,6 +152,7 @@ impl Families {
             unit: None,
             help: None,
             has_samples: false,
+            has_quantiles: false,
             series: HashMap::new(),
         }))
     }
@@ -200,6 +202,7 @@ impl Families {
             unit: open.unit.filter(is_given),
             help: open.help.filter(is_given),
             points: points.collect::<Result<_, _>>()?,
+            has_quantiles: open.has_quantiles,
         });
         Ok(())
     }
@@ -223,10 +226,11 @@ impl Open {
             return Err(format!("{} cannot have an exemplar", sample.name).into());
         }
         let kind = self.kind();
-        if matches!(
-            kind,
-            TextKind::Summary | TextKind::StateSet | TextKind::GaugeHistogram
-        ) {
+        if matches!(kind, TextKind::StateSet | TextKind::GaugeHistogram) {
+            return Ok(());
+        }
+        if kind == TextKind::Summary && suffix.is_empty() {
+            self.has_quantiles = true;
             return Ok(());
         }
         let mut labels = sample.labels;
@@ -238,6 +242,7 @@ impl Open {
         let point = self.point(format, line, sample.name, labels)?;
         let is_new = match (kind, suffix) {
             (_, "_created") => put(&mut point.created, seconds(sample.value)?),
+            (TextKind::Summary, "_sum") => put(&mut point.wide, number(sample.value)?),
             (_, "_sum") => put(&mut point.sum, float(sample.value)?),
             (_, "_count") => put(&mut point.count, count(sample.value)?),
             (_, "_bucket") => {
@@ -254,7 +259,8 @@ impl Open {
             }
             _ => put(&mut point.value, float(sample.value)?),
         };
-        if is_new {
+        // What has times may say it again.
+        if is_new || kind == TextKind::Summary {
             Ok(())
         } else {
             let name = sample.name;

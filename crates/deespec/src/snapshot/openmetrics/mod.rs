@@ -18,6 +18,7 @@ mod number;
 mod point;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use thiserror::Error;
 
@@ -28,6 +29,10 @@ pub(crate) use line::selected;
 pub(crate) use number::Number;
 
 use family::Families;
+
+/// Before the name of a counter with fractions in a push of ours, as a family without samples: where all its amounts are
+/// whole no number tells that it has fractions.
+pub(crate) const FRACTIONS: &str = "deespec_fractions_";
 
 const END: &str = "# EOF";
 const BLANKS: [char; 2] = [' ', '\t'];
@@ -47,9 +52,11 @@ pub(crate) struct TextFamily {
     pub(crate) kind: TextKind,
     pub(crate) unit: Option<String>,
     pub(crate) help: Option<String>,
-    /// In the order of the text; none for summaries, state sets and gauge histograms, of which only
-    /// the grammar is checked.
+    /// In the order of the text; none for state sets and gauge histograms, of which only the grammar is
+    /// checked.
     pub(crate) points: Vec<Point>,
+    /// Whether a summary has quantiles, which are not among the points.
+    pub(crate) has_quantiles: bool,
 }
 
 /// The types of OpenMetrics; Prometheus' `untyped` is `Unknown`.
@@ -91,6 +98,10 @@ pub(crate) enum PointValue {
     },
     Info,
     Unknown(f64),
+    Summary {
+        sum: Option<Number>,
+        count: Option<u64>,
+    },
 }
 
 /// A text that is not lawful, and the line that shows it.

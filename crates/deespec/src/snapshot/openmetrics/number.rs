@@ -3,13 +3,16 @@
 
 use super::Fault;
 use super::line::excerpt;
+use crate::metric::WideSum;
 
 /// What a counter counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Number {
     /// A whole number of up to 64 bits, however it was written.
     Whole(u64),
-    /// Anything else that is not negative: a fraction, a larger number or infinity.
+    /// A number with so few digits that a sum holds all of them.
+    Exact(WideSum),
+    /// Anything else: more digits, a larger number or infinity.
     Float(f64),
 }
 
@@ -44,8 +47,14 @@ pub(super) fn counter(text: &str) -> Result<Number, Fault> {
         None if value.is_nan() || text.starts_with('-') => {
             Err(format!("a counter cannot be {}", excerpt(text)).into())
         }
-        None => Ok(Number::Float(value)),
+        None => number(text),
     }
+}
+
+/// Any number, to its last digit where a sum has so many.
+pub(super) fn number(text: &str) -> Result<Number, Fault> {
+    let value = float(text)?;
+    Ok(text.parse().map_or(Number::Float(value), Number::Exact))
 }
 
 /// The count of a histogram's bucket.
@@ -126,7 +135,11 @@ mod tests {
             ("infinity", f64::INFINITY),
             ("1e-99999999999999999999", 0.0),
         ] {
-            assert_eq!(counter(text).unwrap(), Number::Float(value), "{text}");
+            let found = counter(text).unwrap();
+            match found {
+                Number::Exact(sum) => assert_eq!(sum.to_f64(), value, "{text}"),
+                found => assert_eq!(found, Number::Float(value), "{text}"),
+            }
             assert!(count(text).is_err(), "{text}");
         }
     }

@@ -14,6 +14,8 @@ pub(super) struct Gathering {
     pub(super) value: Option<f64>,
     pub(super) buckets: Vec<(f64, u64)>,
     pub(super) sum: Option<f64>,
+    /// The sum of a summary.
+    pub(super) wide: Option<Number>,
     pub(super) count: Option<u64>,
     pub(super) created: Option<f64>,
 }
@@ -51,10 +53,13 @@ impl Gathering {
             TextKind::Gauge => self.value.map(PointValue::Gauge),
             TextKind::Info => self.value.map(|_| PointValue::Info),
             TextKind::Histogram => Some(self.histogram(format)?),
-            TextKind::Unknown
-            | TextKind::Summary
-            | TextKind::StateSet
-            | TextKind::GaugeHistogram => self.value.map(PointValue::Unknown),
+            TextKind::Summary => Some(PointValue::Summary {
+                sum: self.wide,
+                count: self.count,
+            }),
+            TextKind::Unknown | TextKind::StateSet | TextKind::GaugeHistogram => {
+                self.value.map(PointValue::Unknown)
+            }
         };
         let value = value.ok_or_else(|| TextError {
             line,

@@ -12,6 +12,7 @@ use crate::metric::Value;
 use crate::store::opened::open_own;
 use crate::store::{Core, Exclusive, PUSHES, StoreError};
 
+use super::super::import;
 use super::super::settle::locked;
 use super::journal::{Journal, Last, Line, Numbered};
 use super::{Added, Fault, Push, PushError, Request, add, check, set};
@@ -126,7 +127,8 @@ fn count(
     let mut counted: Vec<Numbered> = Vec::new();
     let mut added = Added::default();
     let mut answers = Vec::new();
-    for request in requests {
+    for mut request in requests {
+        import::as_declared(core, &mut request.amounts);
         let numbered = &request.push;
         let last = now.get(&numbered.writer);
         let last = last.map(|last| (last.sequence, last.digest.as_str()));

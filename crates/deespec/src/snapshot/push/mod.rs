@@ -42,7 +42,7 @@ pub struct Push {
     pub sequence: u64,
     /// How many series it had.
     pub series: usize,
-    /// The sum of all counters and the number of all observations that were added.
+    /// The sum of all counters, but for those with fractions, and the number of all observations that were added.
     pub counts: u64,
     /// What the store holds otherwise than it stands in the text, such as a sum with fewer digits; and sums that
     /// are not what their buckets can hold. One sentence each.
@@ -252,6 +252,7 @@ fn check(exclusive: &Exclusive<'_>, request: &Request, added: &Added) -> Result<
         let name = &amount.name;
         let found = match exclusive.check_series(name, &amount.labels, &amount.value.shape()) {
             Err(StoreError::Metric(reason)) => return misfit(name, reason.to_string()),
+            Err(error @ StoreError::OlderFormat { .. }) => return misfit(name, error.to_string()),
             found => found?,
         };
         let value = added.with(amount);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Distribution, LabelSet, Value};
+use crate::metric::{Distribution, Kind, LabelSet, Observations, Value, WideSum};
 
 use super::{Key, Total};
 
-/// What was pushed of a source and acknowledged: the totals of its counters and histograms then. It is kept as JSON.
+/// What was pushed of a source and acknowledged: the totals of its counters, histograms and summaries then. It is kept as JSON.
 ///
 /// A series that the source does not have any more stays: when it comes back it is counted from where it was.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,7 +32,33 @@ struct Stored {
 #[serde(rename_all = "lowercase")]
 enum StoredTotal {
     Counter(u64),
+    Fractions(WideSum),
     Histogram(Distribution),
+    Summary(Observations),
+}
+
+impl StoredTotal {
+    /// `None` of what is set and not counted.
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Counter(count) => Some(Self::Counter(*count)),
+            Value::Fractions(sum) => Some(Self::Fractions(*sum)),
+            Value::Histogram(found) => Some(Self::Histogram(found.clone())),
+            Value::Summary(found) => Some(Self::Summary(*found)),
+            Value::Gauge(_) | Value::Processes(_) | Value::Info => None,
+        }
+    }
+}
+
+impl From<StoredTotal> for Value {
+    fn from(stored: StoredTotal) -> Self {
+        match stored {
+            StoredTotal::Counter(count) => Self::Counter(count),
+            StoredTotal::Fractions(sum) => Self::Fractions(sum),
+            StoredTotal::Histogram(found) => Self::Histogram(found),
+            StoredTotal::Summary(found) => Self::Summary(found),
+        }
+    }
 }
 
 /// What a total is, beside what was pushed of it.
@@ -46,9 +72,7 @@ pub(super) enum Known {
 
 impl PushBase {
     pub(super) fn of<'a>(series: impl Iterator<Item = (&'a Key, &'a Total)>) -> Self {
-        let is_counted =
-            |total: &Total| matches!(total.value, Value::Counter(_) | Value::Histogram(_));
-        let counted = series.filter(|(_, total)| is_counted(total));
+        let counted = series.filter(|(_, total)| StoredTotal::of(&total.value).is_some());
         Self {
             series: counted.map(|(k, v)| (k.clone(), v.clone())).collect(),
         }
@@ -78,6 +102,18 @@ impl Total {
             (Value::Counter(now), Value::Counter(then)) => {
                 now.checked_sub(*then).map(Value::Counter)
             }
+            (Value::Summary(now), Value::Summary(then)) => now.minus(*then).map(Value::Summary),
+            // A counter of a text has fractions where it shows some: it is the same one when it does not.
+            (now @ (Value::Counter(_) | Value::Fractions(_)), then)
+                if then.kind() == Kind::Counter =>
+            {
+                match (now.amount(), then.amount()) {
+                    (Some(now), Some(then)) if now >= then => {
+                        Some(Value::Fractions(now.minus(then)))
+                    }
+                    _ => None,
+                }
+            }
             (Value::Histogram(now), Value::Histogram(then)) if now.buckets() == then.buckets() => {
                 let mut counts = now.counts().iter().zip(then.counts());
                 match counts.all(|(now, then)| now >= then) {
@@ -90,6 +126,8 @@ impl Total {
         };
         match more {
             Some(Value::Counter(0)) => Known::Same,
+            Some(Value::Fractions(more)) if more.is_zero() => Known::Same,
+            Some(Value::Summary(more)) if more == Observations::default() => Known::Same,
             Some(Value::Histogram(more)) if more.count() == 0 && more.steps() == 0 => Known::Same,
             Some(more) => Known::More(more),
             // Without a time of creation a reader cannot tell, and a restart is what happens.
@@ -102,10 +140,7 @@ impl Total {
 impl From<Vec<Stored>> for PushBase {
     fn from(stored: Vec<Stored>) -> Self {
         let one = |one: Stored| {
-            let value = match one.total {
-                StoredTotal::Counter(count) => Value::Counter(count),
-                StoredTotal::Histogram(found) => Value::Histogram(found),
-            };
+            let value = Value::from(one.total);
             let created = one.created;
             ((one.name, one.labels), Total { value, created })
         };
@@ -118,17 +153,11 @@ impl From<Vec<Stored>> for PushBase {
 impl From<PushBase> for Vec<Stored> {
     fn from(base: PushBase) -> Self {
         let one = |((name, labels), total): (Key, Total)| {
-            let created = total.created;
-            let total = match total.value {
-                Value::Counter(count) => StoredTotal::Counter(count),
-                Value::Histogram(found) => StoredTotal::Histogram(found),
-                _ => return None,
-            };
             Some(Stored {
                 name,
                 labels,
-                created,
-                total,
+                created: total.created,
+                total: StoredTotal::of(&total.value)?,
             })
         };
         base.series.into_iter().filter_map(one).collect()

@@ -1,8 +1,8 @@
 //! What a source has counted in all, and what of it is still to be pushed. Pure: no file, no clock, no connection.
 //!
 //! A source is a text of another program or a view of a store. What was acknowledged of it is its [`PushBase`]; what is
-//! more by now becomes [`PushPart`]s, each the body of one push. Differences are taken in whole numbers, of sums in the
-//! steps of their histogram: so whatever is rounded is rounded once, and the parts add up to the total.
+//! more by now becomes [`PushPart`]s, each the body of one push. Differences are taken in whole numbers, of sums in
+//! billionths or in the steps of their histogram: so whatever is rounded is rounded once, and the parts add up to the total.
 
 mod base;
 mod part;
@@ -254,7 +254,7 @@ fn exposed(name: &str, kind: Kind) -> String {
         Kind::Counter if TRANSACTIONS.contains(&name) => "",
         Kind::Counter => "_total",
         Kind::Info => "_info",
-        Kind::Gauge | Kind::Histogram => "",
+        Kind::Gauge | Kind::Histogram | Kind::Summary => "",
     };
     match name.strip_suffix(suffix) {
         Some(base) if !base.is_empty() => name.to_owned(),

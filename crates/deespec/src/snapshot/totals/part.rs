@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use crate::metric::{Distribution, Family, Kind, LabelSet, Value};
 use crate::store::StoreId;
 
+use super::super::openmetrics::FRACTIONS;
+
 use super::base::PushBase;
 use super::{Key, Total};
 
@@ -187,13 +189,14 @@ impl PushPart {
         self.families.iter().map(|piece| piece.series.len()).sum()
     }
 
-    /// The sum of all counters and the number of all observations.
+    /// The sum of all counters, but for those with fractions, and the number of all observations.
     #[must_use]
     pub fn counts(&self) -> u64 {
         let all = self.families.iter().flat_map(|piece| &piece.series);
         let count = |more: &More| match &more.value {
             Value::Counter(count) => *count,
             Value::Histogram(found) => found.count(),
+            Value::Summary(found) => found.count,
             _ => 0,
         };
         all.map(count).fold(0, u64::saturating_add)
@@ -237,8 +240,11 @@ impl Piece {
             let lowest = found.buckets().classic_bounds().and_then(|all| all.first());
             lowest.is_some_and(|lowest| *lowest < 0.0) || found.sum() < 0.0
         };
-        let mut found = self.series.iter().filter_map(|more| more.value.histogram());
-        found.any(sinks)
+        self.series.iter().any(|more| match &more.value {
+            Value::Histogram(found) => sinks(found),
+            Value::Summary(found) => found.sum.is_negative(),
+            _ => false,
+        })
     }
 
     /// What it is called in OpenMetrics, without what stands behind the names of its samples.
@@ -246,7 +252,7 @@ impl Piece {
         let suffix = match self.kind {
             Kind::Counter => "_total",
             Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
+            Kind::Gauge | Kind::Histogram | Kind::Summary => "",
         };
         self.name.strip_suffix(suffix).unwrap_or(&self.name)
     }
@@ -257,6 +263,7 @@ impl Piece {
             Kind::Counter => &["", "_total", "_created"],
             Kind::Info => &["", "_info"],
             Kind::Histogram => &["", "_bucket", "_count", "_sum", "_created"],
+            Kind::Summary => &["", "_count", "_sum", "_created"],
             Kind::Gauge => &[""],
         };
         let base = self.base();
@@ -270,6 +277,10 @@ impl Piece {
     fn write(&self, text: &mut String, format: Format, told: &mut usize) {
         let is_open = format == Format::OpenMetrics;
         let family = if is_open { self.base() } else { &self.name };
+        let has_fractions = |more: &More| matches!(more.value, Value::Fractions(_));
+        if self.series.iter().any(has_fractions) {
+            line(text, &["# TYPE ", FRACTIONS, &self.name, " gauge"]);
+        }
         line(text, &["# TYPE ", family, " ", self.kind.as_str()]);
         // A unit that the name does not end in is none there.
         let has_unit = family
@@ -323,6 +334,14 @@ impl More {
         let (labels, braced) = (self.labels(), self.braced());
         match &self.value {
             Value::Counter(count) => line(text, &[name, &braced, " ", &count.to_string()]),
+            Value::Fractions(sum) => line(text, &[name, &braced, " ", &sum.to_string()]),
+            Value::Summary(found) => {
+                line(text, &[name, "_sum", &braced, " ", &found.sum.to_string()]);
+                line(
+                    text,
+                    &[name, "_count", &braced, " ", &found.count.to_string()],
+                );
+            }
             Value::Gauge(value) => line(text, &[name, &braced, " ", &number(*value)]),
             Value::Info => line(text, &[name, &braced, " 1"]),
             Value::Processes(_) => {}
@@ -353,10 +372,11 @@ impl More {
             .iter()
             .map(|(name, value)| name.len() + value.len() + 8);
         let one = name.len() + labels.sum::<usize>() + 40;
-        let lines = self
-            .value
-            .histogram()
-            .map_or(1, |found| found.counts().len() + 2);
+        let lines = match &self.value {
+            Value::Histogram(found) => found.counts().len() + 2,
+            Value::Summary(_) => 2,
+            _ => 1,
+        };
         one * lines
     }
 }

@@ -1,6 +1,6 @@
 //! What is pushed of a source adds up to what it counted: by differences alone, and after all that can happen to it.
 
-use crate::{Buckets, Family, PushBase, PushError, Rotate, Store, Totals, Unpushed};
+use crate::{Buckets, Family, PushBase, PushError, Rotate, Store, Totals, Unpushed, Value};
 
 /// Pushes what is unpushed to a store, as the next numbers of one writer.
 struct Pusher {
@@ -50,6 +50,15 @@ impl Pusher {
             .unwrap()
             .value(name, &[])
             .unwrap_or_default()
+    }
+
+    fn wide(&self, name: &str) -> String {
+        let view = self.store().view().unwrap();
+        match &view.sample(name, &[]).unwrap().total {
+            Value::Fractions(sum) => sum.to_string(),
+            Value::Summary(found) => format!("{} {}", found.count, found.sum),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn sum(&self, name: &str) -> (u64, f64) {
@@ -127,7 +136,7 @@ fn whatever_a_text_can_say_is_pushed_as_the_store_keeps_it() {
          wait_seconds_count{q=\"a\\\"\\\\\\n\"} 3\nwait_seconds_sum{q=\"a\\\"\\\\\\n\"} 4.5\n\
          # TYPE depth gauge\ndepth -2.5\n# TYPE odd gauge\nodd NaN\n\
          # TYPE build info\nbuild_info{version=\"1\"} 1\n\
-         # TYPE cpu counter\ncpu_total 1.5\n# TYPE deespec_x counter\ndeespec_x_total 1\n# EOF\n",
+         # TYPE cpu counter\ncpu_total 1.5\n# TYPE state stateset\nstate{state=\"on\"} 1\n# TYPE deespec_x counter\ndeespec_x_total 1\n# EOF\n",
     );
     assert_eq!(passed_over.len(), 1, "{passed_over:?}");
     let view = pusher.store().view().unwrap();
@@ -137,6 +146,7 @@ fn whatever_a_text_can_say_is_pushed_as_the_store_keeps_it() {
     assert_eq!(wait.total.histogram().unwrap().counts(), [2, 1]);
     assert_eq!(view.sample("depth", &[]).unwrap().total.gauge(), Some(-2.5));
     assert!(view.sample("build_info", &[("version", "1")]).is_some());
+    assert_eq!(pusher.wide("cpu_total"), "1.5");
     assert!(view.sample("deespec_x_total", &[]).is_none());
 }
 
@@ -241,4 +251,77 @@ fn two_counters_that_would_be_one_there_are_not_mixed() {
     let passed_over = pusher.push(&Totals::of_view(&store.view().unwrap()));
     assert_eq!(passed_over.len(), 1);
     assert_eq!(pusher.value("jobs_total"), 3);
+}
+
+#[test]
+fn a_counter_with_fractions_is_the_same_one_where_its_text_shows_none() {
+    let mut pusher = Pusher::new();
+    for (count, all) in [
+        ("0.5", "0.5"),
+        ("2", "2"),
+        ("2", "2"),
+        ("2.25", "2.25"),
+        // It began anew, with a whole number and with a fraction.
+        ("1", "3.25"),
+        ("1.1", "3.35"),
+        ("0.000000001", "3.350000001"),
+    ] {
+        pusher.push_text(&counter(count, ""));
+        assert_eq!(pusher.wide("jobs_total"), all);
+    }
+    pusher.push_text(&counter("7.5", "1.5"));
+    let older = Totals::of_text(counter("7", "1.5").as_bytes()).unwrap();
+    let error = older.since(&pusher.base).unwrap_err();
+    assert!(
+        error.to_string().starts_with("jobs_total is lower"),
+        "{error}"
+    );
+}
+
+#[test]
+fn summaries_are_pushed_by_count_and_sum_and_their_sums_may_go_down() {
+    let mut pusher = Pusher::new();
+    for (count, sum, all) in [
+        ("2", "0.1", "2 0.1"),
+        ("3", "0.2", "3 0.2"),
+        ("3", "0.2", "3 0.2"),
+        ("4", "-7.5", "4 -7.5"),
+        ("1", "0.5", "5 -7"),
+    ] {
+        let text =
+            format!("# TYPE t summary\nt{{quantile=\"0.5\"}} 1\nt_sum {sum}\nt_count {count}\n");
+        pusher.push_text(&text);
+        assert_eq!(pusher.wide("t"), all);
+    }
+}
+
+#[test]
+fn a_store_says_of_its_counters_with_fractions_that_they_have_them() {
+    let source = tempfile::tempdir().unwrap();
+    let store = Store::open(source.path().join("var")).unwrap();
+    let spent = store.fraction_counter("spent_seconds").unwrap();
+    let sizes = store.summary("size_bytes").unwrap();
+    let mut pusher = Pusher::new();
+    // Its first push shows whole numbers only.
+    for (amount, all) in [
+        (0.0, "0"),
+        (2.0, "2"),
+        (0.25, "2.25"),
+        (1e15, "1000000000000002.25"),
+    ] {
+        spent.add(amount);
+        sizes.observe(-amount);
+        let passed_over = pusher.push(&Totals::of_view(&store.view().unwrap()));
+        assert_eq!(passed_over, [""; 0]);
+        assert_eq!(pusher.wide("spent_seconds_total"), all);
+        store.rotate(Rotate::Reset).unwrap();
+    }
+    assert_eq!(pusher.wide("size_bytes"), "4 -1000000000000002.25");
+    // Where it is one of whole numbers, it takes those.
+    let mut pusher = Pusher::new();
+    pusher.store().counter("other_total").unwrap().add(5);
+    let other = store.fraction_counter("other").unwrap();
+    other.add(2.0);
+    pusher.push(&Totals::of_view(&store.view().unwrap()));
+    assert_eq!(pusher.value("other_total"), 7);
 }

@@ -1,7 +1,7 @@
 //! One entry: whole blocks of 64 bytes that begin with a byte which no UTF-8 text holds, so a scan
 //! finds the next entry behind a damaged one. Never changed, but for its state word.
 
-use crate::metric::{Family, Key, LabelSet, Shape};
+use crate::metric::{Family, Key, LabelSet, Shape, WIDE_CELLS};
 use crate::sync::{AtomicU64, Ordering};
 
 use super::super::layout::{self, BLOCK};
@@ -27,6 +27,8 @@ pub(crate) enum Form {
     ProcessGauge,
     Histogram,
     Info,
+    FractionCounter,
+    Summary,
 }
 
 impl Form {
@@ -37,6 +39,8 @@ impl Form {
             Shape::ProcessGauge(_) => Self::ProcessGauge,
             Shape::Histogram(_) => Self::Histogram,
             Shape::Info => Self::Info,
+            Shape::FractionCounter => Self::FractionCounter,
+            Shape::Summary => Self::Summary,
         }
     }
 
@@ -48,6 +52,8 @@ impl Form {
             Self::ProcessGauge => 3,
             Self::Histogram => 4,
             Self::Info => 5,
+            Self::FractionCounter => 6,
+            Self::Summary => 8,
         }
     }
 
@@ -56,6 +62,8 @@ impl Form {
         match self {
             Self::Counter | Self::Gauge | Self::Info => cells == 1,
             Self::ProcessGauge => cells.is_multiple_of(2) && (2..=MAX_CELLS).contains(&cells),
+            Self::FractionCounter => cells == WIDE_CELLS,
+            Self::Summary => cells == 1 + WIDE_CELLS,
             // The sum, and at least two buckets.
             Self::Histogram => cells > 2,
         }
@@ -69,6 +77,8 @@ impl Form {
             3 => Some(Self::ProcessGauge),
             4 => Some(Self::Histogram),
             5 => Some(Self::Info),
+            6 => Some(Self::FractionCounter),
+            8 => Some(Self::Summary),
             _ => None,
         }
     }

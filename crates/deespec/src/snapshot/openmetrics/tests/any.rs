@@ -15,11 +15,15 @@ fn check(text: &Text) {
             assert!(point.created.is_none_or(f64::is_finite));
             match (&point.value, family.kind) {
                 (PointValue::Counter(Number::Whole(_)), TextKind::Counter)
+                | (PointValue::Summary { .. }, TextKind::Summary)
                 | (PointValue::Gauge(_), TextKind::Gauge)
                 | (PointValue::Info, TextKind::Info)
                 | (PointValue::Unknown(_), TextKind::Unknown) => {}
                 (PointValue::Counter(Number::Float(value)), TextKind::Counter) => {
                     assert!(*value >= 0.0);
+                }
+                (PointValue::Counter(Number::Exact(value)), TextKind::Counter) => {
+                    assert!(!value.is_negative());
                 }
                 (PointValue::Histogram { buckets, count, .. }, TextKind::Histogram) => {
                     let ascends =
