@@ -2,8 +2,8 @@
 //! never through a name that somebody else has put there.
 
 mod lock;
+mod replace;
 
-use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{
@@ -15,10 +15,12 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
+pub(crate) use replace::replace;
+
 /// Makes a file that does not exist yet.
 pub(crate) fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let file = open_new(path)?;
-    let written = fill(file, content, mode);
+    let written = fill(&file, content, mode);
     if written.is_err() {
         let _ = std::fs::remove_file(path);
     }
@@ -34,7 +36,7 @@ pub(crate) fn create_as_usual(path: &Path, content: &[u8]) -> io::Result<()> {
     // The umask may have taken even the owner's rights.
     let written = file
         .metadata()
-        .and_then(|made| fill(file, content, made.mode() & 0o777 | 0o600));
+        .and_then(|made| fill(&file, content, made.mode() & 0o777 | 0o600));
     if written.is_err() {
         let _ = std::fs::remove_file(path);
     }
@@ -53,29 +55,6 @@ pub(crate) fn make_folder_as_usual(path: &Path) -> io::Result<bool> {
         std::fs::set_permissions(path, Permissions::from_mode(mode | 0o700))?;
     }
     Ok(true)
-}
-
-/// Replaces a file as a whole, so that nobody reads half of it, or makes it. One that is there keeps
-/// the rights that somebody gave it; a new one gets `mode`.
-pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let mode = std::fs::metadata(path).map_or(mode, |found| found.permissions().mode() & 0o777);
-    let file = match open_new(&temporary) {
-        // Left by a process of the same number that died.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            std::fs::remove_file(&temporary)?;
-            open_new(&temporary)?
-        }
-        other => other?,
-    };
-    let replaced = fill(file, content, mode).and_then(|()| std::fs::rename(&temporary, path));
-    if replaced.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    replaced
 }
 
 /// As [`replace`], and when it returns the new content is there after a power loss too.
@@ -187,7 +166,7 @@ fn open_new(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn fill(mut file: File, content: &[u8], mode: u32) -> io::Result<()> {
+fn fill(mut file: &File, content: &[u8], mode: u32) -> io::Result<()> {
     file.write_all(content)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()

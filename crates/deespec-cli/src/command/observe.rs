@@ -11,6 +11,7 @@ use crate::location;
 use crate::parse;
 use crate::series::{BucketArgs, Description, Labels};
 use crate::ui::Ui;
+use crate::values;
 
 /// Longest line of the input, in bytes; no number needs that many.
 const LINE_MAX: u64 = 1024;
@@ -74,6 +75,7 @@ impl Observe {
         self.buckets.over(Buckets::default())?;
         let values = self.read()?;
         let store = location::open_or_make(cli, ui, "observe")?;
+        self.check(&store, &values)?;
         if self.buckets.is_given() || self.description.is_given() {
             self.declare(&store)?;
         }
@@ -82,13 +84,9 @@ impl Observe {
                 .summary_with(&self.name, &labels)?
                 .try_observe(&values)?;
         } else {
-            let histogram = store.histogram_with(&self.name, &labels)?;
-            if values.len() as u64 > histogram.room() {
-                return Err(deespec::MetricError::Exhausted.into());
-            }
-            for value in values {
-                histogram.observe(value);
-            }
+            store
+                .histogram_with(&self.name, &labels)?
+                .try_observe(&values)?;
         }
         if self.sync {
             store.flush()?;
@@ -106,6 +104,34 @@ impl Observe {
             }
         }
         Ok(values)
+    }
+
+    /// Fails where a value is too large for the steps of the sum: before a metric is made that cannot count it.
+    fn check(&self, store: &Store, values: &[f64]) -> Result<(), Failure> {
+        let known = match store
+            .family(&self.name)
+            .map(|family| family.shape().clone())
+        {
+            Some(Shape::Histogram(buckets)) => Some(buckets),
+            Some(_) => return Ok(()),
+            None => None,
+        };
+        let is_known = known.is_some();
+        let buckets = self.buckets.over(known.unwrap_or_default())?;
+        let large = values.iter().find(|value| buckets.steps(**value).is_none());
+        let Some(large) = large else { return Ok(()) };
+        let step = format!("{:.11e}", buckets.resolution())
+            .parse()
+            .unwrap_or(0.0);
+        let message = format!(
+            "{} is too large for a sum in steps of {}",
+            values::number(*large),
+            values::number(step)
+        );
+        Err(Failure::new(message).hint(match is_known {
+            true => "nothing was counted; another metric can have a coarser --resolution",
+            false => "nothing was counted; give a coarser --resolution, such as 1 for bytes",
+        }))
     }
 
     /// Declares the family with what is given here, and for the rest as it is already.

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deespec::{Counter, Store};
+use deespec::{Counter, Gauge, Histogram, Store};
 
 use super::line::{Kind, Line, Value, Values};
 use super::rejected::{Reason, Rejected};
@@ -29,6 +29,8 @@ const LINE_BYTES: usize = 48;
 const RETRY: Duration = Duration::from_secs(10);
 /// How much is counted before the room of a series is looked at again.
 const ALLOWANCE: u64 = 1 << 40;
+/// How many steps are added to the sum of a histogram before its room is looked at again.
+const ALLOWANCE_STEPS: u64 = 1 << 57;
 const KINDS: [(Kind, char); 4] = [
     (Kind::Counter, 'c'),
     (Kind::Gauge, 'g'),
@@ -56,6 +58,8 @@ struct Slot {
     rest: Rest,
     /// How much may be counted without looking at the room.
     allowed: u64,
+    /// How many steps may be added to the sum of a histogram.
+    allowed_steps: u64,
 }
 
 enum Found {
@@ -231,6 +235,7 @@ impl Counting {
                 found: found.map_or_else(|| Found::Asked(Vec::new()), Found::from),
                 rest: Rest(0.5),
                 allowed: 0,
+                allowed_steps: 0,
             });
         }
         self.slots.get_mut(self.key.as_str()).ok_or(Reason::Store)
@@ -275,9 +280,57 @@ fn of<'a>(line: &'a Line<'_>, kind: Kind) -> impl Iterator<Item = &'a Values<'a>
     line.values().filter(move |values| values.kind == kind)
 }
 
+/// How many steps the line adds to the sum of a histogram at most, whatever the signs; `None` where a value is too large.
+fn steps(histogram: &Histogram, line: &Line<'_>, kind: Kind) -> Option<u64> {
+    let mut all = 0_u64;
+    for values in of(line, kind) {
+        let times = values.weight.ceil() as u64;
+        for value in values.read() {
+            if let Value::Observe(value) = value {
+                let steps = histogram.buckets().steps(value)?;
+                all = all.saturating_add(steps.saturating_mul(times));
+            }
+        }
+    }
+    Some(all)
+}
+
+/// Whether a gauge is a number still when the line has changed it: infinity has no way back.
+fn stays_a_number(gauge: &Gauge, line: &Line<'_>, kind: Kind) -> bool {
+    let mut now = gauge.value();
+    for value in of(line, kind).flat_map(Values::read) {
+        match value {
+            Value::Set(value) => now = value,
+            Value::Change(change) => now += change,
+            _ => {}
+        }
+        if now.is_infinite() {
+            return gauge.value().is_infinite();
+        }
+    }
+    true
+}
+
 impl Slot {
     /// Fails where the values of this kind are more than the series has room for.
     fn claim(&mut self, line: &Line<'_>, kind: Kind) -> Result<(), Reason> {
+        match &self.found {
+            Found::Handle(Handle::Histogram(histogram)) => {
+                let steps = steps(histogram, line, kind).ok_or(Reason::Value)?;
+                if steps > self.allowed_steps {
+                    let room = histogram.sum_room();
+                    if steps > room {
+                        return Err(Reason::Value);
+                    }
+                    self.allowed_steps = room.min(ALLOWANCE_STEPS.max(steps));
+                }
+                self.allowed_steps -= steps;
+            }
+            Found::Handle(Handle::Gauge(gauge)) if !stays_a_number(gauge, line, kind) => {
+                return Err(Reason::Value);
+            }
+            _ => {}
+        }
         let most = |values: &Values<'_>| {
             let counts = values.read().map(|value| match value {
                 Value::Count(count) => count,
@@ -285,7 +338,8 @@ impl Slot {
                 Value::About(count) => count.ceil() as u64 + 1,
                 Value::Set(_) | Value::Change(_) => 0,
                 Value::Observe(value) => {
-                    let times = values.weight.ceil() + 1.0;
+                    // What is left of a part makes it the next whole number at most.
+                    let times = values.weight.ceil();
                     match &self.found {
                         // Its sum has an end too.
                         Found::Handle(Handle::Summary(_)) => {

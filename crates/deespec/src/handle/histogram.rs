@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::metric::{Buckets, room};
+use crate::metric::{Buckets, Distribution, MetricError, Value, room};
 use crate::store::HeldCells;
 use crate::sync::Ordering;
 
@@ -58,6 +58,50 @@ impl Histogram {
     #[inline]
     pub fn observe_duration(&self, duration: Duration) {
         self.observe(duration.as_secs_f64());
+    }
+
+    /// Counts observations that somebody else has told: all of them, or none where one is none or too large for the steps of
+    /// the sum, or the histogram would come near its end. Reads all cells, which costs more than [`observe`](Self::observe).
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError::Amount`] or [`MetricError::Exhausted`]; nothing is counted then.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = deespec::Store::open(folder.path().join("var"))?;
+    /// let waits = store.histogram("wait_seconds")?;
+    /// assert!(waits.try_observe(&[0.25, 1.5]).is_ok());
+    /// // More than a hundred years, in steps of a nanosecond.
+    /// assert!(waits.try_observe(&[0.25, 5e9]).is_err());
+    /// assert!(waits.try_observe(&[2e9, 2e9, 2e9]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_observe(&self, values: &[f64]) -> Result<(), MetricError> {
+        let mut all = 0_u64;
+        for value in values {
+            let steps = self.buckets.steps(*value);
+            let steps = steps.ok_or_else(|| MetricError::Amount {
+                amount: format!("{value:?}"),
+                takes: "the sum of a histogram takes up to 2^62 of its steps at once, and coarser steps take more",
+            })?;
+            all = all.saturating_add(steps);
+        }
+        if values.len() as u64 > self.room() || all > self.sum_room() {
+            return Err(MetricError::Exhausted);
+        }
+        for value in values {
+            self.observe(*value);
+        }
+        Ok(())
+    }
+
+    /// How many more steps of [`Buckets::resolution`] may come from outside, as it is now, so that the sum is exact
+    /// still. Reads all cells, which costs more than observing.
+    #[must_use]
+    pub fn sum_room(&self) -> u64 {
+        let found = Value::of_histogram(&self.buckets, |cell| self.cells.total(cell));
+        found.histogram().map_or(0, Distribution::sum_room)
     }
 
     /// How many more observations may come from outside, as it is now, so that their number never begins again at 0;

@@ -242,7 +242,8 @@ pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
             let here = Value::of_histogram(added.buckets(), |cell| cells.total(cell));
             let both = here.histogram().and_then(|here| {
                 let both = here.plus(added)?;
-                Some(both.told_steps() == here.told_steps() + added.told_steps())
+                let is_told = both.told_steps() == here.told_steps() + added.told_steps();
+                Some(is_told && both.sum_room() > 0)
             });
             count.is_some() && both == Some(true)
         }

@@ -150,7 +150,11 @@ fn a_gauge_by_the_name_of_a_built_in_counter_is_refused() {
     let text = "# TYPE commit_success gauge\ncommit_success 5\n# EOF\n";
     let refused = server.post("/api/v1/push?writer=w&sequence=1", TOKEN, Some(text));
     assert_eq!(refused.status, 400);
-    assert!(refused.body.contains("is a counter"), "{}", refused.body);
+    assert!(
+        refused.body.contains("it is a counter, and not a gauge"),
+        "{}",
+        refused.body
+    );
 }
 
 #[test]

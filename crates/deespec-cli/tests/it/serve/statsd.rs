@@ -233,6 +233,33 @@ fn no_datagram_makes_a_counter_begin_again_or_a_gate_pass() {
 }
 
 #[test]
+fn no_datagram_makes_a_sum_begin_again_or_a_gauge_infinite() {
+    let sandbox = Sandbox::new();
+    let (_server, client) = unix(&sandbox);
+    client.send(b"wait:250|ms\ndepth:1e308|g").unwrap();
+    // The first is more than a sum can hold at once, and of the others but one has room, whatever its sign.
+    for line in [
+        "wait:1e13|ms",
+        "wait:4e12|ms",
+        "wait:-4e12|ms",
+        "wait:4e12|ms",
+        "wait:1e3|ms|@1e-15",
+    ] {
+        client.send(line.as_bytes()).unwrap();
+    }
+    client.send(b"depth:+1e308|g").unwrap();
+    client.send(b"depth:-1e308|g").unwrap();
+    let document = after(&sandbox, 8);
+    let wait = &series(&document, "wait_seconds", &json!({}))["value"];
+    assert_eq!(
+        [&wait["count"], &wait["sum"]],
+        [&json!(2), &json!(4_000_000_000.25)]
+    );
+    assert_eq!(series(&document, "depth", &json!({}))["value"], 0.0);
+    assert_eq!(rejected(&document, "value"), 5);
+}
+
+#[test]
 fn new_series_are_bounded_over_starts_and_what_is_known_counts_on() {
     let sandbox = Sandbox::new();
     let start = || {

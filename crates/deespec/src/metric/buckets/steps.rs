@@ -65,6 +65,21 @@ impl Buckets {
         (steps + 0.5_f64.next_down().copysign(steps)) as i64
     }
 
+    /// How many steps of the sum a value is, in either direction; `None` where it is no number, or more than the 2^62
+    /// steps that one observation adds at most.
+    ///
+    /// ```
+    /// let money = deespec::Buckets::native(3, 1.0, 1e6)?.with_resolution(0.01)?;
+    /// assert_eq!(money.steps(-1.5), Some(150));
+    /// assert_eq!(money.steps(1e17), None);
+    /// # Ok::<(), deespec::MetricError>(())
+    /// ```
+    #[must_use]
+    pub fn steps(&self, value: f64) -> Option<u64> {
+        let fits = (value * self.steps_per_one).abs() <= STEPS_MAX;
+        fits.then(|| self.to_steps(value).unsigned_abs())
+    }
+
     /// The sum that so many steps are.
     #[expect(clippy::wrong_self_convention, reason = "the steps are not a Self")]
     pub(crate) fn from_steps(&self, steps: i64) -> f64 {

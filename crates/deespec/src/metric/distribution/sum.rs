@@ -79,6 +79,13 @@ impl Distribution {
         }
     }
 
+    /// How many more steps may come from outside: as many again and it is exact still, whoever adds at the same moment.
+    pub(crate) fn sum_room(&self) -> u64 {
+        let ahead = self.told_steps().saturating_sub(self.told().nearest);
+        let room = OBSERVATION.saturating_sub(ahead.saturating_abs());
+        u64::try_from(room).unwrap_or(0)
+    }
+
     /// What another program counted: its buckets, and their sum in its words. The sum is kept as near as the
     /// steps allow; [`Distribution::unlike`] says what that makes of it.
     pub(crate) fn of_sum(buckets: Buckets, counts: Box<[u64]>, sum: f64) -> Result<Self, String> {

@@ -124,6 +124,13 @@ impl Converted {
                 return Ok(());
             }
         };
+        if TRANSACTIONS.contains(&&*name) && family.kind != TextKind::Counter {
+            self.passed_over.push(format!(
+                "{name} is passed over: it is a counter, and not a {}",
+                family.kind.as_str()
+            ));
+            return Ok(());
+        }
         // One of a process' many metrics that cannot be held must not keep the others out.
         let outside = self.outside;
         let bounded = |value: Value| match outside {
@@ -172,11 +179,8 @@ impl Converted {
                 let labels = point.labels.iter().cloned().collect();
                 self.created.push((name.clone(), labels, at));
             }
-            // What is of another kind is refused as a series is.
-            if let (true, Some(count)) = (point.labels.is_empty(), value.counter())
-                && let Some(place) = self.transaction(&name)
-            {
-                *place = count;
+            if let (true, Some(place)) = (point.labels.is_empty(), self.transaction(&name)) {
+                *place = value.counter().unwrap_or_default();
                 continue;
             }
             self.document.series.push(Series {
