@@ -110,7 +110,7 @@ fn what_was_declared_with_fractions_or_as_a_summary_is_counted_as_such() {
         .unwrap();
     // The second of them would leave what the sum can be, and a part of a line is not counted.
     client
-        .send(b"size:2000000000000000000|h\nsize:1:2000000000000000000|h")
+        .send(b"size:2000000000000000000|h\nsize:1:3000000000000000000|h")
         .unwrap();
     client
         .send(b"size:-2000000000000000000|h|@0.5\nspent.seconds:-0.5|c")
@@ -227,7 +227,7 @@ fn no_datagram_makes_a_counter_begin_again_or_a_gate_pass() {
             rejected(&document, "value"),
             rejected(&document, "reserved")
         ],
-        [2, 2]
+        [3, 2]
     );
     assert_eq!(code(&sandbox.output(&["doctor", "--check-thresholds"])), 1);
 }
