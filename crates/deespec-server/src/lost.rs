@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use deespec::{Error, StoreError};
 
-use crate::config::Events;
+use crate::config::{Events, Served};
 use crate::stores::Stores;
 
 /// How often it is looked for.
@@ -30,22 +30,25 @@ impl Drop for Watch {
 }
 
 impl Watch {
-    /// Where a store is lost, `stop` is called once and the server says from then on that it is not healthy. It does not
-    /// open the store anew: its supervisor, who sees that, starts it with the arguments that were meant.
+    /// Where a store is lost, `stop` is called; from then on the server says that it is not healthy, and answers nothing of
+    /// that store. It does not open the store anew: its supervisor, who sees that, starts it with the arguments that were meant.
     pub(crate) fn start(
         stores: &Arc<Stores>,
         events: &Arc<dyn Events>,
-        stop: impl FnOnce() + Send + 'static,
+        stop: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
         let (end, ended) = mpsc::channel();
         let (stores, events) = (Arc::clone(stores), Arc::clone(events));
         let watch = move || {
             while ended.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                if let Some((path, reason)) = find(&stores) {
-                    stores.lose(reason.clone());
-                    events.lost(&path, &reason);
+                for (number, served) in stores.iter().enumerate() {
+                    // What was said is not said again.
+                    let Some(reason) = stores.one(number).ok().and_then(lost) else {
+                        continue;
+                    };
+                    stores.lose(number, reason.clone());
+                    events.lost(served.store.path(), &reason);
                     stop();
-                    return;
                 }
             }
         };
@@ -57,17 +60,13 @@ impl Watch {
     }
 }
 
-/// A store that is lost, and why.
-fn find(stores: &Stores) -> Option<(std::path::PathBuf, String)> {
-    stores
-        .iter()
-        .find_map(|served| match served.store.check_place() {
-            Err(error @ Error::Store(StoreError::Replaced { .. })) => {
-                let path = served.store.path().to_owned();
-                let reason = format!("{error}: start the server again");
-                Some((path, reason))
-            }
-            // What else is wrong, such as a right that was taken away, says whoever needs the file.
-            _ => None,
-        })
+/// Why a store is lost.
+fn lost(served: &Served) -> Option<String> {
+    match served.store.check_place() {
+        Err(error @ Error::Store(StoreError::Replaced { .. })) => {
+            Some(format!("{error}: start the server again"))
+        }
+        // What else is wrong, such as a right that was taken away, says whoever needs the file.
+        _ => None,
+    }
 }

@@ -105,8 +105,8 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Refusa
     let make = || {
         let stores = Arc::clone(&app.stores);
         let try_all = |stores: &Stores| {
-            let mut all = stores.iter();
-            all.try_for_each(|served| durable(&served.store).map(drop))
+            let mut all = stores.kept();
+            all.try_for_each(|served| durable(&served?.store).map(drop))
         };
         async move { alone(&stores, try_all).await }
     };

@@ -31,8 +31,8 @@ pub(crate) struct Stores {
     pub(crate) verdicts: Vec<Flight<Bytes>>,
     pub(crate) scrapes: [Flight<Bytes>; 6],
     pub(crate) ready: Flight<()>,
-    /// Why a store is not at its path any more.
-    lost: OnceLock<String>,
+    /// Why each store is not at its path any more, for as long as the server runs.
+    lost: Vec<OnceLock<String>>,
     looking: Arc<Semaphore>,
     following: Arc<Semaphore>,
     changing: Arc<Semaphore>,
@@ -44,27 +44,30 @@ impl Stores {
             views: each(&served),
             documents: each(&served),
             verdicts: each(&served),
+            lost: served.iter().map(|_| OnceLock::new()).collect(),
             served,
             scrapes: Default::default(),
             ready: Flight::default(),
-            lost: OnceLock::new(),
             looking: Arc::new(Semaphore::new(LOOKING)),
             following: Arc::new(Semaphore::new(FOLLOWING)),
             changing: Arc::new(Semaphore::new(CHANGING)),
         }
     }
 
+    /// All of them, also those that are lost.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Served> {
         self.served.iter()
+    }
+
+    /// All of them, to be read; a lost one cannot be.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = Result<&Served, Refusal>> {
+        (0..self.served.len()).map(|number| self.one(number))
     }
 
     /// The stores of this name, or all of them.
     pub(crate) fn named(&self, name: Option<&str>) -> Result<Vec<&Served>, Refusal> {
         let found = self.numbers(name)?;
-        Ok(found
-            .into_iter()
-            .map(|number| &self.served[number])
-            .collect())
+        found.into_iter().map(|number| self.one(number)).collect()
     }
 
     /// As [`Stores::named`], by their numbers.
@@ -82,8 +85,13 @@ impl Stores {
         }
     }
 
-    pub(crate) fn one(&self, number: usize) -> &Served {
-        &self.served[number]
+    /// The store of this number. Whoever reads or changes a store gets it here, and a lost one is not given, also where it
+    /// is at its path again: what was counted in between may be anywhere.
+    pub(crate) fn one(&self, number: usize) -> Result<&Served, Refusal> {
+        match self.lost[number].get() {
+            None => Ok(&self.served[number]),
+            Some(reason) => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)),
+        }
     }
 
     /// The one store that is meant: that of this name, or the only one.
@@ -99,9 +107,10 @@ impl Stores {
 
     /// What all stores count, durable: one store as it is, several with their names as a label.
     pub(crate) fn together(&self) -> Result<View, Refusal> {
-        let views = self
-            .iter()
-            .map(|served| Ok((served.name.clone(), durable(&served.store)?)));
+        let views = self.kept().map(|served| {
+            let served = served?;
+            Ok((served.name.clone(), durable(&served.store)?))
+        });
         let mut views: Vec<(String, View)> = views.collect::<Result<_, Refusal>>()?;
         let view = match views.as_slice() {
             [_] => views.pop().map(|(_, view)| view),
@@ -111,14 +120,14 @@ impl Stores {
         view.ok_or_else(none)
     }
 
-    /// Remembers that a store is not at its path any more.
-    pub(crate) fn lose(&self, reason: String) {
-        let _ = self.lost.set(reason);
+    /// Remembers that the store of this number is not at its path any more.
+    pub(crate) fn lose(&self, number: usize, reason: String) {
+        let _ = self.lost[number].set(reason);
     }
 
     /// Why this server has to be started anew.
     pub(crate) fn lost(&self) -> Option<&str> {
-        self.lost.get().map(String::as_str)
+        self.lost.iter().find_map(OnceLock::get).map(String::as_str)
     }
 }
 
@@ -140,7 +149,7 @@ pub(crate) async fn view(stores: &Arc<Stores>, number: usize) -> Result<Arc<View
     let make = || {
         let stores = Arc::clone(stores);
         async move {
-            let read = move |stores: &Stores| Ok(Arc::new(durable(&stores.one(number).store)?));
+            let read = move |stores: &Stores| Ok(Arc::new(durable(&stores.one(number)?.store)?));
             alone(&stores, read).await
         }
     };

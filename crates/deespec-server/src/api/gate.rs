@@ -31,7 +31,7 @@ pub(super) async fn gate(
         let make = || {
             let (stores, judge) = (Arc::clone(&app.stores), Arc::clone(&app.judge));
             let one = move |stores: &Stores| {
-                let served = stores.one(number);
+                let served = stores.one(number)?;
                 let judged = judge(&served.store)
                     .map_err(|why| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
                 let verdict = StoreVerdict {

@@ -67,7 +67,7 @@ pub(super) async fn view(
             async move {
                 let view = stores::view(&stores, number).await?;
                 let one = move |stores: &stores::Stores| {
-                    json(&one(stores.one(number), &view)?).map(Bytes::from)
+                    json(&one(stores.one(number)?, &view)?).map(Bytes::from)
                 };
                 alone(&stores, one).await
             }
@@ -143,12 +143,12 @@ pub(super) async fn series(
         views.push((number, stores::view(&app.stores, number).await?));
     }
     let body = looking(&app.stores, move |stores| {
-        let all = views.iter().flat_map(|(number, view)| {
-            let store = stores.one(*number).name.as_str();
+        let mut series = Vec::new();
+        for (number, view) in &views {
+            let store = stores.one(*number)?.name.as_str();
             let samples = view.samples().filter(|sample| wanted.is(sample));
-            samples.map(move |sample| shown(store, view, sample))
-        });
-        let mut series: Vec<One<'_>> = all.collect();
+            series.extend(samples.map(|sample| shown(store, view, sample)));
+        }
         let found = series.len();
         series.truncate(wanted.limit.unwrap_or(SERIES).min(MOST_SERIES));
         json(&Found { found, series })

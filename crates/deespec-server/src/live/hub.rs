@@ -81,8 +81,7 @@ impl Hub {
 
     /// Tells everybody that nothing more comes.
     pub(crate) fn end(&self) {
-        self.log().has_ended = true;
-        self.told.send_replace(());
+        self.close("the server ends");
         // The thread that looks is not between its look at the log and its sleep once its mutex was free.
         for _ in 0..100 {
             if self.state.try_lock().is_ok() {
@@ -91,6 +90,14 @@ impl Hub {
             std::thread::sleep(Duration::from_millis(1));
         }
         self.woken.notify_all();
+    }
+
+    /// Says why nothing more comes, once.
+    fn close(&self, reason: &str) {
+        let mut log = self.log();
+        log.ended.get_or_insert_with(|| reason.to_owned());
+        drop(log);
+        self.told.send_replace(());
     }
 
     /// Returns when everybody has heard that and gone.
@@ -112,9 +119,8 @@ impl Hub {
         self.look(&mut state)?;
         let (number, heard) = {
             let log = self.log();
-            if log.has_ended {
-                let ending = StatusCode::SERVICE_UNAVAILABLE;
-                return Err(Refusal::new(ending, "the server ends"));
+            if let Some(reason) = &log.ended {
+                return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason));
             }
             (log.number(), last.and_then(|last| log.find(last)))
         };
@@ -138,7 +144,11 @@ impl Hub {
     pub(super) fn watch(&self) -> Option<Duration> {
         let mut state = self.state();
         loop {
-            if self.log().has_ended {
+            if self.log().ended.is_some() {
+                return None;
+            }
+            if let Some(reason) = self.stores.lost() {
+                self.close(reason);
                 return None;
             }
             if self.told.receiver_count() > 0 {
@@ -160,14 +170,16 @@ impl Hub {
     fn look(&self, state: &mut State) -> Result<(), Refusal> {
         if state.seen.is_empty() {
             let mut seen = Vec::new();
-            for served in self.stores.iter() {
+            for served in self.stores.kept() {
+                let served = served?;
                 seen.extend(watcher::look(served, None)?);
                 served.store.flush()?;
             }
             state.seen = seen;
             return Ok(());
         }
-        for (index, served) in self.stores.iter().enumerate() {
+        for (index, served) in self.stores.kept().enumerate() {
+            let served = served?;
             let Some(now) = watcher::look(served, Some(&state.seen[index]))? else {
                 continue;
             };
@@ -257,9 +269,9 @@ impl Follower {
                          the last id to hear them"
                     ))));
                 }
-                Next::Ended => {
+                Next::Ended(reason) => {
                     self.has_ended = true;
-                    return Some(Arc::new(message::end("the server ends")));
+                    return Some(Arc::new(message::end(&reason)));
                 }
             }
         }

@@ -16,7 +16,8 @@ pub(super) struct Log {
     bytes: usize,
     /// The number of the last message.
     number: u64,
-    pub(super) has_ended: bool,
+    /// Why nothing more comes.
+    pub(super) ended: Option<String>,
 }
 
 /// What there is for one who has heard all up to a number.
@@ -25,7 +26,7 @@ pub(super) enum Next {
     /// So many have been told since, and the next one is not kept any more.
     Missed(u64),
     Nothing,
-    Ended,
+    Ended(String),
 }
 
 impl Log {
@@ -53,10 +54,9 @@ impl Log {
     pub(super) fn after(&self, heard: u64, queue: u64) -> Next {
         let behind = self.number - heard;
         if behind == 0 {
-            return if self.has_ended {
-                Next::Ended
-            } else {
-                Next::Nothing
+            return match &self.ended {
+                Some(reason) => Next::Ended(reason.clone()),
+                None => Next::Nothing,
             };
         }
         let at = (self.kept.len() as u64).checked_sub(behind);
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!((log.kept.len(), log.find("2101")), (1, Some(2101)));
         log.clear();
         assert!(matches!(log.after(2100, 256), Next::Missed(1)));
-        log.has_ended = true;
-        assert!(matches!(log.after(2101, 256), Next::Ended));
+        log.ended = Some("it ends".to_owned());
+        assert!(matches!(log.after(2101, 256), Next::Ended(reason) if reason == "it ends"));
     }
 }

@@ -194,6 +194,61 @@ fn a_store_that_is_removed_or_moved_away_is_noticed_and_said() {
 }
 
 #[test]
+fn a_lost_store_that_comes_back_stays_lost_and_others_are_served() {
+    let sandbox = Sandbox::new();
+    let [lost, other] = ["lost", "other"].map(|name| sandbox.path(name));
+    let [named, beside] = [&lost, &other].map(|path| path.display().to_string());
+    let server = Server::start(&sandbox, &["--store", &named, "--store", &beside]);
+    let push = |store: &str, sequence: u64| {
+        let path = format!("/api/v1/push?writer=w&sequence={sequence}&store={store}");
+        let text = "# TYPE jobs counter\njobs_total 1\n# EOF\n";
+        server.post(&path, super::TOKEN, Some(text))
+    };
+    assert_eq!(push("lost", 1).status, 200);
+    let mut follower = super::live::Events::follow(&server, None);
+    let away = sandbox.path("away");
+    std::fs::rename(&lost, &away).unwrap();
+    ends("the server notices", || {
+        (server.get("/-/healthy").status == 503).then_some(())
+    });
+    std::fs::rename(&away, &lost).unwrap();
+    let refused = |answer: super::Answer, what: &str| {
+        assert_eq!(answer.status, 503, "{what}: {}", answer.body);
+        assert!(answer.body.contains(&named), "{what}: {}", answer.body);
+    };
+    for path in [
+        "/metrics",
+        "/-/healthy",
+        "/-/ready",
+        "/api/v1/view",
+        "/api/v1/live",
+        "/api/v1/view?store=lost",
+        "/api/v1/series?store=lost",
+        "/api/v1/gate?store=lost",
+        "/api/v1/snapshots?store=lost",
+        "/api/v1/history?store=lost&series=jobs_total",
+    ] {
+        refused(server.get(path), path);
+    }
+    for path in ["/api/v1/snapshot?store=lost", "/api/v1/rotate?store=lost"] {
+        refused(server.post(path, super::TOKEN, None), path);
+    }
+    refused(push("lost", 2), "a push");
+    let end = std::iter::from_fn(|| follower.next()).last().unwrap();
+    assert_eq!(end.event, "end");
+    assert!(end.data["reason"].as_str().unwrap().contains(&named));
+    // The other one is still where it was.
+    assert_eq!(push("other", 1).status, 200);
+    let view = server.get("/api/v1/view?store=other");
+    assert_eq!(view.status, 200, "{}", view.body);
+    let document = sandbox.json(&["--store", &named, "show", "--json"]);
+    assert_eq!(
+        crate::support::value(&document, "jobs_total", &serde_json::json!({})),
+        1
+    );
+}
+
+#[test]
 fn a_server_that_is_told_to_end_does_not_wait_for_a_lock_that_is_held() {
     let sandbox = Sandbox::new();
     let mut server = Server::start(&sandbox, &[]);

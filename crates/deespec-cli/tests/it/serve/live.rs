@@ -13,17 +13,17 @@ use crate::support::Sandbox;
 use super::Server;
 
 /// A client of Server-Sent Events.
-struct Events(BufReader<TcpStream>);
+pub(super) struct Events(BufReader<TcpStream>);
 
 #[derive(Debug)]
-struct Event {
+pub(super) struct Event {
     id: String,
-    event: String,
-    data: Value,
+    pub(super) event: String,
+    pub(super) data: Value,
 }
 
 impl Events {
-    fn follow(server: &Server, last: Option<&str>) -> Self {
+    pub(super) fn follow(server: &Server, last: Option<&str>) -> Self {
         let mut stream = server.connect();
         let last = last.map_or_else(String::new, |last| format!("Last-Event-ID: {last}\r\n"));
         // An answer of this version comes without chunks.
@@ -46,7 +46,7 @@ impl Events {
     }
 
     /// The next event; `None` at the end.
-    fn next(&mut self) -> Option<Event> {
+    pub(super) fn next(&mut self) -> Option<Event> {
         let (mut id, mut event, mut data) = (String::new(), String::new(), String::new());
         loop {
             let line = self.line()?;
