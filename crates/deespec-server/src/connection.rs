@@ -1,5 +1,8 @@
 //! Connections: how many there may be, how long each may take to say what it wants and to
-//! hear what it asked for, and how they end.
+//! hear what it asked for, and how they end. Who loses a place where all are taken is in `crowd.rs`.
+
+mod crowd;
+mod heard;
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,11 +21,14 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio_io_timeout::TimeoutWriter;
 
 use crate::config::Limits;
 use crate::error::Refusal;
+
+pub(crate) use crowd::{Crowd, Place};
+pub(crate) use heard::{Heard, turns};
 
 /// What one more client than there may be is told.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
@@ -30,9 +36,7 @@ Content-Type: text/plain\r\nContent-Length: 21\r\n\r\ntoo many connections\n";
 
 /// How long whoever is being answered may take when the server ends.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
-/// Connections beyond the limit, for those alone who must be answered whatever browsers do.
-const RESERVED: usize = 32;
-/// What these may ask for.
+/// What connections beyond the limit may ask for.
 const FOR_RESERVED: [&str; 4] = ["/metrics", "/-/healthy", "/-/ready", "/api/v1/push"];
 /// How long to wait where the system has no more files or memory.
 const SHORTAGE: Duration = Duration::from_millis(50);
@@ -45,14 +49,6 @@ impl Once {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Notify::new()))
     }
-}
-
-/// The place of one connection, until nobody has it any more. What a connection becomes, such as a WebSocket, keeps it.
-#[derive(Clone)]
-pub(crate) struct Place {
-    _permit: Arc<OwnedSemaphorePermit>,
-    /// One of those beyond the limit.
-    is_reserved: bool,
 }
 
 /// Lets nobody use a reserved place for anything else.
@@ -85,8 +81,7 @@ pub(crate) async fn accept(
     once: Option<Once>,
     farewell: impl AsyncFnOnce(),
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections));
-    let reserve = Arc::new(Semaphore::new(RESERVED));
+    let crowd = Crowd::new(limits.connections);
     let (ending, ends) = watch::channel(());
     let mut end = pin!(end(signals, once));
     loop {
@@ -101,21 +96,12 @@ pub(crate) async fn accept(
                 }
             },
         };
-        let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned();
-        let (place, is_reserved) = match (take(&places), take(&reserve)) {
-            (Ok(place), _) => (place, false),
-            (Err(_), Ok(place)) => (place, true),
-            (Err(_), Err(_)) => {
-                turn_away(stream);
-                continue;
-            }
+        let Some(place) = crowd.take(peer).await else {
+            turn_away(stream);
+            continue;
         };
         // Small answers are not to wait for more.
         let _ = stream.set_nodelay(true);
-        let place = Place {
-            _permit: Arc::new(place),
-            is_reserved,
-        };
         let service = TowerToHyperService::new(of_peer(router.clone(), peer, &place));
         let mut builder = http1::Builder::new();
         builder
@@ -123,7 +109,7 @@ pub(crate) async fn accept(
             .header_read_timeout(limits.head)
             .max_buf_size(limits.head_bytes);
         // A client that reads nothing must not keep its place: neither with an answer nor with live changes.
-        let mut stream = TimeoutWriter::new(stream);
+        let mut stream = TimeoutWriter::new(Heard::new(stream, &place));
         stream.set_timeout(Some(limits.write));
         let connection = builder
             .serve_connection(TokioIo::new(Box::pin(stream)), service)
@@ -134,22 +120,19 @@ pub(crate) async fn accept(
             // How a connection ends is the client's affair.
             tokio::select! {
                 _ = connection.as_mut() => {}
+                () = place.given_up() => {}
                 _ = ends.changed() => {
                     connection.as_mut().graceful_shutdown();
                     let _ = connection.await;
                 }
             }
-            drop(place);
         });
     }
     drop(listener);
     drop(ending);
-    // Whoever has all places is alone.
-    let all = |places: usize| u32::try_from(places).unwrap_or(u32::MAX);
     let answered = async {
         farewell().await;
-        let _ = places.acquire_many(all(limits.connections)).await;
-        let _ = reserve.acquire_many(all(RESERVED)).await;
+        crowd.all_gone().await;
     };
     let _ = tokio::time::timeout(FAREWELL, answered).await;
 }

@@ -2,11 +2,12 @@
 //!
 //! A page of another site must not reach a server on this machine. So a request has to call the server by an
 //! address or a name that it knows (a rebound name is none), and one that comes from a page has to come from
-//! a page of this very server. Who guesses tokens waits for each answer.
+//! a page of this very server. Who guesses tokens waits for the answer, and keeps nobody else out meanwhile.
 
 mod host;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -15,16 +16,20 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::App;
 use crate::config::{Config, Token};
+use crate::connection::Place;
 use crate::error::{Error, Refusal};
 
 use host::Host;
 
-/// How long after each other wrong tokens are answered, however many are given at once.
+/// How long after each other wrong tokens are answered.
 const WRONG: Duration = Duration::from_millis(100);
+/// How many may wait for that. Beyond them they are answered at once, which tells a guesser nothing new: a right token is answered at
+/// once, so a moment of silence says as much.
+const WAITING: usize = 16;
 
 /// Nothing is loaded from elsewhere, and nothing runs that is not a file of the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -35,9 +40,37 @@ pub(crate) struct Guard {
     /// Whether the token is needed for reading as well.
     reading_needs_token: bool,
     hosts: Vec<String>,
-    /// Held by the one wrong token that is about to be answered. Others wait for it with their connections, of which
-    /// there is a bounded number; a right token waits for nobody.
-    wrong: Mutex<()>,
+    wrong: Wrong,
+}
+
+/// Wrong tokens that wait to be answered. A right token waits for nobody.
+struct Wrong {
+    /// A wrong token has one of these in the stead of its connection's place, which others need.
+    waiting: Arc<Semaphore>,
+    /// Held by the one that is about to be answered.
+    turn: Mutex<()>,
+}
+
+impl Default for Wrong {
+    fn default() -> Self {
+        Self {
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            turn: Mutex::default(),
+        }
+    }
+}
+
+impl Wrong {
+    /// Returns when a wrong token is to be answered.
+    async fn wait(&self, place: Option<&Place>) {
+        let (Ok(waiting), Some(place)) = (Arc::clone(&self.waiting).try_acquire_owned(), place)
+        else {
+            return;
+        };
+        place.exchange(waiting);
+        let _turn = self.turn.lock().await;
+        tokio::time::sleep(WRONG).await;
+    }
 }
 
 impl Guard {
@@ -51,7 +84,7 @@ impl Guard {
                 .iter()
                 .map(|host| host.to_ascii_lowercase())
                 .collect(),
-            wrong: Mutex::default(),
+            wrong: Wrong::default(),
         })
     }
 
@@ -174,8 +207,8 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
         None => next.run(request).await,
         Some(refusal) => {
             if guesses && refusal.status == StatusCode::UNAUTHORIZED {
-                let _turn = app.guard.wrong.lock().await;
-                tokio::time::sleep(WRONG).await;
+                let place = request.extensions().get::<Place>();
+                app.guard.wrong.wait(place).await;
             }
             refusal.into_response()
         }
@@ -231,14 +264,36 @@ pub(crate) async fn nothing_there() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::Crowd;
 
     fn guard() -> Guard {
         Guard {
             token: None,
             reading_needs_token: false,
             hosts: vec!["metrics.example".to_owned()],
-            wrong: Mutex::default(),
+            wrong: Wrong::default(),
         }
+    }
+
+    #[tokio::test]
+    async fn wrong_tokens_wait_beside_the_places_and_a_few_at_most() {
+        let (crowd, wrong) = (Crowd::new(1), Wrong::default());
+        // So that none is answered meanwhile.
+        let _turn = wrong.turn.lock().await;
+        let mut places = Vec::new();
+        for number in 0..WAITING {
+            let place = crowd.take(([10, 0, 0, 1], 1).into()).await.unwrap();
+            assert!(!place.is_reserved, "{number} waits in the place");
+            let waits = tokio::time::timeout(Duration::ZERO, wrong.wait(Some(&place)));
+            assert!(waits.await.is_err(), "{number}");
+            places.push(place);
+        }
+        let place = crowd.take(([10, 0, 0, 1], 1).into()).await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_secs(60), wrong.wait(Some(&place)));
+        assert!(waits.await.is_ok(), "it is answered at once");
+        places.clear();
+        let waits = tokio::time::timeout(Duration::ZERO, wrong.wait(Some(&place)));
+        assert!(waits.await.is_err(), "somebody may wait again");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod listen;
 mod live;
 mod lost;
 mod page;
+mod peer;
 mod scrape;
 mod statsd;
 mod stores;
@@ -172,5 +173,6 @@ fn router(app: App, once: Option<connection::Once>) -> Router {
             app.clone(),
             guard::check,
         ))
+        .layer(axum::middleware::from_fn(connection::turns))
         .with_state(app)
 }

@@ -14,10 +14,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 
 use crate::config::{Limits, Missing, Served};
-use crate::connection::Signals;
+use crate::connection::{Crowd, Heard, Place, Signals};
 use crate::guard::Guard;
 
 /// How often the store is looked for.
@@ -45,7 +45,7 @@ pub(crate) async fn wait(
         sentence: missing.sentence,
         pushed: Notify::new(),
     });
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let crowd = Crowd::new(limits.connections);
     let mut ticks = tokio::time::interval(LOOK);
     loop {
         let has_pushed = tokio::select! {
@@ -53,8 +53,9 @@ pub(crate) async fn wait(
             _ = ticks.tick() => false,
             () = answers.pushed.notified() => true,
             accepted = listener.accept() => {
-                let place = Arc::clone(&places).try_acquire_owned();
-                if let (Ok((stream, _)), Ok(place)) = (accepted, place) {
+                if let Ok((stream, peer)) = accepted
+                    && let Some(place) = crowd.take(peer).await
+                {
                     tokio::spawn(answer(stream, place, Arc::clone(&answers), limits));
                 }
                 continue;
@@ -69,13 +70,11 @@ pub(crate) async fn wait(
     }
 }
 
-async fn answer(
-    stream: TcpStream,
-    place: OwnedSemaphorePermit,
-    answers: Arc<Answers>,
-    limits: Limits,
-) {
+async fn answer(stream: TcpStream, place: Place, answers: Arc<Answers>, limits: Limits) {
+    let stream = Heard::new(stream, &place);
+    let asked = place.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        asked.head_came(false);
         let answer = answers.to(&request.map(axum::body::Body::new));
         std::future::ready(Ok::<_, Infallible>(answer))
     });
@@ -87,8 +86,10 @@ async fn answer(
         .keep_alive(false);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     // How a connection ends is the client's affair.
-    let _ = tokio::time::timeout(MOST, connection).await;
-    drop(place);
+    tokio::select! {
+        _ = tokio::time::timeout(MOST, connection) => {}
+        () = place.given_up() => {}
+    }
 }
 
 impl Answers {

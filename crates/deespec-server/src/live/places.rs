@@ -1,10 +1,12 @@
 //! How many clients follow changes: of one address, and in all.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::peer::machine;
 
 pub(super) struct Places {
     all: Arc<Semaphore>,
@@ -32,7 +34,7 @@ impl Places {
 
     /// `None` where there are as many clients as there may be already.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let address = of_one_client(address);
+        let address = machine(address);
         let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let here = taken.get(&address).copied().unwrap_or_default();
@@ -52,19 +54,6 @@ impl Places {
     pub(super) async fn all_free(&self) {
         let all = u32::try_from(self.in_all).unwrap_or(u32::MAX);
         let _ = self.all.acquire_many(all).await;
-    }
-}
-
-/// The address by which the clients of one machine are counted together: one machine has many addresses, all of 127.0.0.0/8
-/// and the 64 last bits of an IPv6 address among them.
-fn of_one_client(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        address if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(address) => {
-            let network = u128::from(address) >> 64 << 64;
-            Ipv6Addr::from(network).into()
-        }
-        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -98,20 +87,5 @@ mod tests {
         drop(first);
         assert!(places.take(one).is_some());
         assert_eq!(places.taken.lock().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn the_many_addresses_of_one_machine_are_one() {
-        let same = |addresses: &[&str]| {
-            let parse = |address: &&str| of_one_client(address.parse().unwrap());
-            let addresses: Vec<IpAddr> = addresses.iter().map(parse).collect();
-            addresses.windows(2).all(|pair| pair[0] == pair[1])
-        };
-        let loopback = ["127.0.0.1", "127.0.1.1", "127.255.255.254", "::1"];
-        assert!(same(&loopback) && same(&["127.0.0.1", "::ffff:127.3.2.1"]));
-        assert!(same(&["2001:db8::1", "2001:db8::ffff:1:2:3"]));
-        assert!(same(&["10.0.0.1", "::ffff:10.0.0.1"]));
-        assert!(!same(&["10.0.0.1", "10.0.0.2"]) && !same(&["2001:db8::1", "2001:db8:0:1::1"]));
-        assert!(!same(&["127.0.0.1", "128.0.0.1"]));
     }
 }

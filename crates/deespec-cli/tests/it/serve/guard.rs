@@ -233,6 +233,33 @@ fn wrong_tokens_are_answered_one_after_the_other_and_a_right_one_at_once() {
 }
 
 #[test]
+fn wrong_tokens_that_wait_keep_nobody_out() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let guess = format!(
+        "POST /api/v1/push?writer=w&sequence=1 HTTP/1.1\r\nHost: {}\r\n\
+         Authorization: Bearer wrong-but-long-enough\r\nContent-Length: 0\r\n\r\n",
+        server.address
+    );
+    let mut guesses = Vec::new();
+    for sequence in 1..=180 {
+        let mut stream = server.connect();
+        stream.write_all(guess.as_bytes()).unwrap();
+        guesses.push(stream);
+        if sequence % 20 == 0 {
+            assert_eq!(server.get("/metrics").status, 200, "{sequence}");
+            let path = format!("/api/v1/push?writer=w&sequence={sequence}");
+            let pushed = server.post(&path, TOKEN, Some("# TYPE a counter\na_total 1\n# EOF\n"));
+            assert_eq!(pushed.status, 200, "{sequence}: {}", pushed.body);
+        }
+    }
+    for mut stream in guesses {
+        let answer = super::rest(&mut stream);
+        assert_eq!(status(&answer), "401", "{answer}");
+    }
+}
+
+#[test]
 fn what_a_page_of_another_site_causes_is_refused_wherever_it_asks() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox, &[]);

@@ -118,18 +118,125 @@ fn one_connection_too_many_is_told_so_and_a_place_that_is_free_is_given() {
     for path in ["/metrics", "/-/healthy", "/-/ready"] {
         assert!(ask(&server, path).starts_with("HTTP/1.1 200"), "{path}");
     }
-    let held: Vec<TcpStream> = (0..32).map(|_| hold("/-/healthy")).collect();
+    // All places are taken now by who says nothing: each newcomer gets the place of who has been silent longest.
+    let idle: Vec<TcpStream> = (0..32).map(|_| hold("/-/healthy")).collect();
+    assert!(ask(&server, "/metrics").starts_with("HTTP/1.1 200"));
+    let [mut first, ..] = <[TcpStream; 3]>::try_from(taken).unwrap();
+    assert!(rest(&mut first).contains("openapi"), "it is closed");
+    // Whoever is being answered keeps his.
+    let lock = std::fs::File::open(sandbox.path("store/live/lock")).unwrap();
+    lock.lock().unwrap();
+    let busy: Vec<TcpStream> = (0..35)
+        .map(|writer| waits_for_the_lock(&server, writer))
+        .collect();
     let refused = server.raw(b"");
     assert!(
         refused.starts_with("HTTP/1.1 503") && refused.contains("too many connections"),
         "{refused}"
     );
-    drop((taken, held));
+    lock.unlock().unwrap();
+    for mut stream in busy {
+        let answer = rest(&mut stream);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    drop(idle);
     crate::support::ends("a place is free", || {
         ask(&server, "/api/v1/openapi.json")
             .starts_with("HTTP/1.1 200")
             .then_some(())
     });
+}
+
+/// A push that the server has read, and that it answers when it gets the store's lock.
+fn waits_for_the_lock(server: &Server, writer: usize) -> TcpStream {
+    let mut stream = server.connect();
+    let body = "# TYPE jobs counter\njobs_total 1\n# EOF\n";
+    let head = format!(
+        "POST /api/v1/push?writer={writer}&sequence=1 HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+         Authorization: Bearer {TOKEN}\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        server.address,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let goes_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut heard = vec![0; goes_on.len()];
+    std::io::Read::read_exact(&mut stream, &mut heard).unwrap();
+    assert_eq!(heard, goes_on);
+    stream.write_all(body.as_bytes()).unwrap();
+    stream
+}
+
+/// Connections that were opened, and on which this was sent.
+fn crowd(server: &Server, sent: &str) -> Vec<TcpStream> {
+    let one = |_| {
+        let mut stream = server.connect();
+        // The server may have closed it for the next one.
+        let _ = stream.write_all(sent.as_bytes());
+        stream
+    };
+    (0..170).map(one).collect()
+}
+
+#[test]
+fn who_says_nothing_keeps_neither_a_scrape_nor_a_push_out() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let address = server.address;
+    let idle = format!("GET /-/healthy HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let pipelined = format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let mut sequence = 0;
+    for sent in [
+        "",
+        "GET /metrics HTTP/1.1\r\nHost: ",
+        &idle,
+        &pipelined.repeat(50),
+    ] {
+        let held = crowd(&server, sent);
+        for path in ["/metrics", "/-/healthy", "/-/ready"] {
+            let answer = ask(&server, path);
+            assert!(
+                answer.starts_with("HTTP/1.1 200"),
+                "{sent}: {path}: {answer}"
+            );
+        }
+        sequence += 1;
+        let path = format!("/api/v1/push?writer=w&sequence={sequence}");
+        let pushed = server.post(&path, TOKEN, Some("# TYPE a counter\na_total 1\n# EOF\n"));
+        assert_eq!(pushed.status, 200, "{sent}: {}", pushed.body);
+        drop(held);
+    }
+}
+
+#[test]
+fn bodies_that_do_not_come_to_an_end_keep_no_scrape_out() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let half = format!(
+        "POST /api/v1/push?writer=w&sequence=1 HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Length: 60000\r\n\r\nx",
+        server.address
+    );
+    let held = crowd(&server, &half);
+    crate::support::ends("a scrape is answered", || {
+        ask(&server, "/metrics")
+            .starts_with("HTTP/1.1 200")
+            .then_some(())
+    });
+    // It did not wait until one of these had taken too long.
+    for mut stream in held {
+        stream.set_nonblocking(true).unwrap();
+        let told = rest(&mut stream);
+        assert!(!told.contains("took too long"), "{told}");
+    }
+}
+
+#[test]
+fn who_says_nothing_keeps_nobody_out_of_a_server_that_waits_for_its_store() {
+    let sandbox = Sandbox::new();
+    let server = Server::start_waiting(&sandbox, &[]);
+    let _held = crowd(&server, "");
+    assert_eq!(server.get("/-/healthy").status, 200);
+    assert_eq!(server.get("/metrics").status, 503);
 }
 
 #[test]
