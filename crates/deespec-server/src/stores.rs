@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use deespec::{Store, View};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Served;
 use crate::error::Refusal;
@@ -21,6 +21,8 @@ const LOOKING: usize = 4;
 const FOLLOWING: usize = 2;
 /// Threads for what changes a store. A push waits for the disk most of the time, and pushes share that.
 const CHANGING: usize = 32;
+/// KiB of texts that are pushed at once: one text at its longest. What is read of them takes up to forty times as much.
+const ROOM_KIB: usize = 8 << 10;
 
 pub(crate) struct Stores {
     served: Vec<Served>,
@@ -36,6 +38,7 @@ pub(crate) struct Stores {
     looking: Arc<Semaphore>,
     following: Arc<Semaphore>,
     changing: Arc<Semaphore>,
+    room: Arc<Semaphore>,
 }
 
 impl Stores {
@@ -51,6 +54,7 @@ impl Stores {
             looking: Arc::new(Semaphore::new(LOOKING)),
             following: Arc::new(Semaphore::new(FOLLOWING)),
             changing: Arc::new(Semaphore::new(CHANGING)),
+            room: Arc::new(Semaphore::new(ROOM_KIB)),
         }
     }
 
@@ -118,6 +122,13 @@ impl Stores {
         };
         let none = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there is no store");
         view.ok_or_else(none)
+    }
+
+    /// Room for a text of so many bytes that is pushed, which a client that goes away gives up.
+    pub(crate) async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let kib = bytes.div_ceil(1024).clamp(1, ROOM_KIB);
+        let room = Arc::clone(&self.room).acquire_many_owned(kib as u32).await;
+        room.map_err(|_| ending())
     }
 
     /// Remembers that the store of this number is not at its path any more.

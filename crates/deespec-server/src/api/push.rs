@@ -1,7 +1,7 @@
 //! What programs in other languages have counted. The guard has seen the token by then.
 
 use std::borrow::Cow;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -52,11 +52,18 @@ pub(super) async fn push(
     text: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let text = text.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
-    let is_packed = is_packed(&headers)?;
+    let packed = is_packed(&headers)?.then(|| text.clone());
+    let bytes = match packed {
+        Some(packed) => Some(blocking(&app.stores, move |_| unpacked_bytes(&packed)).await?),
+        None => None,
+    };
+    let room = app.stores.room(bytes.unwrap_or(text.len())).await?;
     let body = blocking(&app.stores, move |stores| {
-        let text = match is_packed {
-            true => Cow::Owned(unpacked(&text)?),
-            false => Cow::Borrowed(&text[..]),
+        // Until it is counted: what was read of it is larger than the text.
+        let _room = room;
+        let text = match bytes {
+            Some(bytes) => Cow::Owned(unpacked(&text, bytes)?),
+            None => Cow::Borrowed(&text[..]),
         };
         let store = &stores.only(who.store.as_deref())?.store;
         let pushed = store.push(&who.writer, who.sequence, &text);
@@ -98,16 +105,12 @@ fn is_packed(headers: &HeaderMap) -> Result<bool, Refusal> {
     Ok(packed)
 }
 
-/// What a compressed body says.
-fn unpacked(body: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let mut text = Vec::new();
+/// How many bytes a compressed body unpacks to, which is known before there is memory for them.
+fn unpacked_bytes(body: &[u8]) -> Result<usize, Refusal> {
     let mut unpacking = MultiGzDecoder::new(body).take(UNPACKED_BYTES as u64 + 1);
-    unpacking.read_to_end(&mut text).map_err(|error| {
-        let reason = format!("the body is no whole gzip: {error}; nothing was counted");
-        Refusal::new(StatusCode::BAD_REQUEST, reason)
-    })?;
-    match text.len() {
-        0..=UNPACKED_BYTES => Ok(text),
+    let bytes = io::copy(&mut unpacking, &mut io::sink()).map_err(|error| no_gzip(&error))?;
+    match usize::try_from(bytes) {
+        Ok(bytes @ 0..=UNPACKED_BYTES) => Ok(bytes),
         _ => {
             let reason = format!(
                 "the body unpacks to more than {UNPACKED_BYTES} bytes; nothing was counted"
@@ -115,4 +118,17 @@ fn unpacked(body: &[u8]) -> Result<Vec<u8>, Refusal> {
             Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, reason))
         }
     }
+}
+
+/// What a compressed body says, of which it is known how long that is.
+fn unpacked(body: &[u8], bytes: usize) -> Result<Vec<u8>, Refusal> {
+    let mut text = Vec::with_capacity(bytes);
+    let unpacked = MultiGzDecoder::new(body).read_to_end(&mut text);
+    unpacked.map_err(|error| no_gzip(&error))?;
+    Ok(text)
+}
+
+fn no_gzip(error: &io::Error) -> Refusal {
+    let reason = format!("the body is no whole gzip: {error}; nothing was counted");
+    Refusal::new(StatusCode::BAD_REQUEST, reason)
 }

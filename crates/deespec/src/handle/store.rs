@@ -326,7 +326,7 @@ impl Store {
     /// writer's last number counts nothing: it was counted before, also by another process and before a restart. So
     /// whoever has no answer pushes the same again. Pushes of several threads at once share what makes them durable.
     ///
-    /// A writer is remembered until 100,000 others have pushed after it.
+    /// A writer is remembered until 100,000 others have pushed after it. A push has at most 16,384 series.
     ///
     /// # Errors
     ///

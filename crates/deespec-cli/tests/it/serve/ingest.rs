@@ -206,3 +206,71 @@ fn a_compressed_body_is_read_as_far_as_it_may_unpack() {
     );
     assert_eq!(sandbox.value("jobs_total", &json!({})), 6);
 }
+
+/// Sends a text in gzip as many writers do at once, and gives how each was answered.
+fn pushed_at_once(sandbox: &Sandbox, server: &Server, writers: u32, text: &str) -> Vec<String> {
+    let driver = format!(
+        "import gzip, threading, urllib.request, urllib.error\n\
+         body = gzip.compress({text}, 1)\n\
+         assert len(body) < 1 << 20\n\
+         def push(n):\n  url = 'http://{}/api/v1/push?writer=w%d&sequence=1' % n\n  \
+         headers = {{'Authorization': 'Bearer {TOKEN}', 'Content-Encoding': 'gzip'}}\n  \
+         try: print('%d\\n' % urllib.request.urlopen(urllib.request.Request(url, body, headers)).status, end='')\n  \
+         except urllib.error.HTTPError as error: print('%d %s\\n' % (error.code, error.read().decode()), end='')\n\
+         threads = [threading.Thread(target=push, args=(n,)) for n in range({writers})]\n\
+         [thread.start() for thread in threads], [thread.join() for thread in threads]",
+        server.address
+    );
+    let output = sandbox
+        .command("python3")
+        .args(["-c", &driver])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<String> = said.lines().map(str::to_owned).collect();
+    assert_eq!(answers.len(), writers as usize, "{said}");
+    answers
+}
+
+/// The most memory that the server has had, in MiB.
+fn peak(server: &Server) -> u64 {
+    let status = format!("/proc/{}/status", server.child.id());
+    let status = std::fs::read_to_string(status).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: u64 = peak
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    kib / 1024
+}
+
+#[test]
+fn a_push_of_too_many_series_is_refused_before_it_is_read() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let text = r#"b'# TYPE j_total counter\n' + b''.join(b'j_total{a="%d"} 1\n' % i for i in range(300_000))"#;
+    for answer in pushed_at_once(&sandbox, &server, 8, text) {
+        assert!(
+            answer.starts_with("400") && answer.contains("more than the 16384 series"),
+            "{answer}"
+        );
+    }
+    let peak = peak(&server);
+    assert!(peak < 150, "{peak} MiB");
+}
+
+#[test]
+fn large_pushes_that_come_at_once_wait_for_room() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let text = r#"b'# TYPE j_total counter\nj_total 1\n' + (b'# ' + b'x' * 97 + b'\n') * 80_000"#;
+    for answer in pushed_at_once(&sandbox, &server, 24, text) {
+        assert_eq!(answer, "200");
+    }
+    assert_eq!(sandbox.value("j_total", &json!({})), 24);
+    let peak = peak(&server);
+    assert!(peak < 120, "{peak} MiB");
+}

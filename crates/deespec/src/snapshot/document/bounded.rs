@@ -67,7 +67,7 @@ impl<'de, T: Item + Deserialize<'de>, const BOUNDED: bool> Visitor<'de> for Item
             cells += item.cells();
             items.push(item);
             if BOUNDED && items.len() > SERIES_MAX {
-                return Err(A::Error::custom(too_many_series()));
+                return Err(A::Error::custom(too_many_series(SERIES_MAX)));
             }
             if BOUNDED && cells > CELLS_MAX {
                 return Err(A::Error::custom(too_many_cells()));
@@ -77,8 +77,8 @@ impl<'de, T: Item + Deserialize<'de>, const BOUNDED: bool> Visitor<'de> for Item
     }
 }
 
-pub(crate) fn too_many_series() -> String {
-    format!("it has more than the {SERIES_MAX} series that are taken in")
+pub(crate) fn too_many_series(most: usize) -> String {
+    format!("it has more than the {most} series that are taken in")
 }
 
 pub(crate) fn too_many_cells() -> String {

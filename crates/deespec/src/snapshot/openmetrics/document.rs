@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::metric::{Family, HELP_MAX, LabelSet, TRANSACTIONS, Value};
 
 use super::super::counts::TransactionCounts;
+use super::super::document::bounded::SERIES_MAX;
 use super::super::document::{Document, Series};
 use super::super::error::DocumentError;
 use super::super::outside;
@@ -15,6 +16,8 @@ use super::{FRACTIONS, Text, TextFamily, TextKind};
 
 /// The end of a text that was cut.
 const CUT: &str = "…";
+/// Most series of one push: as many as are counted at a time, and more than a part of `deespec push` has.
+pub(crate) const PUSH_SERIES_MAX: usize = 16_384;
 /// How many times of creation are kept where a few are enough.
 const CREATED: usize = 64;
 
@@ -50,16 +53,16 @@ pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentEr
         let has = |name: &&str| text.families.iter().any(|family| family.name == **name);
         TRANSACTIONS.iter().all(has)
     };
-    converted(bytes, path, CREATED, |text| !is_exposed(text))
+    converted(bytes, path, SERIES_MAX, CREATED, |text| !is_exposed(text))
 }
 
-/// Reads what somebody pushes, whoever has exposed it.
+/// Reads what somebody pushes, whoever has exposed it: at most [`PUSH_SERIES_MAX`] series.
 ///
 /// # Errors
 ///
 /// As [`convert`].
 pub(crate) fn convert_pushed(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
-    converted(bytes, path, CREATED, |_| true)
+    converted(bytes, path, PUSH_SERIES_MAX, CREATED, |_| true)
 }
 
 /// Reads what somebody exposes, of which a difference may be pushed: its totals may be larger than what comes from
@@ -69,16 +72,17 @@ pub(crate) fn convert_pushed(bytes: &[u8], path: &Path) -> Result<Converted, Doc
 ///
 /// As [`convert`].
 pub(crate) fn convert_totals(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
-    converted(bytes, path, usize::MAX, |_| false)
+    converted(bytes, path, SERIES_MAX, usize::MAX, |_| false)
 }
 
 fn converted(
     bytes: &[u8],
     path: &Path,
+    most: usize,
     created: usize,
     outside: impl FnOnce(&Text) -> bool,
 ) -> Result<Converted, DocumentError> {
-    let text = Text::parse(bytes).map_err(|source| DocumentError::Text {
+    let text = Text::parse(bytes, most).map_err(|source| DocumentError::Text {
         path: path.to_owned(),
         reason: source.to_string(),
     })?;
@@ -369,5 +373,25 @@ mod tests {
             cut.starts_with("m.txt is not a text that can be imported: line 2"),
             "{cut}"
         );
+    }
+
+    #[test]
+    fn a_push_is_read_up_to_the_first_series_too_many() {
+        let gauges = |count: usize, end: &str| {
+            let series = (0..count).map(|number| format!("a{{n=\"{number}\"}} 1\n"));
+            format!("# TYPE a gauge\n{}{end}", series.collect::<String>())
+        };
+        let pushed = |text: &str| convert_pushed(text.as_bytes(), Path::new("the push"));
+        let most = pushed(&gauges(PUSH_SERIES_MAX, "")).unwrap();
+        assert_eq!(most.document.series.len(), PUSH_SERIES_MAX);
+        // What stands behind it is no text at all.
+        let refused = pushed(&gauges(PUSH_SERIES_MAX + 1, "{{{\n"));
+        let refused = refused.err().unwrap().to_string();
+        assert!(
+            refused.contains("line 16386: it has more than the 16384 series"),
+            "{refused}"
+        );
+        // A file that is imported may have more.
+        assert!(of(&gauges(PUSH_SERIES_MAX + 1, "")).is_ok());
     }
 }

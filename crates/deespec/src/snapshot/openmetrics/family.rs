@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::document::bounded::{SERIES_MAX, too_many_series};
+use super::super::document::bounded::too_many_series;
 use super::line::{Metadata, Sample, excerpt};
 use super::number::{count, counter, float, number, seconds};
 use super::point::Gathering;
@@ -24,6 +24,8 @@ pub(super) struct Families {
     counters: HashSet<String>,
     /// How many label sets are done, with one for a family that has none.
     parts: usize,
+    /// How many there may be.
+    most: usize,
 }
 
 /// The family to which the next line may belong.
@@ -40,9 +42,11 @@ struct Open {
 }
 
 impl Families {
-    pub(super) fn new(format: Format) -> Self {
+    /// Takes at most so many label sets.
+    pub(super) fn new(format: Format, most: usize) -> Self {
         Self {
             format,
+            most,
             done: Vec::new(),
             open: None,
             taken: HashSet::new(),
@@ -128,16 +132,16 @@ impl Families {
     /// Fails when there is more than a document may have, before the rest is read.
     fn check_count(&self) -> Result<(), Fault> {
         let open = self.open.as_ref().map_or(0, |open| open.series.len());
-        if self.parts + open > SERIES_MAX {
-            return Err(too_many_series().into());
+        if self.parts + open > self.most {
+            return Err(too_many_series(self.most).into());
         }
         Ok(())
     }
 
     fn begin(&mut self, line: usize, name: &str) -> Result<&mut Open, Fault> {
         self.close().map_err(Fault::Before)?;
-        if self.parts >= SERIES_MAX {
-            return Err(too_many_series().into());
+        if self.parts >= self.most {
+            return Err(too_many_series(self.most).into());
         }
         if self.taken.contains(name) {
             return Err(format!(

@@ -24,7 +24,9 @@ use thiserror::Error;
 
 use crate::metric::MetricError;
 
-pub(crate) use document::{Converted, Created, convert, convert_pushed, convert_totals};
+pub(crate) use document::{
+    Converted, Created, PUSH_SERIES_MAX, convert, convert_pushed, convert_totals,
+};
 pub(crate) use line::selected;
 pub(crate) use number::Number;
 
@@ -148,12 +150,12 @@ impl From<MetricError> for Fault {
 }
 
 impl Text {
-    /// Reads a whole text.
+    /// Reads a whole text with at most so many series.
     ///
     /// # Errors
     ///
-    /// The first thing in it that is not lawful.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, TextError> {
+    /// The first thing in it that is not lawful, or the first series too many; nothing behind it is read.
+    pub(crate) fn parse(bytes: &[u8], most: usize) -> Result<Self, TextError> {
         let text = checked(bytes)?;
         let whole = text.strip_suffix('\n').unwrap_or(text);
         let lines = || (1..).zip(whole.split('\n'));
@@ -164,7 +166,7 @@ impl Text {
         };
         let last = lines().count();
         let is_cut = format == Format::Prometheus && whole.len() == text.len();
-        let mut families = Families::new(format);
+        let mut families = Families::new(format, most);
         for (line, content) in lines() {
             let read = if line == last && content == END {
                 Ok(())

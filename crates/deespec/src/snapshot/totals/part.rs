@@ -6,13 +6,16 @@ use std::fmt::Write as _;
 use crate::metric::{Distribution, Family, Kind, LabelSet, Value};
 use crate::store::StoreId;
 
-use super::super::openmetrics::FRACTIONS;
-
+use super::super::openmetrics::{FRACTIONS, PUSH_SERIES_MAX};
 use super::base::PushBase;
 use super::{Key, Total};
 
 /// A part has about so many bytes: half of what a server takes, and what it waits for is short.
 const PART_BYTES: usize = 512 << 10;
+/// About so many bytes has a sample without its name and labels.
+const SAMPLE_BYTES: usize = 40;
+// A part has no more series than a push may have, however short they are.
+const _: () = assert!(PART_BYTES / SAMPLE_BYTES < PUSH_SERIES_MAX);
 
 /// The name in which a push says which one it is, and the store that it is of.
 const MARK: &str = "deespec_push_";
@@ -371,7 +374,7 @@ impl More {
             .labels
             .iter()
             .map(|(name, value)| name.len() + value.len() + 8);
-        let one = name.len() + labels.sum::<usize>() + 40;
+        let one = name.len() + labels.sum::<usize>() + SAMPLE_BYTES;
         let lines = match &self.value {
             Value::Histogram(found) => found.counts().len() + 2,
             Value::Summary(_) => 2,

@@ -94,7 +94,7 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        if let Ok(text) = Text::parse(&bytes) {
+        if let Ok(text) = Text::parse(&bytes, SERIES_MAX) {
             check(&text);
         }
     }
@@ -127,7 +127,7 @@ proptest! {
         ],
     ) {
         for text in [COMPLETE, PROMETHEUS, HISTOGRAM, &format!("{HISTOGRAM}# EOF\n")] {
-            if let Ok(text) = Text::parse(&mutated(text, at, len, &with)) {
+            if let Ok(text) = Text::parse(&mutated(text, at, len, &with), SERIES_MAX) {
                 check(&text);
             }
         }

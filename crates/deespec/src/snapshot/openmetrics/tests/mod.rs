@@ -6,10 +6,11 @@ mod refused;
 use crate::exposition::{openmetrics, prometheus};
 use crate::{Rotate, Store};
 
+use super::super::document::bounded::SERIES_MAX;
 use super::*;
 
 fn parse(text: &str) -> Result<Text, TextError> {
-    Text::parse(text.as_bytes())
+    Text::parse(text.as_bytes(), SERIES_MAX)
 }
 
 /// The only family of an OpenMetrics text.
@@ -373,7 +374,7 @@ fn what_the_exposition_writes_reads_back() {
 
     // Nothing is counted of a text that is cut off anywhere.
     for end in 0..text.len() - 1 {
-        if let Ok(read) = Text::parse(&text.as_bytes()[..end]) {
+        if let Ok(read) = Text::parse(&text.as_bytes()[..end], SERIES_MAX) {
             assert!(
                 read.families.iter().all(|family| family.points.is_empty()),
                 "{end}"

@@ -149,7 +149,7 @@ fn what_is_not_lawful_prometheus_text_is_refused_with_its_line() {
 
 #[test]
 fn bytes_that_are_no_such_text_are_refused() {
-    let refusal = |bytes: &[u8]| Text::parse(bytes).unwrap_err().to_string();
+    let refusal = |bytes: &[u8]| Text::parse(bytes, SERIES_MAX).unwrap_err().to_string();
     assert_eq!(refusal(b""), "line 1: it is empty");
     assert_eq!(refusal(b"a 1\nb\xff 1\n"), "line 2: it is not UTF-8");
     assert_eq!(
