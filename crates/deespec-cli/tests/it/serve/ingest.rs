@@ -258,8 +258,9 @@ fn a_push_of_too_many_series_is_refused_before_it_is_read() {
             "{answer}"
         );
     }
+    // Read as a whole they took 2 GiB. What the allocator keeps for each thread differs from run to run.
     let peak = peak(&server);
-    assert!(peak < 150, "{peak} MiB");
+    assert!(peak < 400, "{peak} MiB");
 }
 
 #[test]
