@@ -78,7 +78,7 @@ use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE};
 use courtesy::Courtesy;
 use layout::MAX_SEGMENTS;
 use lock::{Held, Kept, Lock, Mode};
-use lookups::{Lookups, Sorting};
+use lookups::Lookups;
 use patience::Waiting;
 use process::Process;
 use queue::Queue;
@@ -183,7 +183,6 @@ struct Own {
     /// Declarations by the segment and the block in which they stand, where they never change.
     families: Mutex<HashMap<(u32, u32), Arc<Family>>>,
     lookups: Lookups,
-    sorting: Sorting,
 }
 
 /// A segment after the first.
