@@ -54,8 +54,7 @@ impl Core {
 
     /// Where a series is that was looked up before in the same words. Nothing that it rests on ever changes while a store
     /// is open: not the key and the place of an entry, nor the segment that has it.
-    // By itself: among the rest its words do not find room in registers.
-    #[inline(never)]
+    #[inline]
     pub(super) fn recall(&self, name: &str, labels: &[(&str, &str)]) -> Option<Known> {
         self.own.get().lookups.find(name, labels)
     }
