@@ -29,6 +29,9 @@ const LIVE: [&str; 6] = [
 /// Values by series, written `name{label="value"}`.
 pub(crate) type Values = BTreeMap<String, u64>;
 
+/// What the record of epochs is at least when its oldest lines have gone.
+const LONG_RECORD: usize = 1 << 20;
+
 /// What the caller knows of the store's history.
 #[derive(Default)]
 pub(crate) struct History<'a> {
@@ -268,7 +271,8 @@ impl Audit {
         let mut expected = 1;
         for line in text.lines() {
             let line: Value = serde_json::from_str(line)?;
-            if lines.is_empty() && shortened {
+            // As long as that it is only where it has been shortened, or soon will be.
+            if lines.is_empty() && (shortened || text.len() >= LONG_RECORD) {
                 expected = epoch_of(&line);
             }
             let epoch = expected;
