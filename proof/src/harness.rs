@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use crate::disks::{cuts, eio, full, limits, shutdown};
+use crate::disks::{cuts, eio, full, limits, places, shutdown};
 use crate::input::{files, flips};
 use crate::operations::{errors, instructions, steps};
 use crate::processes::{holders, kills, observers, race, replaced, shares};
@@ -162,6 +162,12 @@ pub(crate) const HARNESSES: &[Harness] = &[
         about: "disks with room for k blocks, for every k",
         lacks: full::lacks,
         run: full::run,
+    },
+    Harness {
+        name: "places",
+        about: "each class of file system: containers, copies of blocks, full disks",
+        lacks: places::lacks,
+        run: places::run,
     },
     Harness {
         name: "limits",

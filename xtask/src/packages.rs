@@ -76,6 +76,13 @@ const PACKAGES: &[Package] = &[
         tests: "none()",
     },
     Package {
+        name: "btrfs-progs",
+        program: "mkfs.btrfs",
+        check: &[],
+        why: "and on one that copies on write",
+        tests: "none()",
+    },
+    Package {
         name: "util-linux",
         program: "losetup",
         check: &[],
@@ -194,7 +201,13 @@ pub(crate) fn in_ci() -> bool {
 }
 
 /// Packages that only root has a use for: the proofs that need them are skipped for others, by name.
-const FOR_ROOT: [&str; 4] = ["e2fsprogs", "xfsprogs", "util-linux", "mount"];
+const FOR_ROOT: [&str; 5] = [
+    "e2fsprogs",
+    "xfsprogs",
+    "btrfs-progs",
+    "util-linux",
+    "mount",
+];
 
 fn missing() -> Vec<&'static Package> {
     PACKAGES

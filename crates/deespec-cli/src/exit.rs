@@ -76,6 +76,40 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Where a store can lie instead, or how it can lie there.
+fn of_place(reason: deespec::Unfit) -> &'static str {
+    use deespec::Unfit as U;
+    match reason {
+        U::CopiesOnWrite | U::BelowCopiesOnWrite => {
+            "`deespec init --accept full-disk` makes a store that does not copy on write; or put it on ext4 or xfs with --store \
+             DIR or DEESPEC_STORE; until the next boot: `export DEESPEC_STORE=/dev/shm/NAME`"
+        }
+        U::OldKernel | U::BelowMoves => {
+            "put it on ext4 or xfs with --store DIR or DEESPEC_STORE; until the next boot: `export \
+             DEESPEC_STORE=/dev/shm/NAME`"
+        }
+        U::Copied => {
+            "take the counts into a new store: `deespec export openmetrics -o FILE` where they come from, then `deespec \
+             init --accept full-disk` and `deespec import FILE` here"
+        }
+        U::NotReserved => {
+            "put it on a volume of ext4 or xfs with --store DIR or DEESPEC_STORE, or, until the next boot, in /dev/shm"
+        }
+        U::Network => {
+            "put it in a local folder with --store DIR or DEESPEC_STORE: one store a machine, and let Prometheus add"
+        }
+        U::Guest => "put it on a volume inside the machine with --store DIR or DEESPEC_STORE",
+        U::Daemon => {
+            "`deespec init --accept daemon` makes it all the same; or put it on a volume with --store DIR or DEESPEC_STORE"
+        }
+        U::CannotSeparate => "remove the copy, or use a newer kernel",
+        _ => {
+            "put it in a local folder with --store DIR or DEESPEC_STORE; who knows better makes it with `deespec init \
+             --any-file-system`"
+        }
+    }
+}
+
 impl From<deespec::Error> for Failure {
     fn from(error: deespec::Error) -> Self {
         use deespec::{DocumentError as D, Error, StoreError as S};
@@ -83,9 +117,15 @@ impl From<deespec::Error> for Failure {
             Error::Unfinished { .. } => {
                 "do not do it again: put right what is said above, and `deespec sync` writes the rest"
             }
-            Error::Store(S::FileSystem { .. }) => {
-                "put the store elsewhere with --store DIR or DEESPEC_STORE, or, if you know better, \
-                 make it with `deespec init --any-file-system`"
+            Error::Store(S::FileSystem { reason, .. }) => of_place(*reason),
+            Error::Store(S::Shared { .. }) => {
+                "free some space or remove the copy; `deespec show` still reads it"
+            }
+            Error::Store(S::NearlyFull { .. }) => {
+                "free some space; series that are there go on counting"
+            }
+            Error::Store(S::OfImage { .. }) => {
+                "take the counts into a new store: `deespec export openmetrics -o FILE`, then `deespec --store NEW import FILE`"
             }
             Error::Store(S::NoStore { .. }) => {
                 "counting makes one, so does `deespec init`; --store or DEESPEC_STORE names another"

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use deespec::{Error, Options, Store, StoreError};
 
+use crate::accept;
 use crate::args::Cli;
 use crate::exit::Failure;
 use crate::ui::Ui;
@@ -161,6 +162,7 @@ impl Place {
         options: &Options,
         is_shared: bool,
     ) -> Result<(Store, Option<PathBuf>), Failure> {
+        let options = accept::of_environment(options.clone())?;
         let around = match self.why {
             Why::Option | Why::Variable => None,
             _ => Some(configuration_folder(&self.path)),
@@ -170,7 +172,7 @@ impl Place {
             Some(around) => search::make_folder(around)?,
             None => false,
         };
-        match (Store::open_with(&self.path, options), around) {
+        match (Store::open_with(&self.path, &options), around) {
             (Ok(store), Some(around)) if is_new => Ok((store, search::ignore(around))),
             (Ok(store), _) => Ok((store, None)),
             (Err(error), around) => {

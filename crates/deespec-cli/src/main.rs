@@ -1,5 +1,6 @@
 //! `deespec`: the command line. Parses, runs one command, and turns its outcome into an exit code.
 
+mod accept;
 mod args;
 mod command;
 mod exit;

@@ -46,7 +46,7 @@ mod sync;
 pub use error::{Error, Result};
 pub use handle::{
     Counter, FractionCounter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Summary,
-    Transactions,
+    Transactions, Weakness,
 };
 pub use metric::{
     Aggregation, Bucket, Buckets, COUNT_MAX, Distribution, Family, Kind, LabelSet, Lawful,
@@ -63,6 +63,6 @@ pub use snapshot::{
 #[doc(hidden)]
 pub use store::socket_drops;
 pub use store::{
-    Beginning, Exposure, FORMAT_VERSION, FaultInjector, Holder, NotAStoreId, Operation, StoreError,
-    StoreId,
+    Beginning, Exposure, FORMAT_VERSION, FaultInjector, Holder, NotAStoreId, Operation, Place,
+    PlaceClass, StoreError, StoreId, Unfit,
 };

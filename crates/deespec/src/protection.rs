@@ -42,6 +42,14 @@ pub(crate) enum Protection {
     Identity,
     /// Of all that the sum of a histogram may mean, it is what is nearest to the buckets.
     NearestWrap,
+    /// Holes of a segment are filled before it is mapped.
+    Holes,
+    /// Blocks that a segment shares with a copy are separated.
+    Separation,
+    /// Pages get their blocks where no call separates these.
+    Population,
+    /// Whether an overwrite stays in place is tried out.
+    Probe,
 }
 
 impl Protection {
@@ -92,6 +100,10 @@ impl Protection {
             Self::FileType => "file-type",
             Self::Identity => "identity",
             Self::NearestWrap => "nearest-wrap",
+            Self::Holes => "holes",
+            Self::Separation => "separation",
+            Self::Population => "population",
+            Self::Probe => "probe",
         }
     }
 }

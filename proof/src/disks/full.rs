@@ -94,7 +94,7 @@ struct Done {
 }
 
 /// The program stands beside this one; it is built where it is not.
-fn build() -> Result<PathBuf> {
+pub(super) fn build() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let program = own.with_file_name("deespec");
     if !program.exists() {

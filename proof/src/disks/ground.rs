@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use serde_json::json;
 
-use super::{cuts, eio, full, shutdown};
+use super::{cuts, eio, full, places, shutdown};
 use crate::Result;
 use crate::child::{argument, output};
 use crate::harness::{Bench, Outcome};
@@ -176,14 +176,23 @@ pub(crate) struct Mounted {
 impl Mounted {
     /// Mounts an image: its journal is replayed.
     pub(crate) fn image(image: &Path, point: &Path, kind: Kind) -> Result<Self> {
+        Self::with(image, point, kind.name(), kind.options())
+    }
+
+    /// Mounts an image with a file system of any type.
+    pub(crate) fn device(image: &Path, point: &Path, file_system: &str) -> Result<Self> {
+        Self::with(image, point, file_system, None)
+    }
+
+    fn with(image: &Path, point: &Path, file_system: &str, options: Option<&CStr>) -> Result<Self> {
         fs::create_dir_all(point)?;
         let attached = Attached::new(image)?;
         mount(
             &attached.device,
             point,
-            kind.name(),
+            file_system,
             MountFlags::empty(),
-            kind.options(),
+            options,
         )
         .map_err(|error| format!("cannot mount {}: {error}", image.display()))?;
         Ok(Self {
@@ -195,6 +204,21 @@ impl Mounted {
     pub(crate) fn memory(point: &Path, options: &CStr) -> Result<Self> {
         fs::create_dir_all(point)?;
         mount("none", point, "tmpfs", MountFlags::empty(), Some(options))?;
+        Ok(Self {
+            point: Some(point.to_owned()),
+        })
+    }
+
+    /// Mounts an overlay.
+    pub(crate) fn overlay(point: &Path, options: &CStr) -> Result<Self> {
+        fs::create_dir_all(point)?;
+        mount(
+            "overlay",
+            point,
+            "overlay",
+            MountFlags::empty(),
+            Some(options),
+        )?;
         Ok(Self {
             point: Some(point.to_owned()),
         })
@@ -266,6 +290,7 @@ pub(crate) fn role(arguments: &[String]) -> Result<()> {
         "cuts" => cuts::inside(&mut task),
         "shutdown" => shutdown::inside(&mut task),
         "full" => full::inside(&mut task),
+        "places" => places::inside(&mut task),
         "eio" => eio::inside(&mut task),
         other => return Err(format!("unknown harness {other}").into()),
     }?;

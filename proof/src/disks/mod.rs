@@ -15,6 +15,7 @@ pub(crate) mod judges;
 mod known;
 pub(crate) mod limits;
 mod orders;
+pub(crate) mod places;
 mod pushes;
 pub(crate) mod shutdown;
 mod states;

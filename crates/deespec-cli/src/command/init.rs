@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 
+use crate::accept::{self, Accept};
 use crate::args::{Cli, Json};
 use crate::exit::{Code, Failure};
 use crate::files;
@@ -52,7 +53,11 @@ pub(crate) struct Init {
     #[arg(long)]
     gate: bool,
 
-    /// Accept a file system that is not known to keep the promises
+    /// Accept a weakness of the place where the new store lies
+    #[arg(long, value_name = "WEAKNESS", value_delimiter = ',')]
+    accept: Vec<Accept>,
+
+    /// Accept any file system, also one that is not known to keep the promises
     #[arg(long)]
     any_file_system: bool,
 
@@ -83,6 +88,7 @@ struct Made<'a> {
     created: bool,
     because: &'static str,
     place: String,
+    class: &'static str,
     #[serde(rename = "for")]
     whose: &'a str,
     gitignore: Option<&'a str>,
@@ -96,7 +102,8 @@ impl Init {
         place.tell(ui);
         place.tell_others(ui);
         let is_new = !location::exists(&place.path);
-        let mut options = location::options("init").any_file_system(self.any_file_system);
+        let options = location::options("init").any_file_system(self.any_file_system);
+        let mut options = accept::all(options, &self.accept);
         if let Some(stripes) = self.stripes {
             options = options.stripes(stripes);
         }
@@ -122,14 +129,16 @@ impl Init {
             None => "this user alone".to_owned(),
         };
         let ignore = ignore.as_deref().map(ui::path);
-        let file_system = file_system(store.path());
+        let lies = store.place()?;
+        let told = lies.to_string();
         if self.json.json {
             ui.json(&Made {
                 path: ui::path(store.path()),
                 store_id: store.id().to_string(),
                 created: is_new,
                 because: place.why.as_str(),
-                place: file_system,
+                place: told,
+                class: lies.class.as_str(),
                 whose: &whose,
                 gitignore: ignore.as_deref(),
                 thresholds: wrote[0].then_some(ui::path(&files[0].1)).as_deref(),
@@ -153,7 +162,7 @@ impl Init {
                 None => " (share it with --group NAME when it is made)",
             };
             let mut facts = vec![
-                vec!["place".to_owned(), file_system],
+                vec!["place".to_owned(), told],
                 vec!["for".to_owned(), format!("{whose}{share}")],
             ];
             facts.extend(ignore.map(|path| {
@@ -190,16 +199,5 @@ impl Init {
             None => files::create_as_usual(path, text.as_bytes()),
         };
         written.map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
-    }
-}
-
-/// What keeps the store, in words.
-fn file_system(path: &Path) -> String {
-    let magic = rustix::fs::statfs(path).map_or(0, |found| found.f_type as u64 & 0xffff_ffff);
-    match magic {
-        0xef53 => "ext4, all promises".to_owned(),
-        0x5846_5342 => "xfs, all promises".to_owned(),
-        0x0102_1994 => "tmpfs: ends with the boot".to_owned(),
-        other => format!("unknown file system 0x{other:x}, accepted with --any-file-system"),
     }
 }

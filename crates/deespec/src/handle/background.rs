@@ -21,6 +21,9 @@ pub(super) struct Background {
 /// No more often than this, however often it is asked for.
 const SHORTEST: Duration = Duration::from_millis(10);
 
+/// How often the blocks of a store are separated from those of a copy, where they may come to be shared.
+const GUARDED: Duration = Duration::from_secs(1);
+
 impl Background {
     pub(super) fn start(core: Arc<Core>, every: Duration) -> std::io::Result<Self> {
         let every = every.max(SHORTEST);
@@ -35,7 +38,19 @@ impl Background {
                 // Woken more often than it publishes, so that the lag stays near one interval when
                 // another process published in between. A flush alone, which every scrape is, publishes
                 // nothing.
-                while stopped.recv_timeout(every / 4) == Err(RecvTimeoutError::Timeout) {
+                let mut guarded = Instant::now();
+                let tick = match core.is_guarded() {
+                    true => every.min(GUARDED) / 4,
+                    false => every / 4,
+                };
+                while stopped.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+                    // Whether or not anything is counted here: the next increment may be.
+                    if core.is_guarded() && guarded.elapsed() * 4 >= GUARDED * 3 {
+                        guarded = Instant::now();
+                        if let Err(error) = core.keep_apart() {
+                            note(&failure, Err(error.into()));
+                        }
+                    }
                     // A time in the future is that of a clock which has gone back since.
                     let since = core.now_ns().checked_sub(core.published_at_ns());
                     let is_due = since.is_none_or(|since| is_long(since.into()));

@@ -16,6 +16,6 @@ pub(crate) use gauge::add as add_to_gauge;
 pub use gauge::{Gauge, ProcessGauge};
 pub use health::Health;
 pub use histogram::Histogram;
-pub use options::Options;
+pub use options::{Options, Weakness};
 pub use store::Store;
 pub use summary::Summary;

@@ -6,9 +6,19 @@ use std::time::{Duration, SystemTime};
 
 use crate::Result;
 use crate::snapshot::{self, Compaction};
-use crate::store::{Clock, FaultInjector, Settings, nanoseconds};
+use crate::store::{Clock, Consent, FaultInjector, Settings, nanoseconds};
 
 use super::store::Store;
+
+/// What a place may have against it, if the maker of a store accepts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Weakness {
+    /// After a snapshot or a copy, a full disk can end a program at an increment: btrfs, and an overlay over it.
+    FullDisk,
+    /// Counts that a daemon has not written yet end with it: fuse-overlayfs.
+    Daemon,
+}
 
 /// Choices for opening a store; see [`Store::open_with`].
 ///
@@ -43,7 +53,7 @@ impl Options {
         Self {
             settings: Settings {
                 create: true,
-                any_file_system: false,
+                consent: Consent::default(),
                 group: None,
                 stripes: None,
                 lock_deadline: Duration::from_secs(10),
@@ -125,7 +135,18 @@ impl Options {
     /// remembers it.
     #[must_use]
     pub fn any_file_system(mut self, any: bool) -> Self {
-        self.settings.any_file_system = any;
+        self.settings.consent.any = any;
+        self
+    }
+
+    /// Accepts a named weakness of the place where a new store is made. The store remembers it. Without it, such a place is
+    /// refused with the reason, and an error says which of them would do.
+    #[must_use]
+    pub fn accept(mut self, weakness: Weakness) -> Self {
+        match weakness {
+            Weakness::FullDisk => self.settings.consent.full_disk = true,
+            Weakness::Daemon => self.settings.consent.daemon = true,
+        }
         self
     }
 

@@ -10,7 +10,7 @@ use crate::snapshot::{
     self, History, HistoryQuery, Import, Push, Restoration, Retention, Rotate, Rotation, Snapshot,
     SnapshotArchive, SnapshotName, View,
 };
-use crate::store::{Core, Holds, StoreError, StoreId};
+use crate::store::{Core, Holds, Place, StoreError, StoreId};
 use crate::{Error, Health, Result};
 
 use super::background::Background;
@@ -354,6 +354,22 @@ impl Store {
     pub fn health(&self) -> Result<Health> {
         let background = self.inner.background.as_ref();
         super::health::health(self.core(), background.and_then(Background::failure))
+    }
+
+    /// Where the store lies, and what that place promises.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// let store = deespec::Store::open(folder.path().join("var"))?;
+    /// println!("{}", store.place()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn place(&self) -> Result<Place> {
+        Ok(self.core().place()?)
     }
 
     /// Takes the exclusive lock and gives it back; for benchmarks.

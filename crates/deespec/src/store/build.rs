@@ -12,7 +12,7 @@ use super::Amount;
 use super::error::StoreError;
 use super::files::Files;
 use super::identity::StoreId;
-use super::layout::{FORMAT_VERSION, Geometry, Header, MAX_SEGMENTS};
+use super::layout::{Consent, FORMAT_VERSION, Geometry, Header, MAX_SEGMENTS};
 use super::register::borrowed;
 use super::registry::{self, Form, NewEntry};
 use super::segment::Segment;
@@ -85,7 +85,7 @@ impl Contents {
 pub(super) struct Frame {
     pub(super) id: StoreId,
     pub(super) stripes: u32,
-    pub(super) any_file_system: bool,
+    pub(super) consent: Consent,
     pub(super) created_ns: u64,
 }
 
@@ -250,7 +250,7 @@ impl<'a> Plan<'a> {
                 index: index as u32,
                 store_id: frame.id.0,
                 geometry: Geometry::of(index as u32, frame.stripes),
-                any_file_system: frame.any_file_system,
+                consent: frame.consent,
                 created_ns: frame.created_ns,
                 version: FORMAT_VERSION,
             };
@@ -292,7 +292,7 @@ mod tests {
         Frame {
             id: StoreId([1, 2]),
             stripes: 1,
-            any_file_system: false,
+            consent: Consent::default(),
             created_ns: 9,
         }
     }

@@ -84,7 +84,7 @@ impl Exclusive<'_> {
         let frame = Frame {
             id: core.id,
             stripes: core.first.geometry().stripes,
-            any_file_system: core.first.header().any_file_system,
+            consent: core.first.header().consent,
             created_ns: now,
         };
         core.remove_compacted()?;

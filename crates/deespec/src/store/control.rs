@@ -7,6 +7,10 @@ use super::layout::{Geometry, PAGE, checksum};
 pub(crate) const TAIL: usize = PAGE;
 /// The tail up to which entries are known to be durable: damage below it is not a power cut's.
 pub(crate) const DURABLE_TAIL: usize = PAGE + 1;
+/// A digest of where the store lay when that place was last looked at.
+pub(crate) const PLACE: usize = PAGE + 2;
+/// What that place promises, sealed.
+pub(crate) const PLACE_CLASS: usize = PAGE + 3;
 /// The epoch number, sealed; the commit point of a rotation.
 pub(crate) const EPOCH: usize = PAGE + 8;
 /// How many segments there are, sealed.
@@ -80,6 +84,8 @@ mod tests {
         let words = [
             (TAIL, 4096),
             (DURABLE_TAIL, 4104),
+            (PLACE, 4112),
+            (PLACE_CLASS, 4120),
             (EPOCH, 4160),
             (SEGMENTS, 4168),
             (BOOT, 4176),

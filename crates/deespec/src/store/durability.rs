@@ -19,6 +19,7 @@ impl Core {
         self.attach()?;
         let begun = self.now_ns();
         self.check_identity()?;
+        self.keep_apart()?;
         for segment in self.segments() {
             let tail = segment.load(TAIL);
             self.sticky(self.files.sync_cells(segment.region(), segment.path()))?;
@@ -26,6 +27,16 @@ impl Core {
         }
         self.first.store(FLUSHED_AT, begun);
         Ok(())
+    }
+
+    /// Keeps the blocks of the store its own, where a copy or a snapshot may have shared them since.
+    pub(crate) fn keep_apart(&self) -> Result<(), StoreError> {
+        self.segments().try_for_each(|segment| segment.keep_apart())
+    }
+
+    /// Whether that is to be done again and again, for as long as the store is open.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.first.is_guarded()
     }
 
     /// Fails when a file of the store was replaced or removed while it is mapped here.

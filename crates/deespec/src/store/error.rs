@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::metric::MetricError;
 
 use super::holder::{Holder, holders};
+use super::place::Unfit;
 
 /// An error of the store's files.
 #[derive(Debug, Error)]
@@ -25,16 +26,42 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The file system cannot keep the store's promises.
-    #[error(
-        "{} lies on a {found} file system, which is not supported: {reason}", path.display()
-    )]
+    #[error("{} lies on {found}, which cannot have a store: {reason}", path.display())]
     FileSystem {
+        /// The store's folder, or a file of it.
+        path: PathBuf,
+        /// The file system with its article, such as "a btrfs file system".
+        found: String,
+        /// What is at risk there.
+        reason: Unfit,
+    },
+    /// A file of the store shares its blocks with a copy or a snapshot, and no room is left to separate them: a store to
+    /// one of them would end this process.
+    #[error(
+        "{} shares its blocks with a copy, and the disk is too full to separate them ({} KiB are needed); nothing was \
+         changed", path.display(), bytes / 1024
+    )]
+    Shared {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes are shared.
+        bytes: u64,
+    },
+    /// A new series was refused, since a full disk would end programs here.
+    #[error(
+        "the disk of {} is nearly full ({} MiB are free), and here a full disk would end programs", path.display(), free >> 20
+    )]
+    NearlyFull {
         /// The store's folder.
         path: PathBuf,
-        /// The file system's name, or its magic number.
-        found: String,
-        /// What it cannot promise.
-        reason: &'static str,
+        /// How many bytes are free.
+        free: u64,
+    },
+    /// The folder of the store came with the image of a container, so no other can be put into its place.
+    #[error("{} came with the image of this container, and its folder cannot be exchanged", path.display())]
+    OfImage {
+        /// The folder.
+        path: PathBuf,
     },
     /// The store does not exist and was not to be created.
     #[error("there is no store in {}", path.display())]

@@ -21,6 +21,7 @@ use super::error::StoreError;
 use super::faults::{FaultInjector, Operation};
 use super::limit;
 use super::opened::{create_in, name_of, open_own};
+use super::place::{self, Kind};
 use super::raw::Region;
 use crate::protection::Protection;
 
@@ -103,7 +104,8 @@ impl Files {
     /// nothing but the cell's block.
     pub(crate) fn allocate(&self, file: &Temporary, bytes: u64) -> Result<(), StoreError> {
         self.before(Operation::Allocate, &file.path)
-            .and_then(|()| reserve(&file.file, bytes))
+            .and_then(|()| place::prepare(&file.file))
+            .and_then(|()| reserve_new(&file.file, bytes))
             .and_then(|()| write_zeros(&file.file, bytes))
             .map_err(|source| {
                 let error = StoreError::io("reserve disk space for", &file.path)(source);
@@ -333,6 +335,19 @@ pub(super) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
     match Protection::Allocation.stands() {
         true => Ok(fallocate(file, FallocateFlags::empty(), 0, bytes)?),
         false => file.set_len(bytes),
+    }
+}
+
+/// As [`reserve`], for a file that zeros are written to next: they reserve where the file system has no call for it, as ext2
+/// and ext3 have none.
+fn reserve_new(file: &File, bytes: u64) -> io::Result<()> {
+    match reserve(file, bytes) {
+        Err(error)
+            if error.raw_os_error() == Some(libc::EOPNOTSUPP) && Kind::of(file)? == Kind::Ext =>
+        {
+            file.set_len(bytes)
+        }
+        other => other,
     }
 }
 

@@ -110,7 +110,13 @@ impl Files {
                 let flags = RenameFlags::EXCHANGE;
                 Ok(renameat_with(&folder, with, &folder, name, flags)?)
             })
-            .map_err(StoreError::io("put another folder into place of", one))?;
+            .map_err(|error| match error.raw_os_error() {
+                // An overlay moves no folder of a lower layer.
+                Some(libc::EXDEV) => StoreError::OfImage {
+                    path: one.to_owned(),
+                },
+                _ => StoreError::io("put another folder into place of", one)(error),
+            })?;
         self.sync_folder(&folder, &parent(one))
     }
 

@@ -92,14 +92,40 @@ impl Geometry {
     }
 }
 
+/// What the maker of a store accepted of the place where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Consent {
+    /// Any file system, also one that is not known to keep the promises.
+    pub(crate) any: bool,
+    /// That a full disk may end a program at an increment.
+    pub(crate) full_disk: bool,
+    /// That the end of a daemon may lose counts.
+    pub(crate) daemon: bool,
+}
+
+impl Consent {
+    fn flags(self) -> u32 {
+        u32::from(self.any) | u32::from(self.full_disk) << 1 | u32::from(self.daemon) << 2
+    }
+
+    fn of_flags(flags: u32) -> Self {
+        let bit = |number: u32| flags >> number & 1 == 1;
+        Self {
+            any: bit(0),
+            full_disk: bit(1),
+            daemon: bit(2),
+        }
+    }
+}
+
 /// What a segment says of itself in its first page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) index: u32,
     pub(crate) store_id: [u64; 2],
     pub(crate) geometry: Geometry,
-    /// The store may lie on a file system that is not on the list of known ones.
-    pub(crate) any_file_system: bool,
+    /// What the store's maker accepted.
+    pub(crate) consent: Consent,
     pub(crate) created_ns: u64,
     /// The format version; that of all segments of a store.
     pub(crate) version: u32,
@@ -122,7 +148,7 @@ impl Header {
             u64::from(self.version) | u64::from(self.index) << 32,
             self.store_id[0],
             self.store_id[1],
-            u64::from(geometry.stripes) | u64::from(self.any_file_system) << 32,
+            u64::from(geometry.stripes) | u64::from(self.consent.flags()) << 32,
             u64::from(geometry.cells),
             geometry.slots() as u64 | (geometry.blocks() as u64) << 32,
             self.created_ns,
@@ -173,7 +199,7 @@ impl Header {
             index,
             store_id: [words[2], words[3]],
             geometry,
-            any_file_system: words[4] >> 32 & 1 == 1,
+            consent: Consent::of_flags((words[4] >> 32) as u32),
             created_ns: words[7],
             version,
         })
@@ -212,7 +238,10 @@ mod tests {
             index: 1,
             store_id: [7, 9],
             geometry: Geometry::of(1, 4),
-            any_file_system: false,
+            consent: Consent {
+                full_disk: true,
+                ..Consent::default()
+            },
             created_ns: 5,
             version: FORMAT_VERSION,
         }

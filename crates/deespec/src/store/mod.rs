@@ -18,7 +18,6 @@ mod error;
 mod families;
 mod faults;
 mod files;
-mod filesystem;
 mod folders;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -36,6 +35,7 @@ mod models;
 mod open;
 pub(crate) mod opened;
 mod patience;
+mod place;
 mod process;
 mod queue;
 #[cfg(test)]
@@ -62,12 +62,14 @@ pub use error::{Exposure, StoreError};
 pub use faults::{FaultInjector, Operation};
 pub use holder::Holder;
 pub use identity::{NotAStoreId, StoreId};
+pub use place::{Place, PlaceClass, Unfit};
 
 pub(crate) use catalog::Skipped;
 pub(crate) use cells::Cells;
 pub(crate) use epoch::Record;
 pub(crate) use files::Files;
 pub(crate) use hold::{HeldCells, Holds};
+pub(crate) use layout::Consent;
 pub use layout::FORMAT_VERSION;
 pub use raw::socket_drops;
 pub(crate) use read::SeriesValue;
@@ -80,6 +82,7 @@ use layout::MAX_SEGMENTS;
 use lock::{Held, Kept, Lock, Mode};
 use lookups::{Lookups, Sorting};
 use patience::Waiting;
+use place::Class;
 use process::Process;
 use queue::Queue;
 use raw::ForkLocal;
@@ -92,7 +95,8 @@ use crate::protection::Protection;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) create: bool,
-    pub(crate) any_file_system: bool,
+    /// What is accepted of the place of a new store.
+    pub(crate) consent: Consent,
     /// The group that a new store is shared with.
     pub(crate) group: Option<u32>,
     pub(crate) stripes: Option<u32>,
@@ -100,6 +104,17 @@ pub(crate) struct Settings {
     pub(crate) program: String,
     pub(crate) clock: Clock,
     pub(crate) faults: Option<Arc<dyn FaultInjector>>,
+}
+
+impl Settings {
+    /// What was accepted when the store was made, or for this opening.
+    fn consenting(&self, first: &Segment) -> Consent {
+        let consent = first.header().consent;
+        Consent {
+            any: consent.any || self.consent.any,
+            ..consent
+        }
+    }
 }
 
 /// Where the time comes from; tests hold it still.
@@ -159,6 +174,8 @@ pub(crate) struct Core {
     live: PathBuf,
     /// Keeps compactions from the files that are mapped here.
     open: Kept,
+    /// What the place of the store promises.
+    class: Class,
     id: StoreId,
     first: Arc<Segment>,
     /// Segments after the first, by their number, as this process has mapped them.

@@ -19,7 +19,7 @@ use super::lock::{Kept, LOCK, Lock, Mode};
 use super::process::PROCESSES;
 use super::raw::ForkLocal;
 use super::segment::Segment;
-use super::{Core, DamagedSegment, EPOCHS, Further, IMPORTS, Seed, Settings, filesystem};
+use super::{Core, DamagedSegment, EPOCHS, Further, IMPORTS, Seed, Settings, place};
 
 /// Why a segment that was there cannot be used.
 const MISSING: &str = "the file is missing from a store that was in use";
@@ -60,7 +60,7 @@ impl Core {
                 return Ok(None);
             };
             access.folder(&root, true)?;
-            let found = open_first(&path, &settings)?;
+            let found = open_first(&path)?;
             match settings.group {
                 Some(group) if found.is_some() && access.shared_with() != Some(group) => {
                     let path = root.clone();
@@ -83,9 +83,7 @@ impl Core {
                 return Err(StoreError::NoStore { path: root.clone() }.into());
             }
             seed()?;
-            if !settings.any_file_system {
-                filesystem::check(nearest_existing(&root))?;
-            }
+            place::admit_new(nearest_existing(&root), settings.consent)?;
             make_folders(&files, &root, &live, settings.group)?;
             let _held = lock.take(Mode::Exclusive, lock.waiting(), None)?;
             if find()?.is_none() {
@@ -94,8 +92,9 @@ impl Core {
             let first = find()?;
             Ok(first.ok_or_else(|| StoreError::damaged(&path, MISSING))?)
         };
-        let (first, kept) = loop {
+        let (first, kept, class) = loop {
             let (first, file) = find_or_make()?;
+            let class = place::admit(&first, &file, &live, settings.consenting(&first))?;
             let kept = if alone {
                 let in_use = || StoreError::InUse { path: root.clone() };
                 Kept::alone(file, &path)?.ok_or_else(in_use)?
@@ -103,7 +102,7 @@ impl Core {
                 Kept::shared(file, &path, settings.lock_deadline)?
             };
             match first.check_identity() {
-                Ok(()) => break (first, kept),
+                Ok(()) => break (first, kept, class),
                 // A compaction has put other files into place in the meantime.
                 Err(StoreError::Replaced { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -116,6 +115,7 @@ impl Core {
             root,
             live,
             open: kept,
+            class,
             first: Arc::new(first),
             further: [const { OnceLock::new() }; MAX_SEGMENTS],
             files,
@@ -178,24 +178,21 @@ impl Core {
             let reason = "it belongs to another store or place";
             return Err(StoreError::damaged(&path, reason));
         }
+        place::check(&segment, self.class)?;
         // Another thread may have mapped it in the meantime: either will do.
         let _ = self.further[index as usize].set(Further::Mapped(Arc::new(segment)));
         Ok(Some(()))
     }
 }
 
-/// Opens the first segment, and refuses one that is none or lies on a file system that cannot keep
-/// the promises; `None` when there is no store yet.
-fn open_first(path: &Path, settings: &Settings) -> Result<Option<(Segment, File)>, StoreError> {
+/// Opens the first segment, and refuses one that is none; `None` when there is no store yet.
+fn open_first(path: &Path) -> Result<Option<(Segment, File)>, StoreError> {
     let Some((segment, file)) = Segment::open(path)? else {
         return Ok(None);
     };
     if segment.header().index != 0 {
         let reason = "it is not the first segment of a store";
         return Err(StoreError::damaged(path, reason));
-    }
-    if !segment.header().any_file_system && !settings.any_file_system {
-        filesystem::check(path.parent().unwrap_or(path))?;
     }
     Ok(Some((segment, file)))
 }
@@ -247,7 +244,7 @@ fn make(files: &Files, live: &Path, settings: &Settings, seed: &Seed) -> Result<
     let frame = Frame {
         id,
         stripes,
-        any_file_system: settings.any_file_system,
+        consent: settings.consent,
         created_ns: now,
     };
     let plan = Plan::new(&contents, &frame);

@@ -238,6 +238,7 @@ impl Exclusive<'_> {
 
     /// Appends an entry to the last segment, or to a further one.
     pub(super) fn append(&self, entry: &NewEntry<'_>) -> Result<Cells, StoreError> {
+        self.core.check_room()?;
         loop {
             let last = self.core.segments().last().unwrap_or(&self.core.first);
             if let Some(place) = registry::append(last, entry)? {
@@ -266,7 +267,7 @@ impl Exclusive<'_> {
             index,
             store_id: core.id.0,
             geometry: Geometry::of(index, core.first.geometry().stripes),
-            any_file_system: core.first.header().any_file_system,
+            consent: core.first.header().consent,
             created_ns: core.now_ns(),
             version: core.first.header().version,
         };

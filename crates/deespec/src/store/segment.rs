@@ -10,9 +10,12 @@ use crate::sync::{AtomicU64, Ordering};
 
 use super::control::{BOOT, TAIL, Tail};
 use super::error::StoreError;
-use super::files::{Files, reserve};
+use super::files::Files;
+#[cfg(any(test, fuzzing))]
+use super::layout::Consent;
 use super::layout::{FORMAT_VERSION, Geometry, Header, HeaderError, PAGE_BYTES};
 use super::opened::open_own;
+use super::place::{self, Guard, Kind, Rest};
 use super::raw::Region;
 use crate::protection::Protection;
 
@@ -22,6 +25,9 @@ pub(crate) struct Segment {
     header: Header,
     path: PathBuf,
     identity: (u64, u64),
+    kind: Kind,
+    /// Where blocks may come to be shared.
+    guard: Option<Guard>,
     /// One bit for each registry block: entries never change, so each is checked once.
     verified: Box<[AtomicU64]>,
 }
@@ -34,6 +40,8 @@ impl Segment {
             header,
             path: path.to_owned(),
             identity,
+            kind: Kind::Ext,
+            guard: None,
             verified: verified.collect(),
         }
     }
@@ -57,15 +65,41 @@ impl Segment {
             .map(|bytes| u64::from_le(u64::from_le_bytes(*bytes)))
             .collect();
         let header = Header::decode(&words, metadata.len()).map_err(|error| refuse(path, error))?;
-        // A copy of a store may have holes, and a store to a hole raises SIGBUS on a full disk.
-        if metadata.blocks() * 512 < metadata.len() {
-            reserve(&file, metadata.len())
-                .map_err(StoreError::io("reserve disk space for", path))?;
-        }
+        let kind = Kind::of(&file).map_err(StoreError::io("inspect the file system of", path))?;
+        let rest = place::own(&file, kind, path)?;
         let region =
             Region::map(&file, header.geometry.words()).map_err(StoreError::io("map", path))?;
+        if rest == Rest::Populate {
+            place::populate(&region, &file, path)?;
+        }
         let identity = (metadata.dev(), metadata.ino());
-        Ok(Some((Self::new(region, header, path, identity), file)))
+        let segment = Self {
+            kind,
+            guard: Guard::of(kind, path)?,
+            ..Self::new(region, header, path, identity)
+        };
+        Ok(Some((segment, file)))
+    }
+
+    /// The file system that it lies on.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Keeps its blocks its own: a copy that was made since, or a snapshot, may have shared them.
+    pub(crate) fn keep_apart(&self) -> Result<(), StoreError> {
+        let guard = self.guard.as_ref();
+        guard.map_or(Ok(()), |guard| guard.keep(&self.region, &self.path))
+    }
+
+    /// Whether blocks may come to be shared here.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.guard.is_some()
+    }
+
+    /// Whether copying on write is switched off for its file.
+    pub(crate) fn has_nocow(&self) -> bool {
+        self.guard.as_ref().is_some_and(Guard::has_nocow)
     }
 
     /// Makes a segment that appears complete: allocated, filled by `fill`, durable, then named.
@@ -92,7 +126,13 @@ impl Segment {
         fill(&segment)?;
         files.sync_cells(&segment.region, path)?;
         files.finish(&temporary, path, false)?;
-        Ok(segment)
+        let kind = Kind::of(&temporary.file)
+            .map_err(StoreError::io("inspect the file system of", path))?;
+        Ok(Self {
+            kind,
+            guard: Guard::of(kind, path)?,
+            ..segment
+        })
     }
 
     /// A segment in plain memory.
@@ -102,7 +142,7 @@ impl Segment {
             index: 0,
             store_id: [1, 2],
             geometry,
-            any_file_system: false,
+            consent: Consent::default(),
             created_ns: 0,
             version: FORMAT_VERSION,
         };

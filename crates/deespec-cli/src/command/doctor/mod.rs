@@ -155,6 +155,7 @@ impl Doctor {
 pub(crate) struct Examination {
     pub(crate) view: View,
     pub(crate) health: deespec::Health,
+    pub(crate) place: deespec::Place,
     /// What makes the counts incomplete or unsafe, one sentence each. The gate warns of each.
     pub(crate) problems: Vec<String>,
     /// metrics.json could not be published, so it shows what was counted before.
@@ -195,9 +196,15 @@ impl Examination {
             problems.push(degraded.to_owned());
         }
         problems.extend(view.skipped.iter().cloned());
+        let place = store.place()?;
+        problems.extend(place.problem.clone());
+        if place.is_weak() {
+            problems.push(format!("The store lies on {place}"));
+        }
         Ok(Self {
             view,
             health,
+            place,
             problems,
             is_stale,
         })

@@ -59,6 +59,7 @@ struct Metrics {
 #[derive(Serialize)]
 struct Store<'a> {
     path: &'a str,
+    place: Place<'a>,
     id: String,
     epoch: u64,
     epoch_started: String,
@@ -75,6 +76,15 @@ struct Store<'a> {
     files_skipped: &'a [String],
 }
 
+/// Where the store lies.
+#[derive(Serialize)]
+struct Place<'a> {
+    class: &'static str,
+    r#type: &'a str,
+    reason: &'a str,
+    accepted: Option<&'static str>,
+}
+
 fn time(time: std::time::SystemTime) -> String {
     Timestamp::try_from(time)
         .map(|time| format!("{time:.0}"))
@@ -86,6 +96,7 @@ impl Report<'_> {
         let Examination {
             view,
             health,
+            place,
             problems,
             ..
         } = self.examined;
@@ -102,6 +113,12 @@ impl Report<'_> {
             },
             store: Store {
                 path: &self.path,
+                place: Place {
+                    class: place.class.as_str(),
+                    r#type: &place.file_system,
+                    reason: &place.reason,
+                    accepted: place.accepted,
+                },
                 id: health.store_id.to_string(),
                 epoch: health.epoch,
                 epoch_started: time(view.epoch_started),
@@ -134,6 +151,7 @@ impl Report<'_> {
         let Examination {
             view,
             health,
+            place,
             problems,
             ..
         } = self.examined;
@@ -157,6 +175,7 @@ impl Report<'_> {
 
         let facts = [
             ("path", self.path.clone()),
+            ("place", place.to_string()),
             (
                 "epoch",
                 format!("{} since {}", health.epoch, time(view.epoch_started)),

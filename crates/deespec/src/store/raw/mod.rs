@@ -8,12 +8,14 @@
 )]
 
 mod drops;
+mod extents;
 mod fork;
 mod inherit;
 mod record_lock;
 mod region;
 
 pub use drops::socket_drops;
+pub(crate) use extents::{extents, write_back};
 pub(crate) use fork::ForkLocal;
 pub(crate) use inherit::{Uninherited, watch_forks};
 pub(crate) use record_lock::{is_locked, try_lock};

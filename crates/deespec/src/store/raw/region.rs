@@ -107,6 +107,16 @@ impl Region {
         }
     }
 
+    /// Gives every page a block of its own, as a store to it would; where the disk has none left this is an error
+    /// (`EFAULT`) and no signal. Fails with `EINVAL` before Linux 5.14.
+    pub(crate) fn populate(&self) -> io::Result<()> {
+        match &*self.memory {
+            Memory::Mapped(map) => map.advise(memmap2::Advice::PopulateWrite),
+            #[cfg(any(test, fuzzing))]
+            Memory::Heap(_) => Ok(()),
+        }
+    }
+
     /// As [`Region::flush`], for a range of words only.
     pub(crate) fn flush_words(&self, first: usize, count: usize) -> io::Result<()> {
         match &*self.memory {
