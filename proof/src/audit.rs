@@ -74,9 +74,9 @@ pub(crate) fn audit(root: &Path, history: &History<'_>) -> Audit {
 }
 
 /// The key of a series in [`Values`].
-pub(crate) fn key<'a>(
+pub(crate) fn key<T: Ord + std::fmt::Debug>(
     name: &str,
-    labels: impl IntoIterator<Item = (&'a String, &'a String)>,
+    labels: impl IntoIterator<Item = (T, T)>,
 ) -> String {
     let labels: BTreeMap<_, _> = labels.into_iter().collect();
     match labels.is_empty() {

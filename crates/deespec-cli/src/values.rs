@@ -203,9 +203,9 @@ fn three_digits(value: f64) -> String {
 }
 
 /// Labels as people read them: `branch=main job=tests`.
-pub(crate) fn labels<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+pub(crate) fn labels<T: AsRef<str>>(labels: impl Iterator<Item = (T, T)>) -> String {
     let pairs: Vec<String> = labels
-        .map(|(name, value)| format!("{name}={}", quoted(value)))
+        .map(|(name, value)| format!("{}={}", name.as_ref(), quoted(value.as_ref())))
         .collect();
     pairs.join(" ")
 }

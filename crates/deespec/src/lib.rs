@@ -49,7 +49,7 @@ pub use handle::{
     Transactions, Weakness,
 };
 pub use metric::{
-    Aggregation, Bucket, Buckets, COUNT_MAX, Distribution, Family, Kind, LabelSet, Lawful,
+    Aggregation, Bucket, Buckets, COUNT_MAX, Distribution, Family, Kind, LabelSet, Labels, Lawful,
     MetricError, NotASum, Observations, Processes, Quantile, Shape, TRANSACTIONS, Value, WideSum,
     check_count, check_reserved, check_series,
 };

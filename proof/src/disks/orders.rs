@@ -245,8 +245,8 @@ impl Shown {
             if sample.name == LEVEL
                 && let Some(value) = sample.value.gauge()
             {
-                let hand = sample.labels.get("hand").cloned().unwrap_or_default();
-                levels.insert(labelled(LEVEL, "hand", &hand), value as u64);
+                let hand = sample.labels.get("hand").unwrap_or_default();
+                levels.insert(labelled(LEVEL, "hand", hand), value as u64);
             }
         }
         Self {

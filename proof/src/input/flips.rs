@@ -240,7 +240,7 @@ pub(super) fn values(view: &View) -> Values {
         _ => Vec::new(),
     };
     let samples = view.samples().map(|sample| {
-        let labels = sample.labels.values().cloned();
+        let labels = sample.labels.values().map(str::to_owned);
         let key: Vec<String> = std::iter::once(sample.name.clone()).chain(labels).collect();
         (key.join(","), of(&sample.value))
     });

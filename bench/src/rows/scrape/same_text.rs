@@ -62,7 +62,7 @@ fn register(registry: &mut Registry, name: &str, samples: &[&Sample]) -> Result<
     let labels = |sample: &Sample| -> Labels {
         let pairs = sample.labels.iter();
         pairs
-            .map(|(name, value)| (name.clone(), value.clone()))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
     };
     match &first.value {

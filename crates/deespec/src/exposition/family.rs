@@ -61,7 +61,7 @@ impl<'a> Series<'a> {
     }
 
     /// The labels that have a value: an empty one is the same as none.
-    pub(super) fn labels(&self) -> impl Iterator<Item = (&'a String, &'a String)> + use<'a> {
+    pub(super) fn labels(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         self.labels.iter().filter(|(_, value)| !value.is_empty())
     }
 
@@ -71,7 +71,7 @@ impl<'a> Series<'a> {
     }
 
     fn has_empty_label(&self) -> bool {
-        self.labels.values().any(String::is_empty)
+        self.labels.values().any(str::is_empty)
     }
 
     /// Takes over a series that differs in empty labels only: counters and histograms are added up,

@@ -108,36 +108,32 @@ impl Key {
     /// The name in the key of a family.
     pub(crate) fn decode_family(mut bytes: &[u8]) -> Option<String> {
         let (empty, name) = (take(&mut bytes)?, take(&mut bytes)?);
-        (empty.is_empty() && bytes.is_empty()).then_some(name)
+        (empty.is_empty() && bytes.is_empty()).then(|| name.to_owned())
     }
 
     /// Decodes canonical bytes; `None` when they are not what [`Key::new`] writes of a lawful series.
     /// A checksum keeps nobody from writing others, and a name may have to stand in an exposition.
-    pub(crate) fn decode(mut bytes: &[u8]) -> Option<(String, LabelSet)> {
+    pub(crate) fn decode(mut bytes: &[u8]) -> Option<(&str, LabelSet)> {
         let name = take(&mut bytes)?;
         let mut labels = Vec::new();
         while !bytes.is_empty() {
             labels.push((take(&mut bytes)?, take(&mut bytes)?));
         }
-        check_metric_name(&name).ok()?;
+        check_metric_name(name).ok()?;
         if !labels.is_sorted_by(|a, b| a.0 < b.0) {
             return None;
         }
-        let borrowed: Vec<(&str, &str)> = labels
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        check_label_set(&borrowed).ok()?;
-        Some((name, labels.into_iter().collect()))
+        check_label_set(&labels).ok()?;
+        Some((name, LabelSet::of_sorted(&labels)))
     }
 }
 
 /// Splits one length-prefixed text off the front.
-fn take(bytes: &mut &[u8]) -> Option<String> {
+fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
     let (len, rest) = bytes.split_first_chunk::<2>()?;
     let (text, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
     *bytes = rest;
-    String::from_utf8(text.to_vec()).ok()
+    str::from_utf8(text).ok()
 }
 
 #[cfg(test)]
@@ -154,7 +150,8 @@ mod tests {
         ) {
             let borrowed: Vec<(&str, &str)> =
                 labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-            let (decoded, back) = Key::decode(Key::new(&name, &borrowed).bytes()).unwrap();
+            let key = Key::new(&name, &borrowed);
+            let (decoded, back) = Key::decode(key.bytes()).unwrap();
             prop_assert_eq!(decoded, name);
             prop_assert_eq!(back, labels.into_iter().collect::<LabelSet>());
         }

@@ -16,7 +16,7 @@ pub use buckets::Buckets;
 pub use distribution::{Bucket, Distribution, Quantile};
 pub use family::Family;
 pub use kind::{Aggregation, Kind, Shape};
-pub use label::LabelSet;
+pub use label::{LabelSet, Labels};
 pub use lawful::Lawful;
 pub use name::{MetricError, check_series};
 pub use outside::{COUNT_MAX, check_count, check_reserved};

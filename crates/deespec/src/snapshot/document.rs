@@ -275,7 +275,8 @@ impl Document {
     ) -> Result<Vec<Series>, DocumentError> {
         let sorted = series.is_sorted_by(|a, b| (&a.name, &a.labels) <= (&b.name, &b.labels));
         if !sorted {
-            series.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+            // Where two are equal the document is refused.
+            series.sort_unstable_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
         }
         check_series(&series, path)?;
         Ok(series)
@@ -312,12 +313,18 @@ impl Document {
 
     /// As [`Document::amounts`], of a document that is no longer needed: it may be large.
     pub(crate) fn into_amounts(self) -> Vec<Amount> {
-        let others = self.series.into_iter().map(|series| Amount {
+        let mut series = self.series;
+        series.reserve_exact(TRANSACTIONS.len());
+        let others = series.into_iter().map(|series| Amount {
             name: series.name,
             labels: series.labels,
             value: series.value,
         });
-        self.transactions.amounts().chain(others).collect()
+        // In the place where the series stood, and so is what comes in front of them.
+        let mut amounts: Vec<Amount> = others.collect();
+        amounts.extend(self.transactions.amounts());
+        amounts.rotate_right(TRANSACTIONS.len());
+        amounts
     }
 }
 
@@ -335,11 +342,7 @@ impl TransactionCounts {
 
 fn check_series(sorted: &[Series], path: &Path) -> Result<(), DocumentError> {
     for (index, series) in sorted.iter().enumerate() {
-        let labels: Vec<(&str, &str)> = series
-            .labels
-            .iter()
-            .map(|(k, v)| (k.as_str(), v.as_str()))
-            .collect();
+        let labels = series.labels.pairs();
         let family = Family::implicit(&series.name, series.value.shape());
         check_metric_name(&series.name)
             .and_then(|()| check_label_set(&labels))

@@ -67,7 +67,7 @@ impl View {
 fn label_with(sample: &mut Sample, label: &str, store: &str) {
     let labels = sample.labels.iter();
     let mut labels: BTreeMap<String, String> = labels
-        .map(|(name, value)| (name.clone(), value.clone()))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     if let Some(own) = labels.insert(label.to_owned(), store.to_owned()) {
         let mut name = format!("{OTHERS}{label}");

@@ -75,9 +75,7 @@ impl View {
         let same = |series: &&Sample| {
             series.name == name
                 && series.labels.len() == labels.len()
-                && labels
-                    .iter()
-                    .all(|(k, v)| series.labels.get(k).is_some_and(|x| x == v))
+                && labels.iter().all(|(k, v)| series.labels.get(k) == Some(*v))
         };
         self.series.iter().find(same)
     }

@@ -17,29 +17,68 @@ use super::register::borrowed;
 use super::registry::{self, Form, NewEntry};
 use super::segment::Segment;
 
-/// A series with all that its cells are to hold.
+/// A series with all that its cells are to hold, wherever its parts are kept: there may be a million of them.
+pub(super) trait Held {
+    fn name(&self) -> &str;
+    fn labels(&self) -> &LabelSet;
+    fn created_ns(&self) -> u64;
+    fn shape(&self) -> &Shape;
+    /// For each cell that is not 0: its total, and its baselines of even and of odd epochs.
+    fn cells(&self) -> Cow<'_, [CellHeld]>;
+    /// What the one cell of a shared gauge holds.
+    fn gauge(&self) -> Option<u64>;
+}
+
+/// The number of a cell, its total, and its baselines of even and of odd epochs.
+pub(super) type CellHeld = (u32, u64, [u64; 2]);
+
+/// A series that is not in a store yet.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     pub(super) name: String,
     pub(super) labels: LabelSet,
     pub(super) created_ns: u64,
     pub(super) shape: Shape,
-    /// For each cell that is not 0: its total, and its baselines of even and of odd epochs.
-    pub(super) cells: Vec<(u32, u64, [u64; 2])>,
-    /// What the one cell of a shared gauge holds.
+    pub(super) cells: Vec<CellHeld>,
     pub(super) gauge: Option<u64>,
 }
 
+impl Held for Item {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn labels(&self) -> &LabelSet {
+        &self.labels
+    }
+
+    fn created_ns(&self) -> u64 {
+        self.created_ns
+    }
+
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn cells(&self) -> Cow<'_, [CellHeld]> {
+        Cow::Borrowed(&self.cells)
+    }
+
+    fn gauge(&self) -> Option<u64> {
+        self.gauge
+    }
+}
+
 /// All that a store is to hold.
-#[derive(Debug, Default)]
-pub(super) struct Contents {
+#[derive(Debug)]
+pub(super) struct Contents<S> {
     /// Each with the time of its creation. Series whose family is not among them get one.
     pub(super) families: Vec<(Family, u64)>,
     /// Every series, in any order.
-    pub(super) series: Vec<Item>,
+    pub(super) series: Vec<S>,
 }
 
-impl Contents {
+impl Contents<Item> {
     /// The transactions and the seed of a new store.
     pub(super) fn of_seed(seed: &[Amount], now_ns: u64) -> Self {
         let zero = |name: &&str| Amount {
@@ -90,32 +129,34 @@ pub(super) struct Frame {
 }
 
 /// One entry. Its key is made when it is needed: that of a million series would fill a third of a gigabyte.
-struct Prepared<'a> {
+enum Prepared<'a, S> {
+    /// There are few, and they would make room for themselves in each series.
+    Family(Box<PreparedFamily<'a>>),
+    Series(&'a S),
+}
+
+struct PreparedFamily<'a> {
+    family: Cow<'a, Family>,
     created_ns: u64,
-    what: What<'a>,
+    /// How many series it has.
+    count: u64,
 }
 
-enum What<'a> {
-    /// A family and how many series it has. There are few, and they would make room for themselves in each series.
-    Family(Box<Cow<'a, Family>>, u64),
-    Series(&'a Item),
-}
-
-impl Prepared<'_> {
+impl<S: Held> Prepared<'_, S> {
     fn key(&self) -> Key {
-        match &self.what {
-            What::Family(family, _) => Key::of_family(family.name()),
-            What::Series(item) => Key::new(&item.name, &borrowed(&item.labels)),
+        match self {
+            Self::Family(it) => Key::of_family(it.family.name()),
+            Self::Series(item) => Key::new(item.name(), &borrowed(item.labels())),
         }
     }
 
     fn entry<'a>(&self, key: &'a Key, id: StoreId) -> NewEntry<'a> {
         let hash = key.hash(id.0);
-        match &self.what {
-            What::Family(family, _) => NewEntry::family(key, hash, family, self.created_ns),
-            What::Series(item) => {
-                let (form, cells) = (Form::of(&item.shape), item.shape.cells());
-                NewEntry::series(key, hash, form, cells, self.created_ns)
+        match self {
+            Self::Family(it) => NewEntry::family(key, hash, &it.family, it.created_ns),
+            Self::Series(item) => {
+                let (form, cells) = (Form::of(item.shape()), item.shape().cells());
+                NewEntry::series(key, hash, form, cells, item.created_ns())
             }
         }
     }
@@ -124,15 +165,15 @@ impl Prepared<'_> {
     fn write(&self, segment: &Segment, id: StoreId, live: &Path) -> Result<(), StoreError> {
         let place = registry::append(segment, &self.entry(&self.key(), id))?
             .ok_or_else(|| StoreError::damaged(live, "a segment is smaller than was reckoned"))?;
-        match &self.what {
-            What::Family(_, count) => {
-                registry::state(segment, place.block).store(*count, Ordering::Relaxed);
+        match self {
+            Self::Family(it) => {
+                registry::state(segment, place.block).store(it.count, Ordering::Relaxed);
             }
-            What::Series(item) => {
-                for &(index, total, baselines) in &item.cells {
+            Self::Series(item) => {
+                for &(index, total, baselines) in &*item.cells() {
                     if index >= place.cells {
                         // The next cells are those of another series.
-                        let reason = format!("{} has no cell {index}", item.name);
+                        let reason = format!("{} has no cell {index}", item.name());
                         return Err(StoreError::damaged(live, reason));
                     }
                     let cell = place.cell + index;
@@ -143,7 +184,7 @@ impl Prepared<'_> {
                             .store(baseline, Ordering::Relaxed);
                     }
                 }
-                if let Some(bits) = item.gauge {
+                if let Some(bits) = item.gauge() {
                     segment.cell(0, place.cell).store(bits, Ordering::Relaxed);
                 }
             }
@@ -153,49 +194,25 @@ impl Prepared<'_> {
 }
 
 /// How many series count towards their family's limit.
-fn count(series: &[&Item]) -> u64 {
-    let counts = |item: &&&Item| !item.labels.contains_key(OVERFLOW_LABEL);
+fn count(series: &[&impl Held]) -> u64 {
+    let counts = |item: &&&_| !Held::labels(**item).contains_key(OVERFLOW_LABEL);
     series.iter().filter(counts).count() as u64
 }
 
 /// How many segments the contents need.
-pub(super) struct Plan<'a> {
-    shares: Vec<Vec<Prepared<'a>>>,
+pub(super) struct Plan<'a, S> {
+    shares: Vec<Vec<Prepared<'a, S>>>,
 }
 
-impl<'a> Plan<'a> {
-    pub(super) fn new(contents: &'a Contents, frame: &Frame) -> Self {
-        let mut of: HashMap<&str, Vec<&Item>> = HashMap::new();
+impl<'a, S: Held> Plan<'a, S> {
+    pub(super) fn new(contents: &'a Contents<S>, frame: &Frame) -> Self {
+        let mut of: HashMap<&str, Vec<&S>> = HashMap::new();
         for item in &contents.series {
-            of.entry(&item.name).or_default().push(item);
-        }
-        let mut all = Vec::new();
-        let mut add = |family: Cow<'a, Family>, created_ns, series: Vec<&'a Item>| {
-            all.push(Prepared {
-                created_ns,
-                what: What::Family(Box::new(family), count(&series)),
-            });
-            for item in series {
-                all.push(Prepared {
-                    created_ns: item.created_ns,
-                    what: What::Series(item),
-                });
-            }
-        };
-        for (family, created_ns) in &contents.families {
-            let series = of.remove(family.name()).unwrap_or_default();
-            add(Cow::Borrowed(family), *created_ns, series);
-        }
-        // In the order of the contents: building twice gives the same.
-        for item in &contents.series {
-            if let Some(series) = of.remove(item.name.as_str()) {
-                let family = Family::implicit(&item.name, item.shape.clone());
-                add(Cow::Owned(family), item.created_ns, series);
-            }
+            of.entry(item.name()).or_default().push(item);
         }
         let mut shares = vec![Vec::new()];
         let (mut blocks, mut cells) = (0, 0);
-        for prepared in all {
+        let mut place = |prepared: Prepared<'a, S>| {
             let key = prepared.key();
             let entry = prepared.entry(&key, frame.id);
             let (needs, takes) = (entry.blocks(), entry.cells());
@@ -214,6 +231,28 @@ impl<'a> Plan<'a> {
             if let Some(share) = shares.last_mut() {
                 share.push(prepared);
             }
+        };
+        let mut add = |family: Cow<'a, Family>, created_ns, series: Vec<&'a S>| {
+            let count = count(&series);
+            place(Prepared::Family(Box::new(PreparedFamily {
+                family,
+                created_ns,
+                count,
+            })));
+            for item in series {
+                place(Prepared::Series(item));
+            }
+        };
+        for (family, created_ns) in &contents.families {
+            let series = of.remove(family.name()).unwrap_or_default();
+            add(Cow::Borrowed(family), *created_ns, series);
+        }
+        // In the order of the contents: building twice gives the same.
+        for item in &contents.series {
+            if let Some(series) = of.remove(item.name()) {
+                let family = Family::implicit(item.name(), item.shape().clone());
+                add(Cow::Owned(family), item.created_ns(), series);
+            }
         }
         Self { shares }
     }
@@ -224,8 +263,7 @@ impl<'a> Plan<'a> {
 
     fn series(&self) -> usize {
         let all = self.shares.iter().flatten();
-        all.filter(|one| matches!(one.what, What::Series(_)))
-            .count()
+        all.filter(|one| matches!(one, Prepared::Series(_))).count()
     }
 
     /// Makes the segments in `live`, the last one first; `control` fills the control page of the
@@ -298,7 +336,7 @@ mod tests {
     }
 
     /// Writes the contents into a folder; gives the first segment.
-    fn build(contents: &Contents) -> Result<Segment, StoreError> {
+    fn build(contents: &Contents<Item>) -> Result<Segment, StoreError> {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::new(folder.path().to_owned(), None);
         Plan::new(contents, &frame()).write(&files, folder.path(), &frame(), |_| {})

@@ -1,13 +1,14 @@
 //! Compaction: building a store anew that nobody has open. The new files are complete before they
 //! change places with the old ones, at once.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::metric::Shape;
+use crate::metric::{LabelSet, Shape};
 use crate::sync::Ordering;
 
-use super::build::{Contents, Frame, Item, Plan};
-use super::catalog::Catalog;
+use super::build::{CellHeld, Contents, Frame, Held, Plan};
+use super::catalog::{Catalog, Known};
 use super::control::{EPOCH, FLUSHED_AT, PENDING, SEGMENTS, TICKET};
 use super::epoch::{self, Record};
 use super::error::StoreError;
@@ -68,7 +69,7 @@ impl Exclusive<'_> {
         let core = self.core;
         core.attach()?;
         core.check_segments()?;
-        let mut catalog = core.catalog()?;
+        let catalog = core.catalog()?;
         if let Some(path) = catalog.first_damaged() {
             let reason = "a part of its registry cannot be read, and compacting would drop it";
             return Err(StoreError::damaged(path, reason));
@@ -76,9 +77,6 @@ impl Exclusive<'_> {
         let now = core.now_ns();
         let number = epoch::current(&core.first)?;
         let contents = catalog.contents(now);
-        // Nobody asks for it again, and it is as large as the contents.
-        *catalog = Catalog::default();
-        drop(catalog);
         let records =
             [number.wrapping_sub(1), number].map(|epoch| Record::read(&core.first, epoch));
         let frame = Frame {
@@ -128,49 +126,80 @@ impl Exclusive<'_> {
     }
 }
 
+/// All entries of a series that is there, of which there is one at least.
+struct Twins<'a> {
+    first: &'a Known,
+    all: &'a [Known],
+}
+
+impl Held for Twins<'_> {
+    fn name(&self) -> &str {
+        self.first.name()
+    }
+
+    fn labels(&self) -> &LabelSet {
+        &self.first.labels
+    }
+
+    fn created_ns(&self) -> u64 {
+        self.first.created_ns
+    }
+
+    fn shape(&self) -> &Shape {
+        self.first.shape()
+    }
+
+    /// Nobody counts meanwhile: the store is open here alone.
+    fn cells(&self) -> Cow<'_, [CellHeld]> {
+        let counts = matches!(
+            self.shape(),
+            Shape::Counter | Shape::FractionCounter | Shape::Histogram(_) | Shape::Summary
+        );
+        let cells = if counts { self.first.entry.cells } else { 0 };
+        let add = |sum: CellHeld, known: &Known| {
+            let (index, total, baselines) = sum;
+            let cell = known.entry.cell + index;
+            // Each array keeps its parity: the epoch before may still have to be closed.
+            let [even, odd] = [0, 1].map(|parity| epoch::baseline(&known.segment, parity, cell));
+            (
+                index,
+                total.wrapping_add(known.segment.total(cell)),
+                [
+                    baselines[0].wrapping_add(even),
+                    baselines[1].wrapping_add(odd),
+                ],
+            )
+        };
+        let each = (0..cells).map(|index| self.all.iter().fold((index, 0, [0, 0]), add));
+        each.filter(|(_, total, baselines)| (*total, *baselines) != (0, [0, 0]))
+            .collect()
+    }
+
+    fn gauge(&self) -> Option<u64> {
+        let gauge = self.first.segment.cell(0, self.first.entry.cell);
+        matches!(self.shape(), Shape::Gauge).then(|| gauge.load(Ordering::Relaxed))
+    }
+}
+
 impl Catalog {
     /// All that there is, but for removed series and families without any.
-    fn contents(&self, now_ns: u64) -> Contents {
-        let mut contents = Contents::default();
-        contents.series.reserve_exact(self.series_count());
-        for twins in self.distinct() {
-            let Some(first) = twins.first().filter(|_| !Self::are_removed(twins)) else {
-                continue;
-            };
-            let counts = matches!(
-                first.shape(),
-                Shape::Counter | Shape::FractionCounter | Shape::Histogram(_) | Shape::Summary
-            );
-            let cells = if counts { first.entry.cells } else { 0 };
-            let sum = |index: u32| {
-                twins.iter().fold((index, 0_u64, [0_u64; 2]), |sum, known| {
-                    let cell = known.entry.cell + index;
-                    let total = known.segment.total(cell);
-                    // Each array keeps its parity: the epoch before may still have to be closed.
-                    let [even, odd] =
-                        [0, 1].map(|parity| epoch::baseline(&known.segment, parity, cell));
-                    let baselines = [sum.2[0].wrapping_add(even), sum.2[1].wrapping_add(odd)];
-                    (index, sum.1.wrapping_add(total), baselines)
-                })
-            };
-            let gauge = first.segment.cell(0, first.entry.cell);
-            contents.series.push(Item {
-                name: first.name().to_owned(),
-                labels: first.labels.clone(),
-                created_ns: first.created_ns,
-                shape: first.shape().clone(),
-                cells: (0..cells)
-                    .map(sum)
-                    .filter(|(_, total, baselines)| (*total, *baselines) != (0, [0, 0]))
-                    .collect(),
-                gauge: matches!(first.shape(), Shape::Gauge).then(|| gauge.load(Ordering::Relaxed)),
-            });
+    fn contents(&self, now_ns: u64) -> Contents<Twins<'_>> {
+        let mut contents = Contents {
+            families: Vec::new(),
+            series: Vec::with_capacity(self.series_count()),
+        };
+        for all in self.distinct() {
+            if let Some(first) = all.first()
+                && !Self::are_removed(all)
+            {
+                contents.series.push(Twins { first, all });
+            }
         }
         for known in self.families() {
             // The series are sorted by name, as the catalog is.
             let used = contents
                 .series
-                .binary_search_by(|item| item.name.as_str().cmp(known.name()))
+                .binary_search_by(|item| item.name().cmp(known.name()))
                 .is_ok();
             // A family all of whose series were removed goes with them.
             let emptied = !used && self.has_series(known.name());

@@ -17,10 +17,7 @@ use super::{Core, Exclusive, Further};
 
 /// LabelSet as the key wants them.
 pub(crate) fn borrowed(labels: &LabelSet) -> Vec<(&str, &str)> {
-    labels
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect()
+    labels.pairs()
 }
 
 /// Whether these are the labels of the series that takes what is beyond a limit.

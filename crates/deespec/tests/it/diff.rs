@@ -40,7 +40,7 @@ fn two_snapshots_differ_by_what_was_counted_between_them() {
             ("new_total", None, Some(1), Some(1)),
         ]
     );
-    assert_eq!(diff.changes[1].labels["k"], "v");
+    assert_eq!(&diff.changes[1].labels["k"], "v");
     assert!(Diff::between(&after, &after).changes.is_empty());
 
     let back = Diff::between(&after, &before);

@@ -92,7 +92,11 @@ fn check_all(document: &Document, times: u64) {
         let series = document.series.iter().find(|series| series.name == name);
         let series = series.unwrap_or_else(|| panic!("{name} is missing"));
         (
-            series.labels.iter().next().map(|(_, value)| value.clone()),
+            series
+                .labels
+                .iter()
+                .next()
+                .map(|(_, value)| value.to_owned()),
             series.value.clone(),
         )
     };

@@ -277,11 +277,7 @@ fn a_decoder_finds_every_family_and_value_of_the_view() {
             let same =
                 |name: &str| name == registered || name.strip_suffix("_total") == Some(registered);
             let sample = view.samples().find(|sample| {
-                let own = sample
-                    .labels
-                    .iter()
-                    .map(|(name, value)| (&**name, &**value));
-                same(&sample.name) && own.eq(labels.iter().copied())
+                same(&sample.name) && sample.labels.iter().eq(labels.iter().copied())
             });
             let gauge = metric.gauge.as_ref().and_then(|gauge| gauge.value);
             match &sample.unwrap().total {

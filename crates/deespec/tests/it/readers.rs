@@ -117,7 +117,7 @@ fn expected(view: &View) -> BTreeMap<(String, String), f64> {
                     .labels
                     .clone()
                     .iter()
-                    .map(|(k, v)| (k.clone(), v.clone())),
+                    .map(|(k, v)| (k.to_owned(), v.to_owned())),
             );
             labels.extend(le.map(|le| ("le".to_owned(), format!("{le:?}"))));
             all.insert((format!("{name}{suffix}"), format!("{labels:?}")), value);

@@ -48,12 +48,10 @@ pub(crate) fn moment(seconds: u64) -> SystemTime {
 pub(crate) type Values = BTreeMap<String, u64>;
 
 /// How [`Values`] names a series.
-pub(crate) fn key<'a>(
-    name: &str,
-    labels: impl IntoIterator<Item = (&'a String, &'a String)>,
-) -> String {
+pub(crate) fn key<T: AsRef<str>>(name: &str, labels: impl IntoIterator<Item = (T, T)>) -> String {
     let mut key = name.to_owned();
     for (name, value) in labels {
+        let (name, value) = (name.as_ref(), value.as_ref());
         key.push_str(&format!(",{name}={value}"));
     }
     key

@@ -187,8 +187,8 @@ fn check(pieces: &[&[u8]]) -> u32 {
 }
 
 /// The key of a series, as columns have it.
-pub(super) fn key<'a>(name: &str, labels: impl Iterator<Item = (&'a String, &'a String)>) -> Key {
-    let labels: Vec<(&str, &str)> = labels.map(|(k, v)| (k.as_str(), v.as_str())).collect();
+pub(super) fn key<'a>(name: &str, labels: impl Iterator<Item = (&'a str, &'a str)>) -> Key {
+    let labels: Vec<(&str, &str)> = labels.collect();
     Key::new(name, &labels)
 }
 

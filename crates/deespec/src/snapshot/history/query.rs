@@ -95,7 +95,7 @@ impl HistoryQuery {
         let (name, labels) = selected(text).map_err(refused)?;
         let borrowed: Vec<(&str, &str)> = labels
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .map(|(name, value)| (*name, &**value))
             .collect();
         check_series(name, &borrowed).map_err(|error| refused(error.to_string()))?;
         self.series

@@ -2,7 +2,7 @@
 //! other, since there may be a million of them.
 
 use std::fmt;
-use std::io;
+use std::io::{self, BufReader, Seek as _};
 use std::path::Path;
 
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::Error;
 use crate::metric::{Family, LabelSet, Value};
-use crate::store::opened::read_own;
+use crate::store::opened::open_own;
 use crate::store::{Amount, Exclusive, IMPORTS, StoreError};
 use crate::sync::Ordering;
 
@@ -20,6 +20,8 @@ use super::record::{Line, is_imported};
 
 /// What is being imported, until it is recorded.
 const INTENT: &str = "import.json";
+/// How much of it is read at a time.
+const PIECE_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::snapshot) struct Entry {
@@ -100,15 +102,20 @@ pub(crate) fn complete(exclusive: &Exclusive<'_>) -> Result<(), Error> {
 pub(in crate::snapshot) fn unrecorded(exclusive: &Exclusive<'_>) -> Result<Option<String>, Error> {
     let core = exclusive.core();
     let path = core.live_file(INTENT);
-    let Some(bytes) = read_own(&path)? else {
+    // Piece by piece, and of any length: it may be as long as the store is large.
+    let Some((mut file, _)) = open_own(&path, false, u64::MAX)? else {
         return Ok(None);
     };
-    let syntax = |source| DocumentError::Syntax {
-        path: path.clone(),
-        source,
+    let wrong = |source: serde_json::Error| match source.is_io() {
+        true => Error::from(StoreError::io("read", &path)(source.into())),
+        false => DocumentError::Syntax {
+            path: path.clone(),
+            source,
+        }
+        .into(),
     };
     // The whole of it first: half an import must not be done because of a bit that was flipped behind it.
-    let line = read(&bytes, &mut |_| Ok(())).map_err(syntax)?;
+    let line = read(&file, &mut |_| Ok(())).map_err(wrong)?;
     if is_imported(core, &line.digest)?.is_some() {
         core.files().keep_lines(&core.live_file(IMPORTS))?;
         return Ok(None);
@@ -123,9 +130,10 @@ pub(in crate::snapshot) fn unrecorded(exclusive: &Exclusive<'_>) -> Result<Optio
         done = restate(exclusive, &entry, &path);
         done.is_ok().then_some(()).ok_or("it cannot be restated")
     };
-    let read = read(&bytes, &mut each);
+    file.rewind().map_err(StoreError::io("read", &path))?;
+    let read = read(&file, &mut each);
     done?;
-    read.map_err(syntax)?;
+    read.map_err(wrong)?;
     Ok(Some(serde_json::to_string(&line).unwrap_or_default()))
 }
 
@@ -156,8 +164,9 @@ pub(in crate::snapshot) fn restate(
 type Each<'a> = &'a mut dyn FnMut(Entry) -> Result<(), &'static str>;
 
 /// Reads an intent: what is said of the import, and what cells are to hold, one series after the other.
-fn read(intent: &[u8], each: Each<'_>) -> serde_json::Result<Line> {
-    let mut reader = serde_json::Deserializer::from_slice(intent);
+fn read(intent: impl io::Read, each: Each<'_>) -> serde_json::Result<Line> {
+    let intent = BufReader::with_capacity(PIECE_BYTES, intent);
+    let mut reader = serde_json::Deserializer::from_reader(intent);
     let line = reader.deserialize_map(Intent(each))?;
     reader.end()?;
     Ok(line)

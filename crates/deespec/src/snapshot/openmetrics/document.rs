@@ -180,7 +180,7 @@ impl Converted {
         self.document.series.reserve(values.len());
         for (point, value) in family.points.into_iter().zip(values) {
             if let Some(at) = point.created.filter(|_| self.created.len() < created) {
-                let labels = point.labels.iter().cloned().collect();
+                let labels = point.labels.clone();
                 self.created.push((name.clone(), labels, at));
             }
             if let (true, Some(place)) = (point.labels.is_empty(), self.transaction(&name)) {
@@ -189,7 +189,7 @@ impl Converted {
             }
             self.document.series.push(Series {
                 name: name.clone(),
-                labels: point.labels.into_iter().collect(),
+                labels: point.labels,
                 value,
             });
         }
@@ -287,7 +287,7 @@ mod tests {
         };
         assert_eq!(series("sent_bytes_total").value, Value::Counter(1 << 53));
         assert_eq!(series("depth").value, Value::Gauge(-2.5));
-        assert_eq!(series("build_info").labels["version"], "1");
+        assert_eq!(&series("build_info").labels["version"], "1");
         let wait = series("wait_seconds").value.histogram().unwrap();
         assert_eq!((wait.counts(), wait.sum()), ([2, 1].as_slice(), 2.25));
         assert_eq!(found.families.len(), 1);

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::metric::LabelSet;
+
 use super::super::document::bounded::too_many_series;
 use super::line::{Metadata, Sample, excerpt};
 use super::number::{count, counter, float, number, seconds};
@@ -38,7 +40,9 @@ struct Open {
     help: Option<String>,
     has_samples: bool,
     has_quantiles: bool,
-    series: HashMap<Labels, Gathering>,
+    series: Vec<(LabelSet, Gathering)>,
+    /// Where each label set is among them.
+    known: HashMap<LabelSet, u32>,
 }
 
 impl Families {
@@ -157,7 +161,8 @@ impl Families {
             help: None,
             has_samples: false,
             has_quantiles: false,
-            series: HashMap::new(),
+            series: Vec::new(),
+            known: HashMap::new(),
         }))
     }
 
@@ -194,9 +199,9 @@ impl Families {
                 "{base} and {base}_total are both counters; without _total they are the same"
             )));
         }
-        let mut series: Vec<(Labels, Gathering)> = open.series.into_iter().collect();
-        series.sort_unstable_by_key(|(_, point)| point.order);
-        let points = series
+        drop(open.known);
+        let points = open
+            .series
             .into_iter()
             .map(|(labels, point)| point.finish(self.format, kind, labels));
         let is_given = |text: &String| !text.is_empty();
@@ -243,15 +248,16 @@ impl Open {
             _ => None,
         };
         labels.retain(|(_, value)| !value.is_empty());
+        let labels = LabelSet::of_sorted(&labels);
         let point = self.point(format, line, sample.name, labels)?;
         let is_new = match (kind, suffix) {
             (_, "_created") => put(&mut point.created, seconds(sample.value)?),
-            (TextKind::Summary, "_sum") => put(&mut point.wide, number(sample.value)?),
-            (_, "_sum") => put(&mut point.sum, float(sample.value)?),
-            (_, "_count") => put(&mut point.count, count(sample.value)?),
+            (TextKind::Summary, "_sum") => put(&mut point.several().wide, number(sample.value)?),
+            (_, "_sum") => put(&mut point.several().sum, float(sample.value)?),
+            (_, "_count") => put(&mut point.several().count, count(sample.value)?),
             (_, "_bucket") => {
                 let bound = bound.ok_or("a bucket must have the label le")?;
-                return point.bucket(bound, count(sample.value)?);
+                return point.several().bucket(bound, count(sample.value)?);
             }
             (TextKind::Counter, _) => put(&mut point.counter, counter(sample.value)?),
             (TextKind::Info, _) => {
@@ -277,19 +283,26 @@ impl Open {
         format: Format,
         line: usize,
         name: &str,
-        labels: Labels,
+        labels: LabelSet,
     ) -> Result<&mut Gathering, Fault> {
         let count = self.series.len();
-        let point = self.series.entry(labels).or_insert_with(|| Gathering {
-            order: count,
-            ..Gathering::default()
-        });
-        if format == Format::OpenMetrics && point.order + 1 < count {
+        let is_last = |(last, _): &(LabelSet, Gathering)| *last == labels;
+        let at = match self.known.get(&labels) {
+            _ if self.series.last().is_some_and(is_last) => count - 1,
+            Some(&at) => at as usize,
+            None => count,
+        };
+        if format == Format::OpenMetrics && at + 1 < count {
             return Err(format!(
                 "the samples of {name} with these labels must stand together and once"
             )
             .into());
         }
+        if at == count {
+            self.known.insert(labels.clone(), at as u32);
+            self.series.push((labels, Gathering::default()));
+        }
+        let point = &mut self.series[at].1;
         point.line = line;
         Ok(point)
     }
@@ -301,8 +314,8 @@ fn put<T>(slot: &mut Option<T>, value: T) -> bool {
 }
 
 /// Takes the bound of a bucket out of a histogram's labels.
-fn bound(suffix: &str, labels: &mut Labels) -> Result<Option<f64>, Fault> {
-    let Some(index) = labels.iter().position(|(name, _)| name == "le") else {
+fn bound(suffix: &str, labels: &mut Labels<'_>) -> Result<Option<f64>, Fault> {
+    let Some(index) = labels.iter().position(|(name, _)| *name == "le") else {
         return Ok(None);
     };
     let (_, text) = labels.remove(index);

@@ -1,5 +1,7 @@
 //! The grammar of one line, and nothing of how lines belong together.
 
+use std::borrow::Cow;
+
 use crate::metric::{LABELS_MAX, check_label_set, check_metric_name};
 
 use super::number::{float, seconds};
@@ -17,7 +19,7 @@ pub(super) enum Metadata<'a> {
 pub(super) struct Sample<'a> {
     pub(super) name: &'a str,
     /// Sorted by name; `le` and labels without a value are among them.
-    pub(super) labels: Labels,
+    pub(super) labels: Labels<'a>,
     /// A number.
     pub(super) value: &'a str,
     pub(super) has_exemplar: bool,
@@ -68,7 +70,7 @@ pub(super) fn metadata(format: Format, line: &str) -> Result<Metadata<'_>, Fault
     match keyword {
         "TYPE" => Ok(Metadata::Type { name, word: rest }),
         "HELP" => {
-            let text = cursor.unescaped(false)?;
+            let text = cursor.unescaped(false)?.into_owned();
             Ok(Metadata::Help { name, text })
         }
         _ => Ok(Metadata::Unit { name, unit: rest }),
@@ -101,7 +103,7 @@ pub(super) fn sample(format: Format, line: &str) -> Result<Sample<'_>, Fault> {
 }
 
 /// A name and its labels alone, in which blanks may stand as Prometheus allows it.
-pub(crate) fn selected(text: &str) -> Result<(&str, Labels), String> {
+pub(crate) fn selected(text: &str) -> Result<(&str, Labels<'_>), String> {
     let mut cursor = Cursor {
         rest: text.trim_matches(BLANKS),
         format: Format::Prometheus,
@@ -163,7 +165,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The labels behind an opening brace, sorted by name.
-    fn labels(&mut self) -> Result<Labels, Fault> {
+    fn labels(&mut self) -> Result<Labels<'a>, Fault> {
         let mut labels = Labels::new();
         loop {
             // No series has them; a line without an end is not worth the memory.
@@ -186,7 +188,7 @@ impl<'a> Cursor<'a> {
                     format!("the label {} lacks =\" behind its name", excerpt(name)).into(),
                 );
             }
-            labels.push((name.to_owned(), self.unescaped(true)?));
+            labels.push((name, self.unescaped(true)?));
             self.skip();
             if self.eat('}') {
                 break;
@@ -198,18 +200,18 @@ impl<'a> Cursor<'a> {
         labels.sort_unstable();
         let borrowed: Vec<(&str, &str)> = labels
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .map(|(name, value)| (*name, &**value))
             .collect();
         check_label_set(&borrowed)?;
         Ok(labels)
     }
 
     /// A text without its escapes: up to a quote, which is taken too, or up to the end.
-    fn unescaped(&mut self, quoted: bool) -> Result<String, Fault> {
-        let mut text = String::new();
+    fn unescaped(&mut self, quoted: bool) -> Result<Cow<'a, str>, Fault> {
+        let mut text = Cow::Borrowed("");
         loop {
             let plain = self.word(if quoted { &['\\', '"'] } else { &['\\'] });
-            text.push_str(plain);
+            text += plain;
             let mut chars = self.rest.chars();
             match chars.next() {
                 Some('\\') => {}
@@ -222,10 +224,10 @@ impl<'a> Cursor<'a> {
             }
             let escaped = chars.next();
             match escaped {
-                Some('\\') => text.push('\\'),
-                Some('n') => text.push('\n'),
+                Some('\\') => text += "\\",
+                Some('n') => text += "\n",
                 // In the HELP of a Prometheus text a quote is nothing special.
-                Some('"') if quoted || self.format == Format::OpenMetrics => text.push('"'),
+                Some('"') if quoted || self.format == Format::OpenMetrics => text += "\"",
                 _ if self.format == Format::OpenMetrics => {
                     let escape: String = ['\\'].into_iter().chain(escaped).collect();
                     return Err(
@@ -233,7 +235,7 @@ impl<'a> Cursor<'a> {
                     );
                 }
                 // A Prometheus server leaves the others as they stand, and so do we.
-                _ => text.extend(['\\'].into_iter().chain(escaped)),
+                _ => text.to_mut().extend(['\\'].into_iter().chain(escaped)),
             }
             self.rest = chars.as_str();
         }

@@ -20,9 +20,11 @@ mod point;
 mod tests;
 mod value;
 
+use std::borrow::Cow;
+
 use thiserror::Error;
 
-use crate::metric::MetricError;
+use crate::metric::{LabelSet, MetricError};
 
 pub(crate) use document::{
     Converted, Created, PUSH_SERIES_MAX, convert, convert_pushed, convert_totals,
@@ -77,14 +79,15 @@ pub(crate) enum TextKind {
 /// What a family says of one label set.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Point {
-    pub(crate) labels: Labels,
+    /// Without `le`, and without labels that have no value: those are the same as none.
+    pub(crate) labels: LabelSet,
     pub(crate) value: PointValue,
     /// Seconds since 1970, finite.
     pub(crate) created: Option<f64>,
 }
 
-/// Sorted by name, without `le`, and without labels that have no value: those are the same as none.
-pub(crate) type Labels = Vec<(String, String)>;
+/// The labels of a line, sorted by name. What stands there without an escape is not copied.
+pub(crate) type Labels<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 /// A value, by the kind of its family.
 #[derive(Debug, Clone, PartialEq)]

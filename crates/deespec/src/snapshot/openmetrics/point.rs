@@ -1,26 +1,33 @@
 //! One label set's samples, gathered and then checked as a whole.
 
 use super::number::Number;
-use super::{Fault, Format, Labels, Point, PointValue, TextError, TextKind};
+use crate::metric::LabelSet;
+
+use super::{Fault, Format, Point, PointValue, TextError, TextKind};
 
 /// What the samples of one label set have said so far.
 #[derive(Default)]
 pub(super) struct Gathering {
-    /// How many label sets of the family came before.
-    pub(super) order: usize,
     /// The last line that said something.
     pub(super) line: usize,
     pub(super) counter: Option<Number>,
     pub(super) value: Option<f64>,
-    pub(super) buckets: Vec<(f64, u64)>,
+    pub(super) created: Option<f64>,
+    /// On its own, since most label sets have none of it, and a family may have a million.
+    several: Option<Box<Several>>,
+}
+
+/// What a histogram or a summary has.
+#[derive(Default)]
+pub(super) struct Several {
+    buckets: Vec<(f64, u64)>,
     pub(super) sum: Option<f64>,
     /// The sum of a summary.
     pub(super) wide: Option<Number>,
     pub(super) count: Option<u64>,
-    pub(super) created: Option<f64>,
 }
 
-impl Gathering {
+impl Several {
     /// Adds the next bucket.
     pub(super) fn bucket(&mut self, bound: f64, count: u64) -> Result<(), Fault> {
         if let Some(&(last, before)) = self.buckets.last() {
@@ -40,12 +47,18 @@ impl Gathering {
         self.buckets.push((bound, count));
         Ok(())
     }
+}
+
+impl Gathering {
+    pub(super) fn several(&mut self) -> &mut Several {
+        self.several.get_or_insert_default()
+    }
 
     pub(super) fn finish(
         self,
         format: Format,
         kind: TextKind,
-        labels: Labels,
+        labels: LabelSet,
     ) -> Result<Point, TextError> {
         let (line, created) = (self.line, self.created);
         let value = match kind {
@@ -53,10 +66,11 @@ impl Gathering {
             TextKind::Gauge => self.value.map(PointValue::Gauge),
             TextKind::Info => self.value.map(|_| PointValue::Info),
             TextKind::Histogram => Some(self.histogram(format)?),
-            TextKind::Summary => Some(PointValue::Summary {
-                sum: self.wide,
-                count: self.count,
-            }),
+            TextKind::Summary => {
+                let Several { wide, count, .. } =
+                    self.several.map_or_else(Default::default, |it| *it);
+                Some(PointValue::Summary { sum: wide, count })
+            }
             TextKind::Unknown | TextKind::StateSet | TextKind::GaugeHistogram => {
                 self.value.map(PointValue::Unknown)
             }
@@ -77,10 +91,18 @@ impl Gathering {
             let line = self.line;
             Err(TextError { line, reason })
         };
-        let Some(&(f64::INFINITY, count)) = self.buckets.last() else {
+        let Several {
+            buckets,
+            sum,
+            count: given,
+            ..
+        } = self
+            .several
+            .map_or_else(Default::default, |several| *several);
+        let Some(&(f64::INFINITY, count)) = buckets.last() else {
             return wrong("a histogram's last bucket must have le=\"+Inf\"".to_owned());
         };
-        if let Some(given) = self.count
+        if let Some(given) = given
             && given != count
         {
             return wrong(format!(
@@ -89,21 +111,21 @@ impl Gathering {
         }
         // Prometheus text says nothing of these, and exporters write sums that go down.
         if format == Format::OpenMetrics {
-            if self.sum.is_some() != self.count.is_some() {
+            if sum.is_some() != given.is_some() {
                 return wrong("a histogram must have both _sum and _count, or neither".to_owned());
             }
             let is_negative = |value: f64| value.is_nan() || value < 0.0;
-            if self.sum.is_some_and(is_negative) {
+            if sum.is_some_and(is_negative) {
                 return wrong("the _sum of a histogram cannot be negative or NaN".to_owned());
             }
-            let lowest = self.buckets.first();
-            if self.sum.is_some() && lowest.is_some_and(|&(bound, _)| bound < 0.0) {
+            let lowest = buckets.first();
+            if sum.is_some() && lowest.is_some_and(|&(bound, _)| bound < 0.0) {
                 return wrong("a histogram with a negative le cannot have a _sum".to_owned());
             }
         }
         Ok(PointValue::Histogram {
-            buckets: self.buckets,
-            sum: self.sum,
+            buckets,
+            sum,
             count,
         })
     }

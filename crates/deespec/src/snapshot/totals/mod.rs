@@ -214,7 +214,7 @@ impl Totals {
 
     /// Adds a series that differs from others in labels without a value at most, which are none elsewhere.
     fn join(&mut self, name: String, labels: &LabelSet, total: Total) {
-        let labels = match labels.values().any(String::is_empty) {
+        let labels = match labels.values().any(str::is_empty) {
             true => labels
                 .iter()
                 .filter(|(_, value)| !value.is_empty())

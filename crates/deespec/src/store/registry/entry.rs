@@ -251,7 +251,7 @@ pub(super) fn entry_at(segment: &Segment, block: u32, end: u32) -> Option<Found>
         Content::Family(Family::decode(Key::decode_family(key)?, &payload[..end])?)
     } else {
         let (name, labels) = Key::decode(key)?;
-        let form = Form::from_code(code)?;
+        let (name, form) = (name.to_owned(), Form::from_code(code)?);
         Content::Series { name, labels, form }
     };
     let (cell, cells) = (entry[2] as u32, (entry[2] >> 32) as u32);

@@ -8,7 +8,7 @@ use super::*;
 fn check(text: &Text) {
     for family in &text.families {
         for (index, point) in family.points.iter().enumerate() {
-            assert!(point.labels.windows(2).all(|pair| pair[0].0 < pair[1].0));
+            assert!(point.labels.keys().is_sorted_by(|a, b| a < b));
             assert!(point.labels.iter().all(|(_, value)| !value.is_empty()));
             let is_new = |other: &Point| other.labels != point.labels;
             assert!(family.points[..index].iter().all(is_new));

@@ -19,12 +19,11 @@ fn family(text: &str) -> TextFamily {
     <[TextFamily; 1]>::try_from(text.families).unwrap()[0].clone()
 }
 
-fn labels(labels: &[(&str, &str)]) -> Labels {
-    let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-    labels.iter().map(owned).collect()
+fn labels(labels: &[(&str, &str)]) -> LabelSet {
+    labels.iter().copied().collect()
 }
 
-fn point(labels: Labels, value: PointValue) -> Point {
+fn point(labels: LabelSet, value: PointValue) -> Point {
     let created = None;
     Point {
         labels,
@@ -119,9 +118,9 @@ fn the_complete_example_of_the_specification() {
     assert_eq!(counter.unit.as_deref(), Some("seconds"));
     assert!(counter.help.as_ref().unwrap().starts_with("Total user"));
     let value = PointValue::Counter(Number::Whole(4_200_722));
-    assert_ne!(counter.points, [point(vec![], value)]);
+    assert_ne!(counter.points, [point(labels(&[]), value)]);
     let value = PointValue::Counter(Number::Float(4_200_722.46));
-    assert_eq!(counter.points, [point(vec![], value)]);
+    assert_eq!(counter.points, [point(labels(&[]), value)]);
     assert_eq!(text.families[1].points[0].value, PointValue::Gauge(69.0));
     let without_newline = COMPLETE.strip_suffix('\n').unwrap();
     assert_eq!(parse(without_newline), Ok(text));
@@ -148,7 +147,7 @@ fn the_specifications_examples_of_each_type() {
         counter.points,
         [Point {
             created: Some(1_520_430_000.123),
-            ..point(vec![], value)
+            ..point(labels(&[]), value)
         }]
     );
 
@@ -159,7 +158,10 @@ fn the_specifications_examples_of_each_type() {
     assert_eq!(info.points[1].value, PointValue::Info);
 
     let unknown = family("# TYPE foo unknown\nfoo 42.23\n");
-    assert_eq!(unknown.points, [point(vec![], PointValue::Unknown(42.23))]);
+    assert_eq!(
+        unknown.points,
+        [point(labels(&[]), PointValue::Unknown(42.23))]
+    );
     let untyped = family("foo_total 42.23\n");
     assert_eq!(
         (untyped.name.as_str(), untyped.kind),
@@ -217,7 +219,7 @@ fn a_histogram_is_one_point() {
         foo.points,
         [Point {
             created,
-            ..point(vec![], value)
+            ..point(labels(&[]), value)
         }]
     );
 }
@@ -232,7 +234,7 @@ fn labels_are_sorted_unescaped_and_without_empty_ones() {
                 labels(&[("a", "ä\t\r\0"), ("b", "x\\y\"z\n\\n,}{=")]),
                 PointValue::Unknown(1.0)
             ),
-            point(vec![], PointValue::Unknown(2.0)),
+            point(labels(&[]), PointValue::Unknown(2.0)),
         ]
     );
 }
@@ -346,7 +348,7 @@ fn what_the_exposition_writes_reads_back() {
         .find(|family| family.name == "jobs")
         .unwrap();
     assert_eq!(jobs.kind, TextKind::Counter);
-    let values: Vec<(&Labels, &PointValue)> = jobs
+    let values: Vec<(&LabelSet, &PointValue)> = jobs
         .points
         .iter()
         .map(|point| (&point.labels, &point.value))
@@ -354,7 +356,7 @@ fn what_the_exposition_writes_reads_back() {
     assert_eq!(
         values,
         [
-            (&vec![], &PointValue::Counter(Number::Whole(3))),
+            (&labels(&[]), &PointValue::Counter(Number::Whole(3))),
             (
                 &labels(&[("at", value), ("queue", "mail")]),
                 &PointValue::Counter(Number::Whole(u64::MAX))
