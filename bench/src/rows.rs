@@ -12,6 +12,7 @@ mod history;
 pub(crate) mod increment;
 mod lock;
 pub(crate) mod lookup;
+pub(crate) mod million;
 pub(crate) mod observe;
 mod open;
 mod process;
@@ -36,6 +37,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("snapshot", snapshot::measure),
     ("history", history::measure),
     ("push", push::measure),
+    ("a million series", million::measure),
     ("threshold check", gate::measure),
     ("disk", disk::measure),
     ("dead processes", dead::measure),

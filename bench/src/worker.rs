@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::rows::{self, dead};
+use crate::rows::{self, dead, million};
 use crate::{Result, peers, table};
 
 /// What a worker does when it is told a number.
@@ -126,6 +126,9 @@ pub(crate) fn serve(role: &str, place: &Path) -> ExitCode {
     let done = match role {
         dead::ENDS => dead::short_life(place, false),
         dead::IS_KILLED => dead::short_life(place, true),
+        role if role.starts_with(million::ROLE) => {
+            million::live(role.trim_start_matches(million::ROLE), place)
+        }
         _ => prepare(role, place).and_then(obey),
     };
     match done {

@@ -185,6 +185,19 @@ fn a_push_stands_beside_one_that_imports_delay() {
 }
 
 #[test]
+fn the_memory_of_a_million_series_has_a_limit_in_bytes() {
+    let tables = measure("a million series");
+    let each = ["import", "rotate", "compact"];
+    let memory =
+        each.map(|role| format!("memory of a process that is to {role} labelled counters"));
+    let times = each.map(|role| format!("to {role} labelled counters"));
+    assert_limits(&tables, &strs(&memory), &strs(&times));
+    for row in &tables.limits {
+        assert_eq!(row["how_many"]["unit"], "series", "{row}");
+    }
+}
+
+#[test]
 fn a_name_that_nothing_has_is_an_error() {
     let status = Command::new(env!("CARGO_BIN_EXE_deespec-bench"))
         .args(["--suite", "--only", "no such thing"])

@@ -2,7 +2,7 @@
 //! other, since there may be a million of them.
 
 use std::fmt;
-use std::io::{self, BufReader, Seek as _};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
 use std::path::Path;
 
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -22,6 +22,12 @@ use super::record::{Line, is_imported};
 const INTENT: &str = "import.json";
 /// How much of it is read at a time.
 const PIECE_BYTES: usize = 64 << 10;
+/// The end of its first line, before a line for each series.
+const LEDGER: &[u8] = b"\"ledger\":[";
+/// Its last line.
+const END: &[u8] = b"]}";
+/// Far more bytes than a line has: a histogram's cells, or the longest labels in escapes.
+const LINE_MAX: u64 = 16 << 20;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::snapshot) struct Entry {
@@ -44,16 +50,18 @@ pub(super) fn write(
     core.files().write_with(&path, true, |out| {
         out.write_all(b"{\"line\":")?;
         serde_json::to_writer(&mut *out, line)?;
-        out.write_all(b",\"ledger\":[")?;
+        out.write_all(b",")?;
+        out.write_all(LEDGER)?;
         let mut is_first = true;
         for amount in amounts {
             if let Some(entry) = counted(exclusive, amount).map_err(io::Error::other)? {
-                out.write_all(if is_first { b"" } else { b"," })?;
+                out.write_all(if is_first { b"\n" } else { b",\n" })?;
                 is_first = false;
                 serde_json::to_writer(&mut *out, &entry)?;
             }
         }
-        out.write_all(b"]}")
+        out.write_all(b"\n")?;
+        out.write_all(END)
     })
 }
 
@@ -165,8 +173,59 @@ type Each<'a> = &'a mut dyn FnMut(Entry) -> Result<(), &'static str>;
 
 /// Reads an intent: what is said of the import, and what cells are to hold, one series after the other.
 fn read(intent: impl io::Read, each: Each<'_>) -> serde_json::Result<Line> {
-    let intent = BufReader::with_capacity(PIECE_BYTES, intent);
-    let mut reader = serde_json::Deserializer::from_reader(intent);
+    let mut intent = BufReader::with_capacity(PIECE_BYTES, intent);
+    let mut first = Vec::new();
+    read_line(&mut intent, &mut first)?;
+    if !first.ends_with(LEDGER) {
+        // Not in lines: an earlier program has written it. Byte by byte, which takes several times as long.
+        return whole(
+            serde_json::Deserializer::from_reader(first.chain(intent)),
+            each,
+        );
+    }
+    first.extend_from_slice(END);
+    let line = whole(serde_json::Deserializer::from_slice(&first), each)?;
+    let (mut text, mut is_last) = (Vec::new(), None);
+    loop {
+        text.clear();
+        read_line(&mut intent, &mut text)?;
+        if text == END {
+            break;
+        }
+        let entry = text.strip_suffix(b",");
+        if is_last.replace(entry.is_none()) == Some(true) {
+            return Err(wrong("a series stands behind the last one"));
+        }
+        each(serde_json::from_slice(entry.unwrap_or(&text))?).map_err(wrong)?;
+    }
+    let behind = intent.bytes().next().transpose();
+    match (is_last, behind.map_err(serde_json::Error::io)?) {
+        (Some(false), _) => Err(wrong("its last series is missing")),
+        (_, Some(_)) => Err(wrong("something stands behind its end")),
+        (_, None) => Ok(line),
+    }
+}
+
+fn wrong(what: impl fmt::Display) -> serde_json::Error {
+    serde_json::Error::custom(what)
+}
+
+/// Reads the next line, without its end.
+fn read_line(intent: &mut impl BufRead, line: &mut Vec<u8>) -> serde_json::Result<()> {
+    let mut piece = intent.take(LINE_MAX);
+    piece
+        .read_until(b'\n', line)
+        .map_err(serde_json::Error::io)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    Ok(())
+}
+
+fn whole<'de, R: serde_json::de::Read<'de>>(
+    mut reader: serde_json::Deserializer<R>,
+    each: Each<'_>,
+) -> serde_json::Result<Line> {
     let line = reader.deserialize_map(Intent(each))?;
     reader.end()?;
     Ok(line)
@@ -255,6 +314,7 @@ mod tests {
         let entry =
             r#"{"name":"n","labels":{"k":"v"},"family":{"kind":"counter"},"cells":[[0,1]]}"#;
         let ledger = format!(r#""ledger":[{entry},{entry}]"#);
+        let lines = format!("{{{line},\"ledger\":[\n{entry},\n{entry}\n");
         for (text, entries) in [
             (format!("{{{line},{ledger}}}"), Some(2)),
             (format!("{{{ledger},{line},\"later\":[1]}}\n"), Some(2)),
@@ -264,6 +324,15 @@ mod tests {
             (format!("{{{line},{ledger},{ledger}}}"), None),
             (format!("{{{line},{ledger}}}{{}}"), None),
             (format!("{{{line},{ledger}"), None),
+            // As it is written.
+            (format!("{lines}]}}"), Some(2)),
+            (format!("{{{line},\"ledger\":[\n]}}"), Some(0)),
+            (format!("{{{line},\"ledger\":[\n{entry},\n]}}"), None),
+            (format!("{lines}{entry}\n]}}"), None),
+            (format!("{lines}]}}{{}}"), None),
+            (format!("{lines}]}}\n{entry}"), None),
+            (lines.clone(), None),
+            (format!("{{\"ledger\":[\n{entry}\n]}}"), None),
         ] {
             let mut found = 0;
             let mut each = |_| {
