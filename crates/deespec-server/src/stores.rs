@@ -2,12 +2,12 @@
 //! work has places of its own, so that no crowd that wants one thing keeps another out, and a client that goes away
 //! leaves at most the work that is being done for it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use deespec::{Store, View};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Served;
 use crate::error::Refusal;
@@ -21,8 +21,12 @@ const LOOKING: usize = 4;
 const FOLLOWING: usize = 2;
 /// Threads for what changes a store. A push waits for the disk most of the time, and pushes share that.
 const CHANGING: usize = 32;
-/// KiB of texts that are pushed at once: one text at its longest. What is read of them takes up to forty times as much.
+/// KiB of texts that are pushed at once: one text at its longest. What is read of them takes several times as much.
 const ROOM_KIB: usize = 8 << 10;
+/// Bytes of a text from which on it is long.
+pub(crate) const LONG: usize = 1 << 20;
+
+type Work = Box<dyn FnOnce() + Send>;
 
 pub(crate) struct Stores {
     served: Vec<Served>,
@@ -39,6 +43,8 @@ pub(crate) struct Stores {
     following: Arc<Semaphore>,
     changing: Arc<Semaphore>,
     room: Arc<Semaphore>,
+    /// Where long texts are read.
+    long: OnceLock<mpsc::Sender<Work>>,
 }
 
 impl Stores {
@@ -55,6 +61,7 @@ impl Stores {
             following: Arc::new(Semaphore::new(FOLLOWING)),
             changing: Arc::new(Semaphore::new(CHANGING)),
             room: Arc::new(Semaphore::new(ROOM_KIB)),
+            long: OnceLock::new(),
         }
     }
 
@@ -131,6 +138,22 @@ impl Stores {
         room.map_err(|_| ending())
     }
 
+    /// The thread that reads long texts, begun with the first of them. What an allocator keeps for a thread that has read
+    /// one may be ten times the text: it is kept once, and not for each thread that happens to read.
+    fn long(&self) -> &mpsc::Sender<Work> {
+        self.long.get_or_init(|| {
+            let (sender, works) = mpsc::channel::<Work>();
+            // It ends with the stores, which have the only sender.
+            std::thread::spawn(move || {
+                for work in works {
+                    // Whoever waits for it is told that nothing comes.
+                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+                }
+            });
+            sender
+        })
+    }
+
     /// Remembers that the store of this number is not at its path any more.
     pub(crate) fn lose(&self, number: usize, reason: String) {
         let _ = self.lost[number].set(reason);
@@ -173,6 +196,20 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Stores) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     within(stores, &stores.changing, work).await
+}
+
+/// As [`blocking`], for a long text: one after the other. Room for it has been taken, so that few wait.
+pub(crate) async fn long<T: Send + 'static>(
+    stores: &Arc<Stores>,
+    work: impl FnOnce(&Stores) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let (tell, told) = oneshot::channel();
+    let own = Arc::clone(stores);
+    let work = move || {
+        let _ = tell.send(work(&own));
+    };
+    stores.long().send(Box::new(work)).map_err(|_| ending())?;
+    told.await.unwrap_or_else(|_| Err(ending()))
 }
 
 /// Reads something on a thread that may wait.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{answer, json};
 use crate::App;
 use crate::error::Refusal;
-use crate::stores::blocking;
+use crate::stores::{LONG, Stores, blocking, long};
 
 /// Bytes of a push: some thousands of series. Whoever sends them has the token.
 pub(super) const BODY_BYTES: usize = 1 << 20;
@@ -57,8 +57,9 @@ pub(super) async fn push(
         Some(packed) => Some(blocking(&app.stores, move |_| unpacked_bytes(&packed)).await?),
         None => None,
     };
-    let room = app.stores.room(bytes.unwrap_or(text.len())).await?;
-    let body = blocking(&app.stores, move |stores| {
+    let length = bytes.unwrap_or(text.len());
+    let room = app.stores.room(length).await?;
+    let count = move |stores: &Stores| {
         // Until it is counted: what was read of it is larger than the text.
         let _room = room;
         let text = match bytes {
@@ -83,8 +84,12 @@ pub(super) async fn push(
             counts: pushed.counts,
             noted: pushed.noted,
         })
-    });
-    Ok(answer(body.await?))
+    };
+    let body = match length {
+        0..LONG => blocking(&app.stores, count).await,
+        _ => long(&app.stores, count).await,
+    };
+    Ok(answer(body?))
 }
 
 /// Whether the body is compressed, which it may be in one way.

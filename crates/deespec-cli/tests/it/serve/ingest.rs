@@ -280,3 +280,23 @@ fn large_pushes_that_come_at_once_wait_for_room() {
     let peak = peak(&server);
     assert!(peak < 120, "{peak} MiB");
 }
+
+#[test]
+fn long_pushes_with_many_labels_take_the_memory_of_one() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let labels = r#"b','.join(b'l%02d="%s"' % (i, b'x' * 8) for i in range(29))"#;
+    let text = format!(
+        "b''.join(b'# TYPE j%d_total counter\\n' % f + b''.join(b'j%d_total{{%s,n=\"%d\"}} 1\\n' \
+         % (f, labels, i) for i in range(1_600)) for labels in [{labels}] for f in range(10))"
+    );
+    let answers = pushed_at_once(&sandbox, &server, 8, &text);
+    let is_late = |answer: &&String| answer.starts_with("503") && answer.contains("too long");
+    let late = answers.iter().filter(is_late).count();
+    let counted = answers.iter().filter(|answer| *answer == "200").count();
+    assert_eq!(counted + late, 8, "{answers:?}");
+    assert!(counted > 0, "{answers:?}");
+    // Each on a thread of its own left up to 50 MiB there.
+    let peak = peak(&server);
+    assert!(peak < 200, "{peak} MiB");
+}
