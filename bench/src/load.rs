@@ -1,11 +1,15 @@
 //! What is asked of a server: by `wrk` from several connections at once, or one request after the other.
 
+mod pushers;
+
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::Result;
 use crate::place::Bench;
 use crate::server::{PATIENCE, Server};
+
+pub(crate) use pushers::Pushes;
 
 /// The program that asks from several connections.
 pub(crate) const WRK: &str = "wrk";

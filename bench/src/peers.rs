@@ -6,7 +6,7 @@
 use crate::Result;
 use crate::measure;
 use crate::place::{self, Bench};
-use crate::rows::increment;
+use crate::rows::{increment, is_meant};
 use crate::table::{self, Figure, HowMany, PeerLine};
 use crate::worker::Crew;
 
@@ -65,6 +65,11 @@ const PEERS: &[Peer] = &[
         measure: pushgateway::measure,
     },
     Peer {
+        name: pushgateway::rates::NAME,
+        rows: pushgateway::rates::rows,
+        measure: pushgateway::rates::measure,
+    },
+    Peer {
         name: redis::NAME,
         rows: redis::rows,
         measure: redis::measure,
@@ -94,7 +99,7 @@ const PEERS: &[Peer] = &[
 /// Measures every peer whose name contains `only`. One that is not there or goes wrong has its rows all the
 /// same, each of which says so.
 pub(crate) fn all(bench: &Bench, only: &str) -> Vec<PeerLine> {
-    let peers = PEERS.iter().filter(|peer| peer.name.contains(only));
+    let peers = PEERS.iter().filter(|peer| is_meant(peer.name, only));
     let lines = |peer: &Peer| {
         table::progress(&format!("measuring: {}", peer.name));
         (peer.measure)(bench).map_or_else(

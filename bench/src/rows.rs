@@ -50,7 +50,7 @@ const GROUPS: &[(&str, Measure)] = &[
 /// Measures every group whose name contains `only`; one that goes wrong becomes a row that says so.
 pub(crate) fn all(bench: &Bench, only: &str) -> Vec<Line> {
     let mut lines = Vec::new();
-    for (name, measure) in GROUPS.iter().filter(|(name, _)| name.contains(only)) {
+    for (name, measure) in GROUPS.iter().filter(|(name, _)| is_meant(name, only)) {
         table::progress(&format!("measuring: {name}"));
         match measure(bench) {
             Ok(measured) => lines.extend(measured),
@@ -58,6 +58,11 @@ pub(crate) fn all(bench: &Bench, only: &str) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// Whether a group or a peer of this name is to be measured.
+pub(crate) fn is_meant(name: &str, only: &str) -> bool {
+    name.to_lowercase().contains(&only.to_lowercase())
 }
 
 /// Registers this many series, spread so that no family comes near its cardinality limit.

@@ -2,7 +2,10 @@
 //! pushes of one counter beside DeeSpec's. Its answer to a push means that it is in memory; DeeSpec's that
 //! it is on the disk and counted once. It replaces what it was told before, so that pushes do not add up.
 //!
-//! It runs with a file to persist to, as its documentation advises, and at its own interval.
+//! It runs with a file to persist to, as its documentation advises, and at its own interval; how many pushes a second it
+//! takes is in `rates`.
+
+pub(crate) mod rates;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,6 +23,8 @@ use crate::{Result, measure};
 
 pub(crate) const NAME: &str = "Pushgateway, its HTTP server";
 const PROGRAM: &str = "prometheus-pushgateway";
+/// Its own.
+const INTERVAL: &str = "5m";
 /// What is pushed, one at a time.
 const PUSHED: &str = "bench_pushed_total";
 const PUSH: &str = "# TYPE bench_pushed_total counter\nbench_pushed_total 1\n";
@@ -44,29 +49,35 @@ pub(crate) fn rows() -> Vec<String> {
 }
 
 pub(crate) fn measure(bench: &Bench) -> Result<Outcome> {
-    let version = Command::new(PROGRAM)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if !version.is_ok_and(|status| status.success()) {
-        return Ok(Outcome::Skipped(format!(
-            "there is no {PROGRAM}; Debian's package {PROGRAM} brings it"
-        )));
+    if let Some(reason) = missing() {
+        return Ok(Outcome::Skipped(reason));
     }
     let mut lines = held(bench)?;
     lines.extend(pushes(bench)?);
     Ok(Outcome::Measured(lines))
 }
 
-fn start(folder: &Path) -> Result<Server> {
+/// Why it cannot be measured, where it cannot.
+fn missing() -> Option<String> {
+    let version = Command::new(PROGRAM)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let is_there = version.is_ok_and(|status| status.success());
+    (!is_there).then(|| format!("there is no {PROGRAM}; Debian's package {PROGRAM} brings it"))
+}
+
+/// One that persists into this folder after so long a time, or not at all.
+fn start(persists: Option<(&Path, &str)>) -> Result<Server> {
     let address = free_address()?;
     let mut command = Command::new(PROGRAM);
     command.arg(format!("--web.listen-address={address}"));
-    command.arg(format!(
-        "--persistence.file={}",
-        folder.join("pushed").display()
-    ));
+    if let Some((folder, interval)) = persists {
+        let file = folder.join("pushed");
+        command.arg(format!("--persistence.file={}", file.display()));
+        command.arg(format!("--persistence.interval={interval}"));
+    }
     Server::theirs(command, address)
 }
 
@@ -76,7 +87,7 @@ fn held(bench: &Bench) -> Result<Vec<PeerLine>> {
     let series = bench.served();
     let of = |line: PeerLine| line.of(HowMany::of(series, "series"));
     let folder = bench.on_disk()?;
-    let theirs = start(folder.path())?;
+    let theirs = start(Some((folder.path(), INTERVAL)))?;
     let mut text = String::new();
     for (index, [family, shard]) in names(series).iter().enumerate() {
         if index % 1000 == 0 {
@@ -100,7 +111,7 @@ fn held(bench: &Bench) -> Result<Vec<PeerLine>> {
 fn pushes(bench: &Bench) -> Result<Vec<PeerLine>> {
     let mut ours = Stand::new(bench)?;
     let folder = bench.on_disk()?;
-    let mut theirs = start(folder.path())?;
+    let mut theirs = start(Some((folder.path(), INTERVAL)))?;
     let client = Client::new();
     let their_url = theirs.url("/metrics/job/bench");
     let mut sequence: u64 = 0;
@@ -129,7 +140,7 @@ fn pushes(bench: &Bench) -> Result<Vec<PeerLine>> {
     ours.server.kill()?;
     theirs.kill()?;
     ours.server = Server::ours(bench, &path)?;
-    let theirs = start(folder.path())?;
+    let theirs = start(Some((folder.path(), INTERVAL)))?;
     let our_shown = kept(shown(&ours.server)?.saturating_sub(before));
     lines.push(PeerLine::new(NAME, SHOWN_AFTER, our_shown, kept(shown(&theirs)?)).of(of));
     Ok(lines)
