@@ -44,6 +44,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("server: asked often", serve::scrapes),
     ("server: idle", serve::idle),
     ("server: live", serve::live::measure),
+    ("server: readers that are gone", serve::gone::measure),
     ("server: the page", serve::page::measure),
 ];
 

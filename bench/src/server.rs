@@ -91,6 +91,11 @@ impl Server {
         Ok(())
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Bytes of memory that it holds now.
     pub(crate) fn memory(&self) -> Result<f64> {
         let path = format!("/proc/{}/status", self.process.id());

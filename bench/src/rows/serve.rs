@@ -14,6 +14,7 @@ use crate::table::{HowMany, Line};
 use crate::{Result, measure};
 
 pub(crate) mod followers;
+pub(crate) mod gone;
 pub(crate) mod live;
 pub(crate) mod page;
 mod watcher;

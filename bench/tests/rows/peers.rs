@@ -68,7 +68,29 @@ fn a_gateway_that_is_pushed_to_stands_beside_the_server() {
         assert!(row["ratio"].as_f64().unwrap() > 0.0, "{row}");
     }
     // Idle, and scraped from several connections where `wrk` is there or said to be missing.
-    assert_eq!(tables.peers.len(), 7, "{:#?}", tables.peers);
+    let server = tables.peers.iter().filter(|row| {
+        let peer = row["peer"].as_str().unwrap();
+        peer == "Pushgateway, its HTTP server"
+    });
+    assert_eq!(server.count(), 7, "{:#?}", tables.peers);
+}
+
+#[test]
+fn pushes_from_several_connections_are_measured_beside_the_gateway() {
+    if !is_installed("prometheus-pushgateway") {
+        return;
+    }
+    let peer = "Pushgateway, pushes a second";
+    let tables = measure(peer);
+    let mut whats = Vec::new();
+    for mode in ["", ", theirs in a file each second"] {
+        for connections in ["1 connection", "32 connections"] {
+            whats.push(format!(
+                "pushes of 10 counters, {connections} (ours: on the disk when answered){mode}"
+            ));
+        }
+    }
+    assert_peer(&tables, peer, &whats);
 }
 
 #[test]

@@ -62,6 +62,20 @@ fn a_server_that_is_followed_stands_beside_a_thread_that_only_looks() {
 }
 
 #[test]
+fn a_server_whose_readers_are_gone_stands_beside_one_that_had_none() {
+    let tables = measure("server: readers that are gone");
+    let [cpu, memory] = &tables.limits[..] else {
+        panic!("{:#?}", tables.limits);
+    };
+    assert_eq!(cpu["compared_with"], "one scrape a second", "{cpu}");
+    assert!(cpu["compared"]["value"].as_f64().unwrap() > 0.0, "{cpu}");
+    assert!(cpu["ratio"].as_f64().unwrap() >= 0.0, "{cpu}");
+    for side in ["reached", "compared"] {
+        assert!(memory[side]["value"].as_f64().unwrap() > 0.0, "{memory}");
+    }
+}
+
+#[test]
 fn a_page_is_weighed() {
     assert_limits(
         &measure("server: the page"),
