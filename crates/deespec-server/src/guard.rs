@@ -27,9 +27,10 @@ use host::Host;
 
 /// How long after each other wrong tokens are answered.
 const WRONG: Duration = Duration::from_millis(100);
-/// How many may wait for that. Beyond them they are answered at once, which tells a guesser nothing new: a right token is answered at
-/// once, so a moment of silence says as much.
-const WAITING: usize = 16;
+/// How many may wait for that: as many as there are places by default, whose stead they take, and all of them are answered well before an
+/// answer has to be there. Beyond them they are answered at once, which tells a guesser nothing new: a right token is answered at once,
+/// so a moment of silence says as much.
+const WAITING: usize = 160;
 
 /// Nothing is loaded from elsewhere, and nothing runs that is not a file of the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \

@@ -234,6 +234,8 @@ fn wrong_tokens_are_answered_one_after_the_other_and_a_right_one_at_once() {
 
 #[test]
 fn wrong_tokens_that_wait_keep_nobody_out() {
+    /// How many of them wait at least; whoever is one too many is answered at once.
+    const WAITING: u32 = 160;
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox, &[]);
     let guess = format!(
@@ -242,6 +244,7 @@ fn wrong_tokens_that_wait_keep_nobody_out() {
         server.address
     );
     let mut guesses = Vec::new();
+    let begun = Instant::now();
     for sequence in 1..=180 {
         let mut stream = server.connect();
         stream.write_all(guess.as_bytes()).unwrap();
@@ -253,10 +256,12 @@ fn wrong_tokens_that_wait_keep_nobody_out() {
             assert_eq!(pushed.status, 200, "{sequence}: {}", pushed.body);
         }
     }
+    // Had one of them waited for longer than an answer may take, it would have been told that.
     for mut stream in guesses {
         let answer = super::rest(&mut stream);
         assert_eq!(status(&answer), "401", "{answer}");
     }
+    assert!(begun.elapsed() >= Duration::from_millis(100) * WAITING);
 }
 
 #[test]
