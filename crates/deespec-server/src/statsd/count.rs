@@ -44,6 +44,8 @@ pub(super) struct Counting {
     rejected: Arc<Rejected>,
     datagrams: Counter,
     slots: HashMap<Box<str>, Slot>,
+    /// Of each series, whatever its tags look like: at most one for each slot there was since the slots began anew.
+    rests: HashMap<usize, Rest>,
     bytes: usize,
     /// Of the lines that wait.
     waiting: usize,
@@ -55,7 +57,6 @@ pub(super) struct Counting {
 /// What a series is counted by.
 struct Slot {
     found: Found,
-    rest: Rest,
     /// How much may be counted without looking at the room.
     allowed: u64,
     /// How many steps may be added to the sum of a histogram.
@@ -83,6 +84,12 @@ impl From<Result<Handle, Reason>> for Found {
 /// sum rounded to the nearest whole number, however many parts it has.
 struct Rest(f64);
 
+impl Default for Rest {
+    fn default() -> Self {
+        Self(0.5)
+    }
+}
+
 impl Rest {
     fn carry(&mut self, more: f64) -> u64 {
         let sum = self.0 + more;
@@ -99,6 +106,7 @@ impl Counting {
             rejected: Arc::clone(rejected),
             datagrams: store.counter(DATAGRAMS).map_err(Error::StatsdCounters)?,
             slots: HashMap::new(),
+            rests: HashMap::new(),
             bytes: 0,
             waiting: 0,
             behind: 0,
@@ -203,7 +211,7 @@ impl Counting {
         for &(kind, sign) in kinds() {
             self.key(line, sign);
             if let Some(slot) = self.slots.get_mut(self.key.as_str()) {
-                of(line, kind).for_each(|values| slot.count(values));
+                of(line, kind).for_each(|values| slot.count(values, &mut self.rests));
             }
         }
         Ok(())
@@ -233,7 +241,6 @@ impl Counting {
             };
             self.keep(Slot {
                 found: found.map_or_else(|| Found::Asked(Vec::new()), Found::from),
-                rest: Rest(0.5),
                 allowed: 0,
                 allowed_steps: 0,
             });
@@ -247,6 +254,7 @@ impl Counting {
             // What waits is not forgotten.
             self.slots
                 .retain(|_, slot| matches!(slot.found, Found::Asked(_)));
+            self.rests.clear();
             let kept = self.slots.keys().map(|key| key.len() + SLOT_BYTES);
             self.bytes = self.key.len() + SLOT_BYTES + kept.sum::<usize>();
         }
@@ -366,15 +374,19 @@ impl Slot {
         Ok(())
     }
 
-    fn count(&mut self, values: &Values<'_>) {
+    fn count(&self, values: &Values<'_>, rests: &mut HashMap<usize, Rest>) {
         let Found::Handle(handle) = &self.found else {
             return;
+        };
+        let mut carry = |part: f64| match part.fract() == 0.0 {
+            true => part as u64,
+            false => rests.entry(handle.identity()).or_default().carry(part),
         };
         for value in values.read() {
             match (handle, value) {
                 (Handle::Counter(counter), Value::Count(count)) => counter.add(count),
                 (Handle::Counter(counter), Value::About(count)) => {
-                    counter.add(self.rest.carry(count));
+                    counter.add(carry(count));
                 }
                 (Handle::Fractions(counter), Value::Count(count)) => {
                     counter.add(count as f64);
@@ -383,12 +395,12 @@ impl Slot {
                     counter.add(count);
                 }
                 (Handle::Summary(summary), Value::Observe(value)) => {
-                    summary.observe_many(value, self.rest.carry(values.weight));
+                    summary.observe_many(value, carry(values.weight));
                 }
                 (Handle::Gauge(gauge), Value::Set(value)) => gauge.set(value),
                 (Handle::Gauge(gauge), Value::Change(value)) => gauge.add(value),
                 (Handle::Histogram(histogram), Value::Observe(value)) => {
-                    histogram.observe_many(value, self.rest.carry(values.weight));
+                    histogram.observe_many(value, carry(values.weight));
                 }
                 // A handle is made by the kind of its values.
                 _ => {}
@@ -411,7 +423,7 @@ mod tests {
             (1.0 / 0.6, 1, 2),
             (0.0, 5, 0),
         ] {
-            let mut rest = Rest(0.5);
+            let mut rest = Rest::default();
             let counted: u64 = (0..times).map(|_| rest.carry(part)).sum();
             assert_eq!(counted, sum, "{times} times {part}");
         }

@@ -47,6 +47,17 @@ impl Handle {
             Self::Histogram(histogram) => histogram.room(),
         }
     }
+
+    /// What no other series has.
+    pub(super) fn identity(&self) -> usize {
+        match self {
+            Self::Counter(counter) => counter.identity(),
+            Self::Fractions(counter) => counter.identity(),
+            Self::Summary(summary) => summary.identity(),
+            Self::Gauge(gauge) => gauge.identity(),
+            Self::Histogram(histogram) => histogram.identity(),
+        }
+    }
 }
 
 /// A series by its lawful name and labels.

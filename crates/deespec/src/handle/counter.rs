@@ -65,6 +65,13 @@ impl Counter {
     pub fn room(&self) -> u64 {
         room(self.cells.counted_so_far(0))
     }
+
+    /// What no other series of this process has as long as this handle lives.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn identity(&self) -> usize {
+        self.cells.address()
+    }
 }
 
 impl fmt::Debug for Counter {
@@ -136,6 +143,13 @@ impl FractionCounter {
     #[must_use]
     pub fn room(&self) -> u64 {
         room_of(self.cells.observed_so_far())
+    }
+
+    /// What no other series of this process has as long as this handle lives.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn identity(&self) -> usize {
+        self.cells.address()
     }
 }
 

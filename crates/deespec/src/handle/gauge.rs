@@ -52,6 +52,13 @@ impl Gauge {
     pub fn value(&self) -> f64 {
         f64::from_bits(self.cells.shared().load(Ordering::Relaxed))
     }
+
+    /// What no other series of this process has as long as this handle lives.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn identity(&self) -> usize {
+        self.cells.address()
+    }
 }
 
 /// A gauge of which each live process has its own share.

@@ -118,6 +118,13 @@ impl Histogram {
     pub fn buckets(&self) -> &Buckets {
         &self.buckets
     }
+
+    /// What no other series of this process has as long as this handle lives.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn identity(&self) -> usize {
+        self.cells.address()
+    }
 }
 
 impl fmt::Debug for Histogram {

@@ -98,6 +98,13 @@ impl Summary {
     pub fn observe_duration(&self, duration: Duration) {
         self.observe(duration.as_secs_f64());
     }
+
+    /// What no other series of this process has as long as this handle lives.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn identity(&self) -> usize {
+        self.cells.address()
+    }
 }
 
 impl fmt::Debug for Summary {

@@ -1,17 +1,15 @@
 //! What can only send a datagram counts too: statsd clients over real sockets.
 
-use std::net::UdpSocket;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
-use std::process::Stdio;
+mod bounds;
+mod life;
 
-use rustix::process::Signal;
+use std::os::unix::net::UnixDatagram;
+
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, code, ends, series, stderr, value};
+use crate::support::{Sandbox, ends, series, value};
 
-use super::{Server, TOKEN};
+use super::Server;
 
 /// A server with a Unix socket, and what is connected to it.
 fn unix(sandbox: &Sandbox) -> (Server, UnixDatagram) {
@@ -198,291 +196,32 @@ fn the_tags_of_every_dialect_are_labels_and_each_value_may_have_its_type() {
 }
 
 #[test]
-fn no_datagram_makes_a_counter_begin_again_or_a_gate_pass() {
-    let sandbox = Sandbox::new();
-    assert_eq!(
-        code(&sandbox.output(&["inc", "commit_failed", "--by", "5"])),
-        0
-    );
-    let (_server, client) = unix(&sandbox);
-    // A packed line of the largest counts, twice: together they would be more than 2^64.
-    let largest = vec!["9007199254740992"; 1500].join(":");
-    let line = format!("jobs:{largest}|c");
-    for datagram in [
-        "jobs:1|c",
-        &line,
-        &line,
-        "sizes:1|h|@1e-15:2|h|@1e-15",
-        "jobs:1|c",
-    ] {
-        client.send(datagram.as_bytes()).unwrap();
-    }
-    client
-        .send(b"commit_success:1000000|c\ncommit_failed,a=b:1|c")
-        .unwrap();
-    let document = after(&sandbox, 6);
-    assert_eq!(value(&document, "jobs", &json!({})), 2);
-    assert_eq!(
-        [
-            rejected(&document, "value"),
-            rejected(&document, "reserved")
-        ],
-        [3, 2]
-    );
-    assert_eq!(code(&sandbox.output(&["doctor", "--check-thresholds"])), 1);
-}
-
-#[test]
-fn no_datagram_makes_a_sum_begin_again_or_a_gauge_infinite() {
+fn what_is_left_of_sampled_counts_belongs_to_the_series_however_its_tags_are_written() {
     let sandbox = Sandbox::new();
     let (_server, client) = unix(&sandbox);
-    client.send(b"wait:250|ms\ndepth:1e308|g").unwrap();
-    // The first is more than a sum can hold at once, and of the others but one has room, whatever its sign.
+    // Each of these is 3⅓, and each one alone would be 3.
     for line in [
-        "wait:1e13|ms",
-        "wait:4e12|ms",
-        "wait:-4e12|ms",
-        "wait:4e12|ms",
-        "wait:1e3|ms|@1e-15",
+        "seen:1|c|@0.3|#a:1,b:2",
+        "seen:1|c|@0.3|#b:2,a:1",
+        "seen,a=1,b=2:1|c|@0.3",
+        "seen[b=2,a=1]:1|c|@0.3",
+        "seen,a=1:1|c|@0.3|#b:2",
+        "seen:1|c|@0.3|##a:1,#b:2",
     ] {
         client.send(line.as_bytes()).unwrap();
     }
-    client.send(b"depth:+1e308|g").unwrap();
-    client.send(b"depth:-1e308|g").unwrap();
-    let document = after(&sandbox, 8);
+    // A timing and a histogram of the same name are one series; another label makes another one.
+    for line in [
+        "wait:2000|ms|@0.3",
+        "wait_seconds:2|h|@0.3",
+        "wait.seconds:2|d|@0.3",
+        "seen:1|c|@0.3|#a:1",
+    ] {
+        client.send(line.as_bytes()).unwrap();
+    }
+    let document = after(&sandbox, 10);
+    assert_eq!(value(&document, "seen", &json!({"a": "1", "b": "2"})), 20);
+    assert_eq!(value(&document, "seen", &json!({"a": "1"})), 3);
     let wait = &series(&document, "wait_seconds", &json!({}))["value"];
-    assert_eq!(
-        [&wait["count"], &wait["sum"]],
-        [&json!(2), &json!(4_000_000_000.25)]
-    );
-    assert_eq!(series(&document, "depth", &json!({}))["value"], 0.0);
-    assert_eq!(rejected(&document, "value"), 5);
-}
-
-#[test]
-fn new_series_are_bounded_over_starts_and_what_is_known_counts_on() {
-    let sandbox = Sandbox::new();
-    let start = || {
-        let limits = [
-            "--statsd",
-            "unix:statsd.sock",
-            "--statsd-series",
-            "5",
-            "--statsd-cells",
-            "100",
-        ];
-        let server = Server::start(&sandbox, &limits);
-        let client = UnixDatagram::unbound().unwrap();
-        client.connect(sandbox.path("statsd.sock")).unwrap();
-        (server, client)
-    };
-    let (mut server, client) = start();
-    for name in 0..8 {
-        client
-            .send(format!("name{name}:1|c\nname0:1|c").as_bytes())
-            .unwrap();
-    }
-    let document = after(&sandbox, 8);
-    assert_eq!(value(&document, "name0", &json!({})), 9);
-    assert_eq!(rejected(&document, "limit"), 3);
-    server.signal(Signal::TERM);
-    assert!(server.child.wait().unwrap().success());
-    let (_server, client) = start();
-    client.send(b"name9:1|c\nname4:1|c").unwrap();
-    let document = after(&sandbox, 9);
-    assert_eq!(rejected(&document, "limit"), 4);
-    assert_eq!(value(&document, "name4", &json!({})), 2);
-    assert_eq!(
-        value(&document, "deespec_statsd_series_total", &json!({})),
-        5
-    );
-}
-
-#[test]
-fn known_names_count_while_a_new_one_waits_for_the_lock() {
-    let sandbox = Sandbox::new();
-    let (_server, client) = unix(&sandbox);
-    client.send(b"known:1|c").unwrap();
-    after(&sandbox, 1);
-    let lock = std::fs::File::open(sandbox.path("store/live/lock")).unwrap();
-    lock.lock().unwrap();
-    client.send(b"fresh:1|c").unwrap();
-    for _ in 0..100 {
-        client.send(b"known:1|c\nfresh:1|c").unwrap();
-    }
-    // Read without the lock, as the memory of the store has it.
-    let known = || {
-        let store = deespec::Options::new()
-            .background_sync(None)
-            .open(sandbox.path("store"));
-        store.unwrap().counter("known").unwrap().total()
-    };
-    ends("the known name is counted", || {
-        (known() == 101).then_some(())
-    });
-    lock.unlock().unwrap();
-    let document = ends("the new name is counted", || {
-        let document = sandbox.json(&["show", "--json"]);
-        let fresh = value(&document, "fresh", &json!({}));
-        (fresh + rejected(&document, "store") == 101).then_some(document)
-    });
-    assert_eq!(value(&document, "known", &json!({})), 101);
-}
-
-#[test]
-fn too_many_label_sets_go_to_the_overflow_series_and_none_is_lost() {
-    let sandbox = Sandbox::new();
-    let (_server, client) = unix(&sandbox);
-    for user in 0..2100 {
-        client
-            .send(format!("logins:1|c|#user:{user}").as_bytes())
-            .unwrap();
-    }
-    let document = after(&sandbox, 2100);
-    let all = document["series"].as_array().unwrap().iter();
-    let logins = all.filter(|series| series["name"] == "logins");
-    let counted: u64 = logins.map(|series| series["value"].as_u64().unwrap()).sum();
-    assert_eq!(counted, 2100);
-    let beyond = json!({"deespec_overflow": "true"});
-    assert_eq!(value(&document, "logins", &beyond), 100);
-}
-
-#[test]
-fn eight_processes_and_a_server_that_ends_agree_on_what_was_counted() {
-    let sandbox = Sandbox::new();
-    let (mut server, client) = unix(&sandbox);
-    drop(client);
-    let sender = "import socket, sys\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
-                  s.connect('statsd.sock')\nline = b'jobs:1|c|#sender:' + sys.argv[1].encode()\nn = 0\n\
-                  try:\n  while True:\n    s.send(line)\n    n += 1\nexcept OSError:\n  print(n)\n";
-    let senders: Vec<_> = (0..8)
-        .map(|number: u64| {
-            let mut command = sandbox.command("python3");
-            let command = command.args(["-c", sender, &number.to_string()]);
-            command.stdout(Stdio::piped()).spawn().unwrap()
-        })
-        .collect();
-    let counted = || -> Vec<u64> {
-        let document = sandbox.json(&["show", "--json"]);
-        let of = |number: u64| value(&document, "jobs", &json!({"sender": number.to_string()}));
-        (0..8).map(of).collect()
-    };
-    ends("each has counted much", || {
-        counted().iter().all(|jobs| *jobs > 1000).then_some(())
-    });
-    server.signal(Signal::TERM);
-    assert!(server.child.wait().unwrap().success());
-    // Each has sent until it was told that nobody listens any more.
-    let sent = senders.into_iter().map(|sender| {
-        let output = sender.wait_with_output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.trim().parse().unwrap()
-    });
-    let sent: Vec<u64> = sent.collect();
-    assert_eq!(counted(), sent);
-    assert!(!sandbox.path("statsd.sock").exists());
-}
-
-#[test]
-fn what_was_counted_stays_when_the_server_is_killed_and_its_socket_gives_way() {
-    let sandbox = Sandbox::new();
-    let (mut server, client) = unix(&sandbox);
-    let path = sandbox.path("statsd.sock");
-    assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
-    for _ in 0..1000 {
-        client.send(b"jobs:1|c").unwrap();
-    }
-    after(&sandbox, 1000);
-    server.child.kill().unwrap();
-    server.child.wait().unwrap();
-    assert!(path.symlink_metadata().unwrap().file_type().is_socket());
-    let (mut again, client) = unix(&sandbox);
-    client.send(b"jobs:1|c").unwrap();
-    let document = after(&sandbox, 1001);
-    assert_eq!(value(&document, "jobs", &json!({})), 1001);
-    // While it listens, nobody else gets its place.
-    let arguments = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--statsd",
-        "unix:statsd.sock",
-    ];
-    let refused = sandbox.output(&arguments);
-    assert_eq!(code(&refused), 3);
-    assert!(stderr(&refused).contains("another process listens there"));
-    client.send(b"jobs:1|c").unwrap();
-    after(&sandbox, 1002);
-    again.signal(Signal::TERM);
-    assert!(again.child.wait().unwrap().success());
-    assert!(!path.exists());
-}
-
-#[test]
-fn what_waits_in_the_socket_is_counted_and_what_the_kernel_drops_is_told() {
-    const SENT: u64 = 30_000;
-    let sandbox = Sandbox::new();
-    let mut server = Server::start(&sandbox, &["--statsd", "127.0.0.1:0"]);
-    let address = format!("127.0.0.1:{}", udp(&server));
-    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-    // Far more than a socket holds comes while nobody reads.
-    server.signal(Signal::STOP);
-    for _ in 0..SENT {
-        client.send_to(b"jobs:1|c", &address).unwrap();
-    }
-    // It ends with the next thing that it does, so all of this is done at the end.
-    server.signal(Signal::TERM);
-    server.signal(Signal::CONT);
-    assert!(server.child.wait().unwrap().success());
-    let document = sandbox.json(&["show", "--json"]);
-    let counted = value(&document, "jobs", &json!({}));
-    let dropped = rejected(&document, "dropped");
-    assert!(counted > 0 && dropped > 0, "{counted} and {dropped}");
-    assert_eq!(counted + dropped, SENT);
-}
-
-#[test]
-fn where_strangers_could_count_and_where_it_is_unclear_nothing_begins() {
-    let sandbox = Sandbox::new();
-    let refused = |arguments: &[&str], part: &str| {
-        let mut command = sandbox.deespec(&["serve", "--listen", "127.0.0.1:0"]);
-        let output = command.args(arguments).env("DEESPEC_TOKEN", TOKEN).output();
-        let output = output.unwrap();
-        assert_eq!(code(&output), 3, "{arguments:?}");
-        assert!(stderr(&output).contains(part), "{}", stderr(&output));
-    };
-    // A token does not help: no statsd client knows one.
-    refused(&["--statsd", "0.0.0.0:0"], "statsd knows no token");
-    refused(&["--statsd", "nowhere"], "unix:PATH");
-    refused(
-        &["--statsd", "unix:no/folder/s"],
-        "cannot count what is sent to unix:no/folder/s",
-    );
-    let two = [
-        "--statsd",
-        "127.0.0.1:0",
-        "--store",
-        "one",
-        "--store",
-        "two",
-    ];
-    refused(&two, "there are several");
-    assert!(!sandbox.path("one").exists());
-    std::fs::write(sandbox.path("file"), "mine").unwrap();
-    std::os::unix::fs::symlink("nowhere", sandbox.path("link")).unwrap();
-    for name in ["file", "link"] {
-        refused(&["--statsd", &format!("unix:{name}")], "no socket");
-    }
-    assert_eq!(std::fs::read(sandbox.path("file")).unwrap(), b"mine");
-    assert_eq!(
-        sandbox.path("link").read_link().unwrap(),
-        PathBuf::from("nowhere")
-    );
-    let open = Server::start(&sandbox, &["--statsd", "0.0.0.0:0", "--insecure"]);
-    let port = open.said("Counting statsd address=0.0.0.0:").unwrap();
-    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-    client
-        .send_to(b"jobs:1|c", format!("127.0.0.1:{port}"))
-        .unwrap();
-    assert_eq!(value(&after(&sandbox, 1), "jobs", &json!({})), 1);
+    assert_eq!([&wait["count"], &wait["sum"]], [&json!(10), &json!(20.0)]);
 }
