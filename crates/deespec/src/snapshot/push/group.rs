@@ -15,10 +15,9 @@ use crate::store::{Core, Exclusive, PUSHES, StoreError};
 use super::super::import;
 use super::super::settle::locked;
 use super::journal::{Journal, Last, Line, Numbered};
+use super::turns::Waiting;
 use super::{Added, Fault, Push, PushError, Request, add, check, set};
 
-/// Most pushes that share a line.
-const GROUP_MAX: usize = 128;
 /// Enough of the end of the file to hold the checksum of its last line.
 const TAIL_BYTES: usize = 256;
 const NS: u64 = 1_000_000_000;
@@ -36,7 +35,7 @@ struct Queue {
     process: u32,
     is_led: bool,
     next: u64,
-    waiting: Vec<(u64, Request)>,
+    waiting: Waiting,
     answers: HashMap<u64, Answer>,
     /// Used by whoever leads.
     memory: Option<Memory>,
@@ -66,7 +65,7 @@ impl Pushes {
         }
         let ticket = queue.next;
         queue.next += 1;
-        queue.waiting.push((ticket, request));
+        queue.waiting.add(ticket, request);
         loop {
             if let Some(answer) = queue.answers.remove(&ticket) {
                 return answer;
@@ -90,12 +89,12 @@ impl Pushes {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the store's lock, and then those who wait by now.
+    /// Takes the store's lock, and then those whose turn it is by now.
     fn lead(&self, core: &Core) -> Vec<(u64, Answer)> {
         let exclusive = locked(core);
         let mut queue = self.queue();
-        let most = queue.waiting.len().min(GROUP_MAX);
-        let (tickets, requests): (Vec<u64>, Vec<Request>) = queue.waiting.drain(..most).unzip();
+        let next = queue.waiting.next();
+        let (tickets, requests): (Vec<u64>, Vec<Request>) = next.into_iter().unzip();
         let memory = queue.memory.take();
         drop(queue);
         let counted = exclusive.and_then(|exclusive| count(&exclusive, memory, requests));

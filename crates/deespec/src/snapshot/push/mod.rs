@@ -7,6 +7,7 @@
 
 mod group;
 mod journal;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::path::Path;
