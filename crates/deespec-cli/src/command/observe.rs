@@ -75,11 +75,15 @@ impl Observe {
         self.buckets.over(Buckets::default())?;
         let values = self.read()?;
         let store = location::open_or_make(cli, ui, "observe")?;
-        self.check(&store, &values)?;
+        let family = store.family(&self.name);
+        let known = family.as_ref().map(Family::shape);
+        self.check(known, &values)?;
+        // Somebody declared it to have no buckets.
+        let is_summary = known == Some(&Shape::Summary);
         if self.buckets.is_given() || self.description.is_given() {
-            self.declare(&store)?;
+            self.declare(&store, is_summary)?;
         }
-        if is_summary(&store, &self.name) {
+        if is_summary {
             store
                 .summary_with(&self.name, &labels)?
                 .try_observe(&values)?;
@@ -107,12 +111,9 @@ impl Observe {
     }
 
     /// Fails where a value is too large for the steps of the sum: before a metric is made that cannot count it.
-    fn check(&self, store: &Store, values: &[f64]) -> Result<(), Failure> {
-        let known = match store
-            .family(&self.name)
-            .map(|family| family.shape().clone())
-        {
-            Some(Shape::Histogram(buckets)) => Some(buckets),
+    fn check(&self, known: Option<&Shape>, values: &[f64]) -> Result<(), Failure> {
+        let known = match known {
+            Some(Shape::Histogram(buckets)) => Some(buckets.clone()),
             Some(_) => return Ok(()),
             None => None,
         };
@@ -124,8 +125,9 @@ impl Observe {
             .parse()
             .unwrap_or(0.0);
         let message = format!(
-            "{} is too large for a sum in steps of {}",
+            "{} is too large for {}, whose sum has steps of {}",
             values::number(*large),
+            self.name,
             values::number(step)
         );
         Err(Failure::new(message).hint(match is_known {
@@ -135,7 +137,7 @@ impl Observe {
     }
 
     /// Declares the family with what is given here, and for the rest as it is already.
-    fn declare(&self, store: &Store) -> Result<(), Failure> {
+    fn declare(&self, store: &Store, is_summary: bool) -> Result<(), Failure> {
         let view = store.view()?;
         let known = view.family(&self.name);
         let known_buckets = known.and_then(|family| match family.shape() {
@@ -143,7 +145,7 @@ impl Observe {
             _ => None,
         });
         let buckets = self.buckets.over(known_buckets.unwrap_or_default())?;
-        let mut family = match is_summary(store, &self.name) && !self.buckets.is_given() {
+        let mut family = match is_summary && !self.buckets.is_given() {
             true => Family::summary(&self.name),
             false => Family::histogram(&self.name, buckets),
         };
@@ -158,12 +160,6 @@ impl Observe {
         }
         Ok(store.declare(&self.description.describe(family))?)
     }
-}
-
-/// Whether somebody declared it to have no buckets.
-fn is_summary(store: &Store, name: &str) -> bool {
-    let family = store.family(name);
-    family.is_some_and(|family| *family.shape() == Shape::Summary)
 }
 
 /// Reads one number a line; empty lines do not count.
