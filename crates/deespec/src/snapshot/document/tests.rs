@@ -36,6 +36,27 @@ fn document() -> Document {
 }
 
 #[test]
+fn no_line_of_a_document_is_a_command_to_a_runner_and_it_means_the_same() {
+    let mut document = document();
+    let texts = ["#", "####", "##vso[task.x]", "::error::x", "a ###[error]"];
+    let of = |text: &str| Series {
+        name: "a".into(),
+        labels: LabelSet::from_iter([("text", text)]),
+        value: Value::Counter(1),
+    };
+    document.series = texts.map(of).into();
+    document.partial = vec!["##vso[task.y]".into()];
+    let text = document.to_json();
+    assert!(!text.contains("##"), "{text}");
+    for line in text.lines() {
+        let begins = line.trim_start().chars().next().unwrap();
+        assert!("{}[]\"".contains(begins), "{line}");
+    }
+    assert!(render::is_untouched(text.as_bytes()));
+    assert_eq!(parse(&text).unwrap(), document);
+}
+
+#[test]
 fn a_series_that_would_disagree_with_what_every_store_has_is_refused() {
     let classic = r#"{"count":0,"sum":0,"buckets":[],"classic":[1],"steps_per_one":1}"#;
     for (name, kind, labels, value, part) in [
