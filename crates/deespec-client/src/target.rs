@@ -1,7 +1,7 @@
 //! Where something may be sent to.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use thiserror::Error;
 use ureq::http::Uri;
@@ -84,15 +84,18 @@ impl Target {
         self.uri.query()
     }
 
-    /// The scheme and the host, with the port, in small letters: what may be shown.
+    /// The scheme and the host, with the port unless it is that of the scheme: what may be shown. However these were
+    /// spelled, the same ones give the same text; what a resolver says of a name does not matter.
     #[must_use]
     pub fn host(&self) -> String {
         let scheme = self.uri.scheme_str().unwrap_or_default();
-        let authority = self
-            .uri
-            .authority()
-            .map_or("", |authority| authority.as_str());
-        format!("{scheme}://{authority}").to_ascii_lowercase()
+        let scheme = scheme.to_ascii_lowercase();
+        let host = spelled(self.uri.host().unwrap_or_default());
+        let usual = if scheme == "https" { 443 } else { 80 };
+        match self.uri.port_u16().filter(|port| *port != usual) {
+            Some(port) => format!("{scheme}://{host}:{port}"),
+            None => format!("{scheme}://{host}"),
+        }
     }
 
     pub(crate) fn uri(&self) -> &Uri {
@@ -104,6 +107,17 @@ impl Target {
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Target").field(&self.host()).finish()
+    }
+}
+
+/// A host in one spelling.
+fn spelled(host: &str) -> String {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match bare.map(str::parse::<Ipv6Addr>) {
+        Some(Ok(address)) => format!("[{address}]"),
+        _ => host.to_ascii_lowercase(),
     }
 }
 
@@ -159,6 +173,17 @@ mod tests {
         let target = Target::parse("https://Example.org:8443/secret?token=secret").unwrap();
         assert_eq!(target.host(), "https://example.org:8443");
         assert!(!format!("{target:?}").contains("secret"));
+        for (url, host) in [
+            ("HTTPS://Example.org:443/x", "https://example.org"),
+            ("https://example.org:", "https://example.org"),
+            ("https://example.org:80", "https://example.org:80"),
+            ("http://LocalHost:80", "http://localhost"),
+            ("http://localhost:0443", "http://localhost:443"),
+            ("http://[0:0::0:1]:9464", "http://[::1]:9464"),
+            ("http://127.0.0.1", "http://127.0.0.1"),
+        ] {
+            assert_eq!(Target::parse(url).unwrap().host(), host, "{url}");
+        }
         let other = target.with_path_and_query("/api/v1/push?a=b").unwrap();
         assert_eq!((other.path(), other.query()), ("/api/v1/push", Some("a=b")));
     }

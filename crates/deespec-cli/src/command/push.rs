@@ -44,8 +44,9 @@ it can hold; the rest is passed over with a warning, but for deespec_*.
 What is sent has a number, and is kept until it is acknowledged: in push/ in the
 store, beside FILE, or in --state. So it is counted once, whether an answer gets
 lost, this is killed, or several run at once, which wait for each other.
-FILE is known by its path; where that differs each time, or is -, --state says
-which pushes belong together. The next run sends what this one could not.
+FILE is known by its path, with links followed; where that differs each time, or
+is -, --state says which pushes belong together. The next run sends what this
+one could not.
 
 The token is that of --token-file or DEESPEC_TOKEN. Plain http goes to this
 machine alone.";
@@ -230,7 +231,9 @@ impl Push {
         match source {
             Source::Store(store) => state::folder_in(store.path()).map(|folder| folder.join(name)),
             Source::File(path) => {
-                let mut beside = path.as_os_str().to_owned();
+                // Whatever leads to it. Where nothing is, or a pipe that has no place, what is wrong is told later.
+                let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+                let mut beside = path.into_os_string();
                 beside.push(format!(".{name}"));
                 Ok(beside.into())
             }

@@ -27,7 +27,8 @@ impl Address {
                 .hint("the token is given by --token-file FILE or DEESPEC_TOKEN"));
         }
         let path = target.path().trim_end_matches('/');
-        let path = path.strip_suffix(PATH).unwrap_or(path).to_owned();
+        let path = path.strip_suffix(PATH).unwrap_or(path);
+        let path = path.trim_end_matches('/').to_owned();
         let store = store.to_owned();
         Ok(Self {
             target,
@@ -94,10 +95,17 @@ mod tests {
         assert_eq!(name("http://127.0.0.1:9464"), plain);
         assert_eq!(name("http://127.0.0.1:9464/"), plain);
         assert_eq!(name("http://127.0.0.1:9464/api/v1/push"), plain);
+        assert_eq!(name("HTTP://127.0.0.1:9464//api/v1/push/?"), plain);
+        let of_a_name = name("https://a.example");
+        assert_eq!(of_a_name, "https_3a_2f_2fa.example.push");
+        assert_eq!(name("https://A.Example:443/"), of_a_name);
         let others = [
             "http://127.0.0.1:9464/a",
             "http://127.0.0.1:9464?store=a",
             "https://127.0.0.1:9464",
+            "http://127.0.0.1",
+            "http://localhost:9464",
+            "http://127.0.0.1:9464/A",
         ];
         for other in others {
             assert_ne!(name(other), plain, "{other}");

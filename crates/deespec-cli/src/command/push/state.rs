@@ -112,7 +112,9 @@ impl Held {
             },
             Err(error) => return Err(cannot("read", &path, &error)),
         };
-        if state.url != address.whole() || state.source != source {
+        // Another build may have spelled it otherwise.
+        let known = Address::parse(&state.url).map(|known| known.whole());
+        if !known.is_ok_and(|known| known == address.whole()) || state.source != source {
             let message = format!(
                 "{} keeps what was pushed of something else, or to somebody else",
                 path.display()

@@ -1,6 +1,7 @@
 //! What is pushed: of a text, of stdin, of a store.
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use serde_json::json;
@@ -22,6 +23,50 @@ fn a_text_is_pushed_by_what_is_more_of_it() {
         said,
         format!("Nothing to push: {} has it all\n", pushed.url)
     );
+}
+
+#[test]
+fn whatever_leads_to_a_text_and_a_server_it_is_counted_once() {
+    let pushed = Pushed::new();
+    pushed.page(5);
+    pushed.pushes(&["page.prom"]);
+    let whole = pushed.sandbox.path("page.prom");
+    std::os::unix::fs::symlink("page.prom", pushed.sandbox.path("link.prom")).unwrap();
+    std::fs::create_dir(pushed.sandbox.path("folder")).unwrap();
+    std::os::unix::fs::symlink("..", pushed.sandbox.path("folder/up")).unwrap();
+    for path in [
+        "./page.prom",
+        "folder/../page.prom",
+        "folder/up/page.prom",
+        "link.prom",
+        whole.to_str().unwrap(),
+    ] {
+        assert_eq!(pushed.pushes(&[path])["pushes"], 0, "{path}");
+    }
+    let port = pushed.server.address.port();
+    for url in [
+        format!("HTTP://127.0.0.1:{port}/"),
+        format!("http://127.0.0.1:0{port}//"),
+        format!("http://127.0.0.1:{port}/api/v1/push"),
+    ] {
+        let output = pushed.command(&url, &["page.prom"]).output().unwrap();
+        assert_eq!(code(&output), 0, "{url}: {}", stderr(&output));
+    }
+    assert_eq!(pushed.jobs(), 5);
+    // What an earlier build has kept, under another name of the file and another spelling.
+    let kept = std::fs::read_to_string(pushed.state()).unwrap();
+    let capital = kept.replace("http://127.0.0.1:", "HTTP://127.0.0.1:0");
+    assert_ne!(kept, capital);
+    std::fs::write(pushed.sandbox.path("kept"), capital).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(pushed.sandbox.path("kept"), mode).unwrap();
+    let told = pushed.pushes(&["page.prom", "--state", "kept"]);
+    assert_eq!(told["pushes"], 0, "{told}");
+    let output = pushed
+        .command(&format!("http://localhost:{port}"), &["link.prom"])
+        .output();
+    assert_eq!(code(&output.unwrap()), 0);
+    assert_eq!(pushed.jobs(), 10, "another name is another server");
 }
 
 #[test]
