@@ -17,7 +17,6 @@ use crate::sync::Ordering;
 #[derive(Clone)]
 pub struct Histogram {
     pub(super) cells: HeldCells,
-    pub(super) buckets: Buckets,
 }
 
 impl Histogram {
@@ -43,8 +42,9 @@ impl Histogram {
         if value.is_nan() {
             return;
         }
-        let steps = self.buckets.to_steps(value).cast_unsigned();
-        let bucket = self.buckets.index_of(value);
+        let buckets = self.cells.sorting();
+        let steps = buckets.to_steps(value).cast_unsigned();
+        let bucket = buckets.index_of(value);
         if let [sum, counts @ ..] = self.cells.all_mine()
             && let Some(cell) = counts.get(bucket)
         {
@@ -116,7 +116,7 @@ impl Histogram {
     /// How observations are sorted.
     #[must_use]
     pub fn buckets(&self) -> &Buckets {
-        &self.buckets
+        self.cells.sorting()
     }
 
     /// What no other series of this process has as long as this handle lives.
@@ -130,7 +130,7 @@ impl Histogram {
 impl fmt::Debug for Histogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Histogram")
-            .field("buckets", &self.buckets)
+            .field("buckets", self.buckets())
             .finish_non_exhaustive()
     }
 }

@@ -203,7 +203,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn histogram_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Histogram> {
-        self.histogram_as(name, labels, &Buckets::default())
+        histogram(self.core(), &self.holds, name, labels, Buckets::default)
     }
 
     /// As [`Store::histogram_with`], with the buckets of a histogram that is new. One that the store has already
@@ -218,8 +218,7 @@ impl Store {
         labels: &[(&str, &str)],
         buckets: &Buckets,
     ) -> Result<Histogram> {
-        let (cells, buckets) = self.holds.histogram(self.core(), name, labels, buckets)?;
-        Ok(Histogram { cells, buckets })
+        histogram(self.core(), &self.holds, name, labels, || buckets.clone())
     }
 
     /// Says something by labels, such as the version of a program: an info metric is always 1.
@@ -327,4 +326,16 @@ pub(super) fn counter(
     holds.series(core, name, labels, &Shape::Counter, |cells| Counter {
         cells,
     })
+}
+
+#[inline]
+fn histogram(
+    core: &Core,
+    holds: &Holds,
+    name: &str,
+    labels: &[(&str, &str)],
+    buckets: impl FnOnce() -> Buckets,
+) -> Result<Histogram> {
+    let cells = holds.histogram(core, name, labels, buckets)?;
+    Ok(Histogram { cells })
 }

@@ -323,18 +323,6 @@ impl Buckets {
         }
     }
 
-    /// The same, with no memory that others have too: what counts its holders is written by each of them.
-    pub(crate) fn unshared(&self) -> Self {
-        let layout = match &self.layout {
-            Layout::Classic(bounds) => Layout::Classic(bounds.iter().copied().collect()),
-            native @ Layout::Native(_) => native.clone(),
-        };
-        Self {
-            layout,
-            steps_per_one: self.steps_per_one,
-        }
-    }
-
     /// Where the cells of a native histogram stand.
     pub(crate) fn native_cells(&self) -> Option<NativeCells> {
         match &self.layout {

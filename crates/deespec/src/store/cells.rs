@@ -208,6 +208,11 @@ impl Stripes {
             mask: geometry.stripes - 1,
         }
     }
+
+    /// How many there are.
+    pub(super) fn count(self) -> u32 {
+        self.mask + 1
+    }
 }
 
 /// The stripe of this thread, where that of the process' first one is `stripe`.

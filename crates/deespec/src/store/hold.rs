@@ -12,7 +12,6 @@ use super::Core;
 use super::cells::{Cells, Mapped, Stripes, my_stripe};
 use super::error::StoreError;
 use super::layout::MAX_SEGMENTS;
-use super::lookups::Asked;
 use super::raw::Region;
 use super::registry::{Form, Place};
 use super::segment::Segment;
@@ -31,6 +30,8 @@ pub(crate) struct Hold {
     /// The store's first segment, which has the epoch.
     first: Arc<Segment>,
     _store: Arc<dyn Any + Send + Sync>,
+    /// How histograms sort; of others it says nothing. Here, for a copy in each handle would have holders to be counted.
+    sorting: Buckets,
 }
 
 impl Mapped for Arc<Hold> {
@@ -54,14 +55,27 @@ impl HeldCells {
     pub(crate) fn observed_so_far(&self) -> [Observations; 2] {
         self.observed_since(&self.hold().first)
     }
+
+    /// How a histogram sorts.
+    #[inline]
+    pub(crate) fn sorting(&self) -> &Buckets {
+        &self.hold().sorting
+    }
 }
 
 type ByStripe = Box<[Once<Arc<Hold>>]>;
+/// One for all but histograms, and one for each way in which those sort.
+type BySorting = [Once<ByStripe>; 1 + SORTINGS];
+
+/// Ways to sort that a program has with histograms that it looks up fast. Most have one.
+const SORTINGS: usize = 31;
 
 /// What the handles of one store hold on to. It keeps the store open itself, so nothing in the store may have it.
 pub(crate) struct Holds {
-    /// By segment, then by stripe.
-    by_segment: [Once<ByStripe>; MAX_SEGMENTS],
+    /// By segment, then by the number of the sorting, then by stripe.
+    by_segment: [Once<Box<BySorting>>; MAX_SEGMENTS],
+    /// Those of the numbers from 1.
+    sortings: [Once<Buckets>; SORTINGS],
     store: Arc<dyn Any + Send + Sync>,
 }
 
@@ -69,6 +83,7 @@ impl Holds {
     pub(crate) fn new(store: Arc<dyn Any + Send + Sync>) -> Self {
         Self {
             by_segment: std::array::from_fn(|_| Once::default()),
+            sortings: std::array::from_fn(|_| Once::default()),
             store,
         }
     }
@@ -99,9 +114,10 @@ impl Holds {
         labels: &[(&str, &str)],
         form: Form,
     ) -> Option<HeldCells> {
-        let asked = Asked::new(name, labels)?;
-        let (index, place) = core.recall(&asked, form)?;
-        Some(Self::cells(core, self.known(core, index)?, place))
+        let known = core.recall(name, labels)?;
+        let place = known.place(form)?;
+        let hold = self.known(core, known.segment(), known.sorting())?;
+        Some(Self::cells(core, hold, place))
     }
 
     #[cold]
@@ -112,44 +128,64 @@ impl Holds {
         labels: &[(&str, &str)],
         shape: &Shape,
     ) -> Result<HeldCells, StoreError> {
-        Ok(self.hold(core, core.look_up(name, labels, shape)?))
+        let cells = core.look_up(name, labels, shape)?;
+        Ok(self.hold(core, cells, 0, None))
     }
 
-    /// As [`Core::histogram`], for a handle.
+    /// As [`Core::histogram`], for a handle, which has its [`HeldCells::sorting`]. `buckets` gives those of a family which
+    /// is new.
     pub(crate) fn histogram(
         &self,
         core: &Core,
         name: &str,
         labels: &[(&str, &str)],
-        buckets: &Buckets,
-    ) -> Result<(HeldCells, Buckets), StoreError> {
-        let asked = Asked::new(name, labels);
-        let stripes = core.first.geometry().stripes;
-        let stripe = my_stripe(core.stripe, stripes - 1);
-        let sorting = &core.own.get().sorting;
-        let known = asked
-            .as_ref()
-            .and_then(|asked| core.recall(asked, Form::Histogram));
-        if let Some((index, place)) = known
-            // How a family sorts never changes: a declaration that says otherwise is refused.
-            && let Some(buckets) = sorting.find(stripe, (index, place.block))
-            && let Some(hold) = self.known(core, index)
+        buckets: impl FnOnce() -> Buckets,
+    ) -> Result<HeldCells, StoreError> {
+        // How a family sorts never changes: a declaration that says otherwise is refused.
+        if let Some(known) = core.recall(name, labels)
+            && known.sorting() != 0
+            && let Some(place) = known.place(Form::Histogram)
+            && let Some(hold) = self.known(core, known.segment(), known.sorting())
         {
-            return Ok((Self::cells(core, hold, place), buckets));
+            return Ok(Self::cells(core, hold, place));
         }
+        self.look_up_histogram(core, name, labels, &buckets())
+    }
+
+    #[cold]
+    fn look_up_histogram(
+        &self,
+        core: &Core,
+        name: &str,
+        labels: &[(&str, &str)],
+        buckets: &Buckets,
+    ) -> Result<HeldCells, StoreError> {
+        // Once it is looked up in the same words again: not what is beyond a limit.
+        let is_known = core.recall(name, labels).is_some();
         let (cells, buckets) = core.histogram(name, labels, buckets)?;
-        if known.is_some() {
-            let (segment, place) = cells.place();
-            let series = (segment.header().index, place.block);
-            sorting.remember(stripe, stripes, series, &buckets);
+        let number = self.number(&buckets);
+        if is_known && number != 0 {
+            core.remember(name, labels, cells.place(), number);
         }
-        Ok((self.hold(core, cells), buckets))
+        Ok(self.hold(core, cells, number, Some(&buckets)))
+    }
+
+    /// The number of how histograms sort; 0 where there are too many of them.
+    fn number(&self, buckets: &Buckets) -> u8 {
+        for (number, sorting) in (1..).zip(&self.sortings) {
+            sorting.offer(|| buckets.clone());
+            if sorting.get() == Some(buckets) {
+                return number;
+            }
+        }
+        0
     }
 
     /// What holds a segment for this thread, where there is something already.
     #[inline(always)]
-    fn known(&self, core: &Core, index: u32) -> Option<&Arc<Hold>> {
-        let by_stripe = self.by_segment.get(index as usize)?.get()?;
+    fn known(&self, core: &Core, index: u32, sorting: u8) -> Option<&Arc<Hold>> {
+        let by_sorting = self.by_segment.get(index as usize)?.get()?;
+        let by_stripe = by_sorting.get(usize::from(sorting))?.get()?;
         let stripe = my_stripe(core.stripe, by_stripe.len() as u32 - 1);
         by_stripe.get(stripe as usize)?.get()
     }
@@ -160,38 +196,59 @@ impl Holds {
     }
 
     /// The same cells, held.
-    fn hold(&self, core: &Core, cells: Cells) -> HeldCells {
+    fn hold(&self, core: &Core, cells: Cells, number: u8, sorting: Option<&Buckets>) -> HeldCells {
         let place = cells.place().1;
         let (segment, _) = cells.into_entry();
         let index = segment.header().index;
-        match self.known(core, index) {
+        // A histogram of a sorting that has no number has a hold of its own.
+        let is_numbered = number != 0 || sorting.is_none();
+        let known = || self.known(core, index, number);
+        match is_numbered.then(known).flatten() {
             Some(hold) => Self::cells(core, hold, place),
-            None => Self::cells(core, &self.make(core, &segment), place),
+            None => {
+                let hold = self.make(core, &segment, sorting);
+                let hold = if is_numbered {
+                    self.offer(core, index, number, hold)
+                } else {
+                    hold
+                };
+                Self::cells(core, &hold, place)
+            }
         }
     }
 
     #[cold]
-    fn make(&self, core: &Core, segment: &Arc<Segment>) -> Arc<Hold> {
-        let stripes = segment.geometry().stripes;
-        let stripe = my_stripe(core.stripe, stripes - 1) as usize;
-        let index = segment.header().index as usize;
-        let hold = Arc::new(Hold {
+    fn make(&self, core: &Core, segment: &Arc<Segment>, sorting: Option<&Buckets>) -> Arc<Hold> {
+        Arc::new(Hold {
             region: segment.region().clone(),
             stripes: Stripes::of(segment.geometry()),
             segment: Arc::clone(segment),
             first: Arc::clone(&core.first),
             _store: Arc::clone(&self.store),
-        });
-        let Some(by_segment) = self.by_segment.get(index) else {
+            sorting: sorting.cloned().unwrap_or_default(),
+        })
+    }
+
+    /// Keeps a hold for this thread's stripe, unless there is another by now; gives the one that there is.
+    fn offer(&self, core: &Core, index: u32, number: u8, hold: Arc<Hold>) -> Arc<Hold> {
+        let Some(by_sorting) = self.by_segment.get(index as usize) else {
             return hold;
         };
-        let none = (0..stripes).map(|_| Once::default());
-        by_segment.offer(|| none.collect());
-        let Some(by_stripe) = by_segment.get().and_then(|all| all.get(stripe)) else {
+        by_sorting.offer(|| Box::new(std::array::from_fn(|_| Once::default())));
+        let Some(by_stripe) = by_sorting
+            .get()
+            .and_then(|all| all.get(usize::from(number)))
+        else {
             return hold;
         };
-        by_stripe.offer(|| Arc::clone(&hold));
-        by_stripe.get().map_or(hold, Arc::clone)
+        let stripes = hold.stripes.count();
+        by_stripe.offer(|| (0..stripes).map(|_| Once::default()).collect());
+        let stripe = my_stripe(core.stripe, stripes - 1) as usize;
+        let Some(own) = by_stripe.get().and_then(|all| all.get(stripe)) else {
+            return hold;
+        };
+        own.offer(|| Arc::clone(&hold));
+        own.get().map_or(hold, Arc::clone)
     }
 }
 

@@ -5,134 +5,42 @@
 //! and whoever makes them up, and threads that look up do not slow each other down. A slot is read between two looks at
 //! its version, which is odd while it is written, so nobody ever waits; who meets a change looks in the registry.
 
-use std::cell::Cell;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Mutex, OnceLock, PoisonError};
+mod key;
 
-use crate::metric::Buckets;
+use std::cell::Cell;
+use std::sync::OnceLock;
+
 use crate::sync::{AtomicU64, Ordering};
+
+use key::{Key, Long, Short};
+
+pub(super) use key::Asked;
 
 use super::raw::zeros;
 use super::registry::{Form, Place};
 
 /// Words of a slot: 256 bytes.
 const SLOT: usize = 32;
-/// Words of it before the key: the version, the hash, the cells, the entry.
-const FIXED: usize = 4;
+/// Words of it before the key: the version, the cells, the entry.
+const FIXED: usize = 3;
 /// Most words of a key: up to 223 bytes of text. What is longer is looked up in the registry each time.
-const KEY: usize = SLOT - FIXED;
+const KEY: usize = 28;
 /// Slots of the table that most programs need, and of the one that takes its place where it does not suffice.
 const SMALL: usize = 512;
 const LARGE: usize = 32_768;
-/// Slots in which a key may be, next to each other.
+/// Places of the index in which a key may be, next to each other: half of a line of the cache.
 const WAYS: usize = 4;
+/// Words of a line of the cache.
+const LINE: usize = 8;
+/// The part of a word of the index that is the number of a slot. The rest is that of the hash.
+const NUMBER: u64 = 0xffff;
+/// A place of the index that somebody is taking: there is no such slot.
+const TAKEN: u64 = u64::MAX;
 /// A process that looks up fewer series makes no table.
 const FEW: u32 = 4;
 /// Of so many lookups that find all their slots taken one takes a slot: what is asked for once does not drive out
 /// what is asked for often.
 const PATIENCE: u32 = 8;
-
-/// What is asked for. It is words that no other name and labels have, and those are made whenever they are needed: to
-/// keep them would take longer.
-pub(super) struct Asked<'a> {
-    name: &'a str,
-    labels: &'a [(&'a str, &'a str)],
-    /// How many words it is.
-    len: usize,
-    hash: u64,
-}
-
-impl<'a> Asked<'a> {
-    /// `None` where it is too long.
-    #[inline(always)]
-    pub(super) fn new(name: &'a str, labels: &'a [(&'a str, &'a str)]) -> Option<Self> {
-        // Each product by itself: the processor makes them side by side.
-        let (mut sum, mut salt, mut len) = (0_u64, SALT, 0);
-        each(name, labels, |word| {
-            sum = sum.wrapping_add(fold(word ^ salt, MULTIPLIER));
-            salt = salt.wrapping_add(SALT);
-            len += 1;
-            len <= KEY
-        })?;
-        // It need not keep anybody out: whoever makes keys that meet makes his own lookups slow.
-        let hash = fold(sum, SALT);
-        Some(Self {
-            name,
-            labels,
-            len,
-            hash,
-        })
-    }
-
-    /// Gives the words one after the other.
-    #[inline(always)]
-    fn each(&self, mut then: impl FnMut(u64)) {
-        let all = |word| {
-            then(word);
-            true
-        };
-        each(self.name, self.labels, all);
-    }
-}
-
-/// Gives the words of a name and labels for as long as `more` says that it wants more; `None` where it does not.
-#[inline(always)]
-fn each(name: &str, labels: &[(&str, &str)], mut more: impl FnMut(u64) -> bool) -> Option<()> {
-    words(name.as_bytes(), &mut more)?;
-    for (name, value) in labels {
-        words(name.as_bytes(), &mut more)?;
-        words(value.as_bytes(), &mut more)?;
-    }
-    Some(())
-}
-
-/// Eight bytes a word; the last word has the rest and, in its upper byte, the length. So a sequence of texts can be
-/// read from its end, and no two of them have the same words.
-#[inline(always)]
-fn words(text: &[u8], more: &mut impl FnMut(u64) -> bool) -> Option<()> {
-    // A key has few words: a length fits into a byte.
-    let length = (text.len() as u64) << 56;
-    let Some(last) = text.last_chunk::<8>() else {
-        return more(short(text) | length).then_some(());
-    };
-    let (eights, rest) = text.as_chunks::<8>();
-    for eight in eights {
-        if !more(u64::from_le_bytes(*eight)) {
-            return None;
-        }
-    }
-    // The upper bytes of what overlaps with the word before, moved down; none where nothing is left.
-    let rest = u64::from_le_bytes(*last) >> 1 >> (63 - 8 * rest.len());
-    more(rest | length).then_some(())
-}
-
-/// Fewer than eight bytes as the lower ones of a word, without a loop over them.
-#[inline(always)]
-fn short(bytes: &[u8]) -> u64 {
-    let len = bytes.len();
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        // Where the two overlap they have the same bits.
-        let [first, last] = [first, last].map(|four| u64::from(u32::from_le_bytes(*four)));
-        return first | last << (8 * (len - 4));
-    }
-    match *bytes {
-        [] => 0,
-        [a] => u64::from(a),
-        [a, b] => u64::from(u16::from_le_bytes([a, b])),
-        [a, b, c, ..] => u64::from(u32::from_le_bytes([a, b, c, 0])),
-    }
-}
-
-const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-const SALT: u64 = 0xd6e8_feb8_6659_fd93;
-
-/// Both halves of a product.
-#[inline(always)]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
-}
 
 /// The lookups of one process in one store.
 #[derive(Default)]
@@ -141,32 +49,48 @@ pub(super) struct Lookups {
     large: OnceLock<Table>,
 }
 
+/// An index by the hash, and slots in the order in which they were taken: what is looked up in the order in which it was
+/// made, as often, is met in this order in memory, and the index is small enough to stay in the cache.
 struct Table {
+    /// The index, one slot that is never taken, and the others.
     words: Box<[AtomicU64]>,
+    /// Where the index begins, and where the slots do: at lines of the cache.
+    index: usize,
+    slots: usize,
     mask: usize,
+    taken: AtomicU64,
 }
 
 impl Lookups {
     #[inline(always)]
-    pub(super) fn find(&self, asked: &Asked<'_>) -> Option<Known> {
-        let table = self.large.get().or_else(|| self.small.get())?;
-        for slot in table.slots(asked.hash) {
-            if let Some(known) = read(slot, asked) {
-                return Some(known);
-            }
-        }
-        None
+    fn table(&self) -> Option<&Table> {
+        self.large.get().or_else(|| self.small.get())
     }
 
-    pub(super) fn remember(&self, asked: &Asked<'_>, segment: u32, place: Place) {
+    #[inline]
+    pub(super) fn find(&self, name: &str, labels: &[(&str, &str)]) -> Option<Known> {
+        let table = self.table()?;
+        let short = match labels {
+            [] => Short::new(name, &[]).map(|key| table.find(&key)),
+            [a] => Short::new(name, &[*a]).map(|key| table.find(&key)),
+            [a, b] => Short::new(name, &[*a, *b]).map(|key| table.find(&key)),
+            [a, b, c] => Short::new(name, &[*a, *b, *c]).map(|key| table.find(&key)),
+            _ => None,
+        };
+        short.unwrap_or_else(|| table.find_long(name, labels))
+    }
+
+    /// `sorting` is the number of how a histogram sorts, 0 where that is not known.
+    pub(super) fn remember(&self, asked: &Asked, segment: u32, place: Place, sorting: u8) {
         let misses = misses();
+        let known = Known::new(segment, place, sorting);
         if let Some(large) = self.large.get() {
-            large.remember(asked, segment, place, misses);
+            large.remember(asked, known, misses);
         } else if self.small.get().is_some() || misses >= FEW {
             let small = self.small.get_or_init(|| Table::new(SMALL));
-            if !small.remember(asked, segment, place, 1) {
+            if !small.remember(asked, known, 1) {
                 let large = self.large.get_or_init(|| Table::new(LARGE));
-                large.remember(asked, segment, place, misses);
+                large.remember(asked, known, misses);
             }
         }
     }
@@ -174,57 +98,110 @@ impl Lookups {
 
 impl Table {
     fn new(slots: usize) -> Self {
+        let words = zeros(LINE + slots + (1 + slots) * SLOT);
+        let index = words.as_ptr().align_offset(LINE * 8).min(LINE);
         Self {
-            words: zeros(slots * SLOT),
+            words,
+            index,
+            slots: index + slots,
             mask: slots / WAYS - 1,
+            taken: AtomicU64::new(0),
         }
     }
 
-    /// The slots in which a key may be.
     #[inline(always)]
-    fn slots(&self, hash: u64) -> &[[AtomicU64; SLOT]; WAYS] {
-        let (slots, _) = self.words.as_chunks::<SLOT>();
-        let (groups, _) = slots.as_chunks::<WAYS>();
-        &groups[hash as usize & self.mask]
+    fn find(&self, key: &impl Key) -> Option<Known> {
+        self.slots_of(key.hash()).find_map(|slot| read(slot, key))
+    }
+
+    fn find_long(&self, name: &str, labels: &[(&str, &str)]) -> Option<Known> {
+        self.find(&Long::new(name, labels)?)
+    }
+
+    /// The places of the index for a hash.
+    #[inline(always)]
+    fn ways(&self, hash: u64) -> &[AtomicU64] {
+        let first = self.index + (hash as usize & self.mask) * WAYS;
+        &self.words[first..first + WAYS]
+    }
+
+    /// The slots in which a key of this hash may be.
+    #[inline(always)]
+    fn slots_of(&self, hash: u64) -> impl Iterator<Item = &[AtomicU64; SLOT]> {
+        self.ways(hash).iter().filter_map(move |way| {
+            let number = way.load(Ordering::Acquire) ^ (hash & !NUMBER);
+            if number <= NUMBER {
+                self.slot(number)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The slot of a number, which is empty where that is 0.
+    #[inline(always)]
+    fn slot(&self, number: u64) -> Option<&[AtomicU64; SLOT]> {
+        self.words
+            .get(self.slots + number as usize * SLOT..)?
+            .first_chunk()
     }
 
     /// Whether it is in the table then, or could be but for its patience.
-    fn remember(&self, asked: &Asked<'_>, segment: u32, place: Place, misses: u32) -> bool {
-        let slots = self.slots(asked.hash);
-        let version = |slot: &[AtomicU64; SLOT]| slot[0].load(Ordering::Relaxed);
-        if let Some(free) = slots.iter().find(|slot| version(slot) == 0) {
-            write(free, asked, segment, place);
+    fn remember(&self, asked: &Asked, known: Known, misses: u32) -> bool {
+        // It says more now, or another thread was faster.
+        let mut own = self.slots_of(asked.hash);
+        if let Some(slot) = own.find(|slot| read(slot, asked).is_some()) {
+            write(slot, asked, known);
             return true;
         }
-        if misses.is_multiple_of(PATIENCE) {
-            let victim = (misses / PATIENCE) as usize % WAYS;
-            write(&slots[victim], asked, segment, place);
+        let (ways, tag) = (self.ways(asked.hash), asked.hash & !NUMBER);
+        let order = (Ordering::Acquire, Ordering::Relaxed);
+        let take = |way: &&AtomicU64| way.compare_exchange(0, TAKEN, order.0, order.1).is_ok();
+        if let Some(way) = ways.iter().find(take) {
+            // There are as many slots as places.
+            let number = 1 + self.taken.fetch_add(1, Ordering::Relaxed);
+            if let Some(slot) = self.slot(number) {
+                write(slot, asked, known);
+                way.store(tag | number, Ordering::Release);
+            }
             return true;
         }
-        false
+        if !misses.is_multiple_of(PATIENCE) {
+            return false;
+        }
+        let victim = &ways[(misses / PATIENCE) as usize % WAYS];
+        let number = victim.load(Ordering::Relaxed) & NUMBER;
+        // Where two do this at once, the place may be that of the one and the slot of the other: it is not found then.
+        if let Some(slot) = self.slot(number)
+            && write(slot, asked, known)
+        {
+            victim.store(tag | number, Ordering::Release);
+        }
+        true
     }
 }
 
 /// What a slot says of a key.
 #[inline(always)]
-fn read(slot: &[AtomicU64; SLOT], asked: &Asked<'_>) -> Option<Known> {
+fn read(slot: &[AtomicU64; SLOT], key: &impl Key) -> Option<Known> {
     let load = |at: usize| slot[at].load(Ordering::Acquire);
     let version = load(0);
-    if load(1) != asked.hash || !version.is_multiple_of(2) {
-        return None;
-    }
-    let (cells, entry) = (load(2), load(3));
-    let (mut key, mut other) = (slot[FIXED..].iter(), entry >> 48 ^ asked.len as u64);
-    asked.each(|word| {
-        let have = key.next().map(|have| have.load(Ordering::Acquire));
+    let known = Known {
+        cells: load(1),
+        entry: load(2),
+    };
+    let (mut at, mut other) = (FIXED, known.form() ^ key.form());
+    key.each(|word| {
+        let have = slot.get(at).map(|have| have.load(Ordering::Acquire));
         other |= have.map_or(1, |have| have ^ word);
+        at += 1;
     });
     // Whoever has read a word of a later writing sees that it had begun.
     let stands = slot[0].load(Ordering::Relaxed) == version;
-    if other != 0 || !stands || version == 0 {
+    if other != 0 || !stands || version == 0 || !version.is_multiple_of(2) {
         return None;
     }
-    Some(Known { cells, entry })
+    Some(known)
 }
 
 /// Where a series is, as a slot has it: whoever takes it apart before it is needed waits for it.
@@ -235,10 +212,32 @@ pub(super) struct Known {
 }
 
 impl Known {
+    fn new(segment: u32, place: Place, sorting: u8) -> Self {
+        Self {
+            cells: u64::from(place.cell) | u64::from(place.cells) << 32,
+            entry: u64::from(place.block)
+                | u64::from(place.form.map_or(0, Form::code)) << 32
+                | u64::from(segment & 0xff) << 40
+                | u64::from(sorting) << 56,
+        }
+    }
+
+    /// The form of the key.
+    #[inline(always)]
+    fn form(self) -> u64 {
+        self.entry >> 48 & 0xff
+    }
+
     /// The number of the segment.
     #[inline(always)]
     pub(super) fn segment(self) -> u32 {
         (self.entry >> 40) as u32 & 0xff
+    }
+
+    /// The number of how it sorts, where that is known.
+    #[inline(always)]
+    pub(super) fn sorting(self) -> u8 {
+        (self.entry >> 56) as u8
     }
 
     /// The place in it, of a series of this form; `None` of another.
@@ -255,10 +254,7 @@ impl Known {
 }
 
 /// Puts a key into a slot, unless somebody else writes it now.
-fn write(slot: &[AtomicU64; SLOT], asked: &Asked<'_>, segment: u32, place: Place) {
-    let Some(form) = place.form else {
-        return;
-    };
+fn write(slot: &[AtomicU64; SLOT], asked: &Asked, known: Known) -> bool {
     let version = slot[0].load(Ordering::Relaxed);
     let order = (Ordering::Acquire, Ordering::Relaxed);
     let writes = version.is_multiple_of(2)
@@ -266,22 +262,15 @@ fn write(slot: &[AtomicU64; SLOT], asked: &Asked<'_>, segment: u32, place: Place
             .compare_exchange(version, version + 1, order.0, order.1)
             .is_ok();
     if !writes {
-        return;
+        return false;
     }
-    let entry = u64::from(place.block)
-        | u64::from(form.code()) << 32
-        | u64::from(segment & 0xff) << 40
-        | (asked.len as u64) << 48;
-    let cells = u64::from(place.cell) | u64::from(place.cells) << 32;
-    let mut words = slot[1..].iter();
-    let mut put = |value| {
-        if let Some(word) = words.next() {
-            word.store(value, Ordering::Release);
-        }
-    };
-    [asked.hash, cells, entry].into_iter().for_each(&mut put);
-    asked.each(put);
+    let entry = known.entry | asked.form << 48;
+    let words = [known.cells, entry].into_iter().chain(asked.words);
+    for (at, word) in slot[1..].iter().zip(words) {
+        at.store(word, Ordering::Release);
+    }
     slot[0].store(version + 2, Ordering::Release);
+    true
 }
 
 /// How often this thread looked in a registry.
@@ -296,69 +285,6 @@ fn misses() -> u32 {
     };
     // A thread whose locals are gone takes its turn each time.
     MISSES.try_with(next).unwrap_or(0)
-}
-
-/// How the histograms sort that were looked up, by the segment and the block of the series. One map for each stripe,
-/// with copies of its own: threads do not meet there.
-#[derive(Default)]
-pub(super) struct Sorting(OnceLock<Box<[OneStripe]>>);
-
-#[repr(align(128))]
-#[derive(Default)]
-struct OneStripe(Mutex<HashMap<u64, Buckets, BuildHasherDefault<OfNumber>>>);
-
-/// Most of them in one map: then it begins again.
-const SORTING_MAX: usize = 1024;
-
-impl Sorting {
-    pub(super) fn find(&self, stripe: u32, series: (u32, u32)) -> Option<Buckets> {
-        let map = &self.0.get()?.get(stripe as usize)?.0;
-        let map = map.lock().unwrap_or_else(PoisonError::into_inner);
-        map.get(&number(series)).cloned()
-    }
-
-    pub(super) fn remember(
-        &self,
-        stripe: u32,
-        stripes: u32,
-        series: (u32, u32),
-        buckets: &Buckets,
-    ) {
-        let maps = || (0..stripes).map(|_| OneStripe::default()).collect();
-        if let Some(map) = self.0.get_or_init(maps).get(stripe as usize) {
-            let mut map = map.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if map.len() >= SORTING_MAX {
-                map.clear();
-            }
-            map.insert(number(series), buckets.unshared());
-        }
-    }
-}
-
-fn number((segment, block): (u32, u32)) -> u64 {
-    u64::from(segment) << 32 | u64::from(block)
-}
-
-/// The hash of a number that nobody chooses.
-#[derive(Default)]
-struct OfNumber(u64);
-
-impl Hasher for OfNumber {
-    #[inline]
-    fn write_u64(&mut self, number: u64) {
-        self.0 = fold(number ^ MULTIPLIER, SALT);
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(self.0 ^ u64::from(*byte));
-        }
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 #[cfg(test)]

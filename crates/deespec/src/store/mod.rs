@@ -80,7 +80,7 @@ use control::{PENDING, PUBLISHED_AT, PUBLISHED_STATE};
 use courtesy::Courtesy;
 use layout::MAX_SEGMENTS;
 use lock::{Held, Kept, Lock, Mode};
-use lookups::{Lookups, Sorting};
+use lookups::Lookups;
 use patience::Waiting;
 use place::Class;
 use process::Process;
@@ -200,7 +200,6 @@ struct Own {
     /// Declarations by the segment and the block in which they stand, where they never change.
     families: Mutex<HashMap<(u32, u32), Arc<Family>>>,
     lookups: Lookups,
-    sorting: Sorting,
 }
 
 /// A segment after the first.

@@ -10,7 +10,7 @@ use super::cells::Cells;
 use super::control::SEGMENTS;
 use super::error::StoreError;
 use super::layout::{Geometry, Header, MAX_SEGMENTS, seal, unseal};
-use super::lookups::Asked;
+use super::lookups::{Asked, Known};
 use super::registry::{self, Form, NewEntry, Place};
 use super::segment::Segment;
 use super::{Core, Exclusive, Further};
@@ -40,21 +40,36 @@ impl Core {
         labels: &[(&str, &str)],
         shape: &Shape,
     ) -> Result<Cells, StoreError> {
-        if let Some(asked) = Asked::new(name, labels)
-            && let Some((index, place)) = self.recall(&asked, Form::of(shape))
-            && let Some(segment) = self.segment(index)
+        if let Some(known) = self.recall(name, labels)
+            && let Some(place) = known.place(Form::of(shape))
+            && let Some(segment) = self.segment(known.segment())
         {
             return Ok(self.cells(segment, place));
         }
         self.look_up(name, labels, shape)
     }
 
-    /// Where a series is that was looked up before in the same words, and is of this form. Nothing that it rests on ever
-    /// changes while a store is open: not the key and the place of an entry, nor the segment that has it.
-    #[inline(always)]
-    pub(super) fn recall(&self, asked: &Asked<'_>, form: Form) -> Option<(u32, Place)> {
-        let known = self.own.get().lookups.find(asked)?;
-        Some((known.segment(), known.place(form)?))
+    /// Where a series is that was looked up before in the same words. Nothing that it rests on ever changes while a store
+    /// is open: not the key and the place of an entry, nor the segment that has it.
+    // By itself: among the rest its words do not find room in registers.
+    #[inline(never)]
+    pub(super) fn recall(&self, name: &str, labels: &[(&str, &str)]) -> Option<Known> {
+        self.own.get().lookups.find(name, labels)
+    }
+
+    /// Remembers what was asked for, and where it is. `sorting` is the number of how a histogram sorts, or 0.
+    pub(super) fn remember(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        (segment, place): (&Segment, Place),
+        sorting: u8,
+    ) {
+        if let Some(asked) = Asked::new(name, labels) {
+            let index = segment.header().index;
+            let lookups = &self.own.get().lookups;
+            lookups.remember(&asked, index, place, sorting);
+        }
     }
 
     /// As [`Core::series`], in the registry. What stands there is remembered by what was asked for.
@@ -64,7 +79,7 @@ impl Core {
         labels: &[(&str, &str)],
         shape: &Shape,
     ) -> Result<Cells, StoreError> {
-        let asked = Asked::new(name, labels);
+        let asked = labels;
         let mut copy;
         let labels = if labels.is_sorted_by(|a, b| a.0 <= b.0) {
             labels
@@ -76,11 +91,7 @@ impl Core {
         let wanted = self.wanted(Key::new(name, labels));
         if let Some(cells) = self.find(&wanted) {
             // Not what is beyond a limit: each lookup of that is counted, and the limit may be raised.
-            if let Some(asked) = asked {
-                let (segment, place) = cells.place();
-                let index = segment.header().index;
-                self.own.get().lookups.remember(&asked, index, place);
-            }
+            self.remember(name, asked, cells.place(), 0);
             return self.check_form(name, cells, shape);
         }
         check_metric_name(name)?;
