@@ -80,7 +80,7 @@ impl Histogram {
     pub fn try_observe(&self, values: &[f64]) -> Result<(), MetricError> {
         let mut all = 0_u64;
         for value in values {
-            let steps = self.buckets.steps(*value);
+            let steps = self.buckets().steps(*value);
             let steps = steps.ok_or_else(|| MetricError::Amount {
                 amount: format!("{value:?}"),
                 takes: "the sum of a histogram takes up to 2^62 of its steps at once, and coarser steps take more",
@@ -100,7 +100,7 @@ impl Histogram {
     /// still. Reads all cells, which costs more than observing.
     #[must_use]
     pub fn sum_room(&self) -> u64 {
-        let found = Value::of_histogram(&self.buckets, |cell| self.cells.total(cell));
+        let found = Value::of_histogram(self.buckets(), |cell| self.cells.total(cell));
         found.histogram().map_or(0, Distribution::sum_room)
     }
 
