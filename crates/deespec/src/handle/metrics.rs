@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::Result;
 use crate::metric::{Aggregation, Buckets, Family, Shape};
-use crate::store::{Core, Holds, OwnShare};
+use crate::store::{Core, Form, Holds, OwnShare};
 
 use super::counter::{Counter, FractionCounter};
 use super::gauge::{Gauge, ProcessGauge};
@@ -36,7 +36,7 @@ impl Store {
     /// failed.inc();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn counter_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Counter> {
         counter(self.core(), &self.holds, name, labels)
     }
@@ -71,14 +71,15 @@ impl Store {
     /// # Errors
     ///
     /// As [`Store::gauge_with`]; and in a store of format version 1, which cannot hold it until it is compacted.
+    #[inline(always)]
     pub fn fraction_counter_with(
         &self,
         name: &str,
         labels: &[(&str, &str)],
     ) -> Result<FractionCounter> {
+        let shape = (Form::FractionCounter, || Shape::FractionCounter);
         let handle = |cells| FractionCounter { cells };
-        self.holds
-            .series(self.core(), name, labels, &Shape::FractionCounter, handle)
+        self.holds.series(self.core(), name, labels, shape, handle)
     }
 
     /// The summary `name` without labels; it is made on first use.
@@ -95,10 +96,11 @@ impl Store {
     /// # Errors
     ///
     /// As [`Store::fraction_counter_with`].
+    #[inline(always)]
     pub fn summary_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Summary> {
+        let shape = (Form::Summary, || Shape::Summary);
         let handle = |cells| Summary { cells };
-        self.holds
-            .series(self.core(), name, labels, &Shape::Summary, handle)
+        self.holds.series(self.core(), name, labels, shape, handle)
     }
 
     /// The gauge `name` without labels, which all processes share; it is made on first use.
@@ -128,10 +130,11 @@ impl Store {
     /// assert_eq!(sample.and_then(|sample| sample.value.gauge()), Some(11.0));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline(always)]
     pub fn gauge_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Gauge> {
-        let shape = Shape::Gauge;
+        let shape = (Form::Gauge, || Shape::Gauge);
         let handle = |cells| Gauge { cells };
-        self.holds.series(self.core(), name, labels, &shape, handle)
+        self.holds.series(self.core(), name, labels, shape, handle)
     }
 
     /// This process' share of the gauge `name` without labels; it is made on first use.
@@ -202,8 +205,11 @@ impl Store {
     /// seconds.observe(0.25);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline(always)]
     pub fn histogram_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Histogram> {
-        histogram(self.core(), &self.holds, name, labels, Buckets::default)
+        let shape = (Form::Histogram, || Shape::Histogram(Buckets::default()));
+        let handle = |cells| Histogram { cells };
+        self.holds.series(self.core(), name, labels, shape, handle)
     }
 
     /// As [`Store::histogram_with`], with the buckets of a histogram that is new. One that the store has already
@@ -218,7 +224,9 @@ impl Store {
         labels: &[(&str, &str)],
         buckets: &Buckets,
     ) -> Result<Histogram> {
-        histogram(self.core(), &self.holds, name, labels, || buckets.clone())
+        let shape = (Form::Histogram, || Shape::Histogram(buckets.clone()));
+        let handle = |cells| Histogram { cells };
+        self.holds.series(self.core(), name, labels, shape, handle)
     }
 
     /// Says something by labels, such as the version of a program: an info metric is always 1.
@@ -316,26 +324,13 @@ impl Store {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn counter(
     core: &Core,
     holds: &Holds,
     name: &str,
     labels: &[(&str, &str)],
 ) -> Result<Counter> {
-    holds.series(core, name, labels, &Shape::Counter, |cells| Counter {
-        cells,
-    })
-}
-
-#[inline]
-fn histogram(
-    core: &Core,
-    holds: &Holds,
-    name: &str,
-    labels: &[(&str, &str)],
-    buckets: impl FnOnce() -> Buckets,
-) -> Result<Histogram> {
-    let cells = holds.histogram(core, name, labels, buckets)?;
-    Ok(Histogram { cells })
+    let shape = (Form::Counter, || Shape::Counter);
+    holds.series(core, name, labels, shape, |cells| Counter { cells })
 }

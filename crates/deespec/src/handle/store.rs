@@ -36,6 +36,7 @@ pub(super) struct Inner {
 }
 
 impl Inner {
+    #[inline]
     pub(super) fn core(&self) -> &Core {
         &self.core
     }
@@ -95,7 +96,7 @@ impl Store {
             }
             error => error,
         };
-        let holds = Arc::new(Holds::new(inner.clone()));
+        let holds = Arc::new(Holds::new(inner.core(), inner.clone()));
         let counter = |name| counter(inner.core(), &holds, name, &[]).map_err(damaged);
         let [success, failed, conflicts, recoveries] = TRANSACTIONS.map(counter);
         let transactions = Transactions {
@@ -123,6 +124,7 @@ impl Store {
         self.core().id()
     }
 
+    #[inline]
     pub(super) fn core(&self) -> &Core {
         self.inner.core()
     }

@@ -93,28 +93,15 @@ impl<S: Mapped> Cells<S> {
         std::ptr::from_ref(&self.segment.words()[self.first]).addr()
     }
 
-    /// Adds to the first cell of this thread's stripe.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn add(&self, n: u64) {
-        let cell = self.mine();
-        if Protection::AtomicAdd.stands() {
-            cell.fetch_add(n, Ordering::Relaxed);
-        } else {
-            cell.store(cell.load(Ordering::Relaxed) + n, Ordering::Relaxed);
-        }
+        add(self.mine(), n);
     }
 
     /// The first cell of this thread's stripe.
     #[inline]
     pub(crate) fn mine(&self) -> &AtomicU64 {
         &self.segment.words()[self.my_first()]
-    }
-
-    /// All cells of this thread's stripe.
-    #[inline]
-    pub(crate) fn all_mine(&self) -> &[AtomicU64] {
-        let first = self.my_first();
-        &self.segment.words()[first..first + self.place.cells as usize]
     }
 
     #[inline]
@@ -174,11 +161,6 @@ impl<S: Mapped> Cells<S> {
         [total, total.wrapping_sub(begun)]
     }
 
-    /// What keeps them mapped.
-    pub(super) fn hold(&self) -> &S {
-        &self.segment
-    }
-
     /// How many there are in each stripe.
     pub(crate) fn count(&self) -> u32 {
         self.place.cells
@@ -187,6 +169,16 @@ impl<S: Mapped> Cells<S> {
     /// A cell that only the holder of the exclusive lock writes.
     pub(crate) fn ledger(&self, cell: u32, _: &Exclusive<'_>) -> &AtomicU64 {
         self.segment.segment().ledger(self.place.cell + cell)
+    }
+}
+
+/// Adds to a cell.
+#[inline]
+pub(super) fn add(cell: &AtomicU64, n: u64) {
+    if Protection::AtomicAdd.stands() {
+        cell.fetch_add(n, Ordering::Relaxed);
+    } else {
+        cell.store(cell.load(Ordering::Relaxed) + n, Ordering::Relaxed);
     }
 }
 
@@ -209,9 +201,15 @@ impl Stripes {
         }
     }
 
-    /// How many there are.
-    pub(super) fn count(self) -> u32 {
-        self.mask + 1
+    #[inline]
+    pub(super) fn mask(self) -> u32 {
+        self.mask
+    }
+
+    /// The word of a cell in a stripe.
+    #[inline]
+    pub(super) fn cell(self, cell: u32, stripe: u32) -> usize {
+        self.first + cell as usize + self.stride * stripe as usize
     }
 }
 

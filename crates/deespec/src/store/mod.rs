@@ -73,6 +73,7 @@ pub(crate) use layout::Consent;
 pub use layout::FORMAT_VERSION;
 pub use raw::socket_drops;
 pub(crate) use read::SeriesValue;
+pub(crate) use registry::Form;
 pub(crate) use shares::OwnShare;
 
 use catalog::Catalog;

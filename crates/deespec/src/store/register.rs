@@ -10,8 +10,8 @@ use super::cells::Cells;
 use super::control::SEGMENTS;
 use super::error::StoreError;
 use super::layout::{Geometry, Header, MAX_SEGMENTS, seal, unseal};
-use super::lookups::{Asked, Known};
-use super::registry::{self, Form, NewEntry, Place};
+use super::lookups::{Lookups, NO_HOLD};
+use super::registry::{self, Form, NewEntry, Packed, Place};
 use super::segment::Segment;
 use super::{Core, Exclusive, Further};
 
@@ -40,40 +40,28 @@ impl Core {
         labels: &[(&str, &str)],
         shape: &Shape,
     ) -> Result<Cells, StoreError> {
-        if let Some(known) = self.recall(name, labels)
-            && let Some(place) = known.place(Form::of(shape))
+        let form = Form::of(shape);
+        if let Some(known) = self.lookups().find(name, labels, form)
             && let Some(segment) = self.segment(known.segment())
         {
+            let place = Place {
+                form: Some(form),
+                ..known.place().unpacked()
+            };
             return Ok(self.cells(segment, place));
         }
         self.look_up(name, labels, shape)
     }
 
-    /// Where a series is that was looked up before in the same words. Nothing that it rests on ever changes while a store
-    /// is open: not the key and the place of an entry, nor the segment that has it.
-    // By itself: among the rest its words do not find room in registers.
-    #[inline(never)]
-    pub(super) fn recall(&self, name: &str, labels: &[(&str, &str)]) -> Option<Known> {
-        self.own.get().lookups.find(name, labels)
-    }
-
-    /// Remembers what was asked for, and where it is. `sorting` is the number of how a histogram sorts, or 0.
-    pub(super) fn remember(
-        &self,
-        name: &str,
-        labels: &[(&str, &str)],
-        (segment, place): (&Segment, Place),
-        sorting: u8,
-    ) {
-        if let Some(asked) = Asked::new(name, labels) {
-            let index = segment.header().index;
-            let lookups = &self.own.get().lookups;
-            lookups.remember(&asked, index, place, sorting);
-        }
+    /// Where series are that were looked up before. Nothing that it rests on ever changes while a store is open: not the
+    /// key and the place of an entry, nor the segment that has it.
+    #[inline(always)]
+    pub(super) fn lookups(&self) -> &Lookups {
+        &self.own.get().lookups
     }
 
     /// As [`Core::series`], in the registry. What stands there is remembered by what was asked for.
-    pub(super) fn look_up(
+    fn look_up(
         &self,
         name: &str,
         labels: &[(&str, &str)],
@@ -91,7 +79,15 @@ impl Core {
         let wanted = self.wanted(Key::new(name, labels));
         if let Some(cells) = self.find(&wanted) {
             // Not what is beyond a limit: each lookup of that is counted, and the limit may be raised.
-            self.remember(name, asked, cells.place(), 0);
+            let (segment, place) = cells.place();
+            let index = segment.header().index;
+            // What holds a histogram depends on how it sorts.
+            if let Some(form) = place.form {
+                let is_histogram = form == Form::Histogram;
+                let hold = if is_histogram { NO_HOLD } else { index as u8 };
+                let known = (index, form, Packed::new(place));
+                self.lookups().remember(name, asked, known, hold);
+            }
             return self.check_form(name, cells, shape);
         }
         check_metric_name(name)?;

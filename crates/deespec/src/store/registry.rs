@@ -32,6 +32,54 @@ pub(crate) struct Place {
     pub(crate) form: Option<Form>,
 }
 
+/// A place of a series in one word, without its form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Packed(u64);
+
+/// Bits of a cell and of a number of cells there: a segment has 2^20 at most, and twice as many blocks.
+const CELL: u32 = 21;
+
+impl Packed {
+    pub(crate) fn new(place: Place) -> Self {
+        let [cell, cells, block] = [place.cell, place.cells, place.block].map(u64::from);
+        Self(cell | cells << CELL | block << (2 * CELL))
+    }
+
+    #[inline]
+    pub(crate) fn of_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    #[inline]
+    pub(crate) fn word(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn cell(self) -> u32 {
+        self.0 as u32 & ((1 << CELL) - 1)
+    }
+
+    #[inline]
+    pub(crate) fn cells(self) -> u32 {
+        (self.0 >> CELL) as u32 & ((1 << CELL) - 1)
+    }
+
+    #[inline]
+    pub(crate) fn block(self) -> u32 {
+        (self.0 >> (2 * CELL)) as u32
+    }
+
+    pub(crate) fn unpacked(self) -> Place {
+        Place {
+            cell: self.cell(),
+            cells: self.cells(),
+            block: self.block(),
+            form: None,
+        }
+    }
+}
+
 /// The state of a family's declaration that another one replaced; else it counts the series.
 pub(crate) const SUPERSEDED: u64 = 1 << 63;
 /// The state of a removed series, together with the sum of its cells at its removal.

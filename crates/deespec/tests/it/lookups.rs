@@ -284,3 +284,106 @@ fn more_labels_than_a_series_may_have_are_refused_each_time() {
     }
     assert!(store.view().unwrap().series.is_empty());
 }
+
+#[test]
+fn histograms_that_sort_in_more_ways_than_are_remembered_all_keep_their_own() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let ways = 60;
+    let name = |way: u32| format!("wait{way}_seconds");
+    let buckets = |way: u32| Buckets::classic([f64::from(way) + 1.0, 1000.0]).unwrap();
+    for way in 0..ways {
+        let family = Family::histogram(&name(way), buckets(way));
+        store.declare(&family).unwrap();
+    }
+    let labels = &[("queue", "mail")];
+    for _ in 0..OFTEN {
+        for way in 0..ways {
+            let waits = store.histogram_with(&name(way), labels).unwrap();
+            assert_eq!(waits.buckets(), &buckets(way));
+            waits.observe(f64::from(way) + 0.5);
+            waits.observe(500.0);
+        }
+    }
+    let view = store.view().unwrap();
+    for way in 0..ways {
+        let name = name(way);
+        let sample = view.sample(&name, labels).unwrap();
+        let waits = sample.value.histogram().unwrap();
+        assert_eq!(waits.counts(), [OFTEN, OFTEN, 0], "{way}");
+    }
+}
+
+#[test]
+fn a_buffer_that_is_used_again_names_what_it_says_now() {
+    let folder = folder();
+    let store = quiet().open(folder.path()).unwrap();
+    let queues = [
+        "news",
+        "mail",
+        "mall",
+        "a queue with a long name 1",
+        "a queue with a long name 2",
+    ];
+    let (mut name, mut queue) = (String::new(), String::new());
+    let write = |buffer: &mut String, text: &str| {
+        buffer.clear();
+        buffer.push_str(text);
+    };
+    for _ in 0..OFTEN {
+        for jobs in ["jobs_total", "runs_total"] {
+            for text in queues {
+                write(&mut name, jobs);
+                write(&mut queue, text);
+                store
+                    .counter_with(&name, &[("queue", &queue)])
+                    .unwrap()
+                    .inc();
+            }
+        }
+    }
+    let view = store.view().unwrap();
+    for jobs in ["jobs_total", "runs_total"] {
+        for text in queues {
+            let value = view.value(jobs, &[("queue", text)]);
+            assert_eq!(value, Some(OFTEN), "{jobs} {text}");
+        }
+    }
+}
+
+#[test]
+fn threads_that_look_the_same_new_series_up_at_once_count_in_one() {
+    let folder = folder();
+    let store = quiet().stripes(4).open(folder.path()).unwrap();
+    let (threads, sets) = (4, 60);
+    let begin = std::sync::Barrier::new(threads);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let (store, begin) = (&store, &begin);
+            scope.spawn(move || {
+                for set in 0..sets {
+                    let set = format!("{set}");
+                    begin.wait();
+                    for _ in 0..OFTEN {
+                        count(store, &[("set", &set)]);
+                        let waits = store.histogram_with("wait_seconds", &[("set", &set)]);
+                        waits.unwrap().observe(1.0);
+                    }
+                }
+            });
+        }
+    });
+    let view = store.view().unwrap();
+    for set in 0..sets {
+        let set = format!("{set}");
+        let labels = &[("set", set.as_str())];
+        let often = threads as u64 * OFTEN;
+        assert_eq!(view.value("jobs_total", labels), Some(often));
+        let waits = view
+            .sample("wait_seconds", labels)
+            .unwrap()
+            .value
+            .histogram();
+        assert_eq!(waits.map(deespec::Distribution::count), Some(often));
+    }
+}

@@ -1,58 +1,94 @@
 //! What is asked for, as words that no other name and labels have, and a hash of them.
 
-use super::KEY;
+use std::hash::{BuildHasher, RandomState};
 
-/// A name and labels, in the order in which they are asked for.
+use super::{Form, HOLD};
+
+/// Most words of a key: up to 223 bytes of text. What is longer is looked up in the registry each time.
+pub(super) const KEY: usize = 28;
+/// How far the bits that say what a key is like are from the upper end of their word.
+pub(super) const KEY_AT: u32 = 64 - HOLD;
+
+/// A name and labels, in the order in which they are asked for, and the form of the series.
 pub(super) trait Key {
     fn hash(&self) -> u64;
-    /// How many words it is, and of what form: keys of different ones are different.
-    fn form(&self) -> u64;
+    /// How many words it is, or how long its texts are, and of which form the series: keys that differ in it are different.
+    fn like(&self) -> u64;
     /// Gives the words one after the other.
     fn each(&self, then: impl FnMut(u64));
 }
 
-/// Up to three labels of short texts, as nearly all are: two words for each text and one for their lengths. All of them
-/// stay in registers, so they are made once for the hash and the comparison.
+/// What makes the hash another one in each table: so nobody makes up labels that meet there.
+#[derive(Clone, Copy)]
+pub(super) struct Seeds([u64; 2]);
+
+impl Seeds {
+    pub(super) fn random() -> Self {
+        let state = RandomState::new();
+        Self([0, 1].map(|number: u64| state.hash_one(number)))
+    }
+
+    #[cfg(test)]
+    pub(super) const fn of(seeds: [u64; 2]) -> Self {
+        Self(seeds)
+    }
+}
+
+/// Up to three labels of short texts, as nearly all are: two words for each text. All of them stay in registers, so they
+/// are made once for the hash and the comparison; of texts that a program has in its code they are constants of it.
 pub(super) struct Short<const LABELS: usize> {
-    lengths: u64,
+    like: u64,
     name: [u64; 2],
     labels: [[[u64; 2]; 2]; LABELS],
     hash: u64,
 }
 
-/// Most bytes of a short text.
+/// Most bytes of a short text, and the bits for its length.
 const SHORT: usize = 16;
-/// What tells the forms apart.
-const IS_SHORT: u64 = 1 << 7;
+const LENGTH: u32 = 5;
+/// Where [`Short`] keys have the number of their labels, and their mark; and where all of them have the form.
+const LABELS_AT: u32 = 36;
+const IS_SHORT: u64 = 1 << 40;
+const FORM: u32 = 44;
 
 impl<const LABELS: usize> Short<LABELS> {
     /// `None` where a text is too long.
     #[inline(always)]
-    pub(super) fn new(name: &str, labels: &[(&str, &str); LABELS]) -> Option<Self> {
-        let (mut lengths, mut longest) = (name.len() as u64, name.len());
+    pub(super) fn new(
+        name: &str,
+        labels: &[(&str, &str); LABELS],
+        form: Form,
+        Seeds([first_seed, second_seed]): Seeds,
+    ) -> Option<Self> {
+        let (mut lengths, mut is_long) = (name.len() as u64, name.len() > SHORT);
         for (name, value) in labels {
-            longest = longest.max(name.len()).max(value.len());
-            lengths = lengths << 16 | (name.len() as u64) << 8 | value.len() as u64;
+            is_long |= name.len() > SHORT || value.len() > SHORT;
+            lengths = lengths << LENGTH | name.len() as u64;
+            lengths = lengths << LENGTH | value.len() as u64;
         }
-        if longest > SHORT {
+        if is_long {
             return None;
         }
+        let like =
+            lengths | IS_SHORT | (LABELS as u64) << LABELS_AT | u64::from(form.code()) << FORM;
         let name = pair(name.as_bytes());
         let mut packed = [[[0; 2]; 2]; LABELS];
+        // Each product by itself: the processor makes them side by side. Those of the names are constants where the names
+        // are; in those of the values nobody outside can choose what meets.
+        let (mut names, mut values) = (fold(name[0] ^ SALT, name[1] ^ MULTIPLIER), like);
+        let (mut salt, mut seed) = (SALT, first_seed);
         for ([first, second], (name, value)) in packed.iter_mut().zip(labels) {
             (*first, *second) = (pair(name.as_bytes()), pair(value.as_bytes()));
-        }
-        // Each product by itself: the processor makes them side by side.
-        let (mut sum, mut salt) = (fold(name[0] ^ SALT, name[1] ^ lengths ^ MULTIPLIER), SALT);
-        for [first, second] in packed.as_flattened() {
             salt = salt.wrapping_add(MULTIPLIER);
-            sum = sum.wrapping_add(fold(first ^ salt, second ^ MULTIPLIER));
+            names = names.wrapping_add(fold(first[0] ^ salt, first[1] ^ MULTIPLIER));
+            values = values.wrapping_add(fold(second[0] ^ seed, second[1] ^ second_seed));
+            seed = seed.rotate_left(21);
         }
         Some(Self {
-            lengths,
+            like,
             name,
             labels: packed,
-            hash: fold(sum, SALT),
+            hash: fold(names.wrapping_add(values) ^ first_seed, MULTIPLIER),
         })
     }
 }
@@ -64,13 +100,12 @@ impl<const LABELS: usize> Key for Short<LABELS> {
     }
 
     #[inline(always)]
-    fn form(&self) -> u64 {
-        IS_SHORT | LABELS as u64
+    fn like(&self) -> u64 {
+        self.like
     }
 
     #[inline(always)]
     fn each(&self, mut then: impl FnMut(u64)) {
-        then(self.lengths);
         self.name.into_iter().for_each(&mut then);
         for pair in self.labels.as_flattened() {
             pair.iter().for_each(|word| then(*word));
@@ -89,28 +124,34 @@ fn pair(text: &[u8]) -> [u64; 2] {
 
 /// Any other name and labels, as long as they have at most so many words. They are made twice, for the hash and for the
 /// comparison: to keep them in between takes longer.
-pub(super) struct Long<'a> {
+struct Long<'a> {
     name: &'a str,
     labels: &'a [(&'a str, &'a str)],
-    len: usize,
+    like: u64,
     hash: u64,
 }
 
 impl<'a> Long<'a> {
     /// `None` where it is too long.
-    pub(super) fn new(name: &'a str, labels: &'a [(&'a str, &'a str)]) -> Option<Self> {
-        let (mut sum, mut salt, mut len) = (0_u64, SALT, 0);
+    fn new(
+        name: &'a str,
+        labels: &'a [(&'a str, &'a str)],
+        form: Form,
+        Seeds([first_seed, second_seed]): Seeds,
+    ) -> Option<Self> {
+        let (mut sum, mut salt, mut len) = (0_u64, first_seed, 0);
         each(name, labels, |word| {
-            sum = sum.wrapping_add(fold(word ^ salt, MULTIPLIER));
+            sum = sum.wrapping_add(fold(word ^ salt, second_seed | 1));
             salt = salt.wrapping_add(SALT);
             len += 1;
             len <= KEY
         })?;
+        let like = len as u64 | u64::from(form.code()) << FORM;
         Some(Self {
             name,
             labels,
-            len,
-            hash: fold(sum, SALT),
+            like,
+            hash: fold(sum.wrapping_add(like) ^ first_seed, MULTIPLIER),
         })
     }
 }
@@ -120,8 +161,8 @@ impl Key for Long<'_> {
         self.hash
     }
 
-    fn form(&self) -> u64 {
-        self.len as u64
+    fn like(&self) -> u64 {
+        self.like
     }
 
     #[inline]
@@ -135,39 +176,55 @@ impl Key for Long<'_> {
 }
 
 /// Any key, with its words.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(in crate::store) struct Asked {
-    pub(super) words: [u64; KEY],
-    pub(super) form: u64,
-    pub(super) hash: u64,
+    words: [u64; KEY],
+    len: usize,
+    like: u64,
+    hash: u64,
 }
 
 impl Asked {
     /// `None` where it is too long.
-    pub(in crate::store) fn new(name: &str, labels: &[(&str, &str)]) -> Option<Self> {
-        let short = match labels {
-            [] => Short::new(name, &[]).map(|key| Self::of(&key)),
-            [a] => Short::new(name, &[*a]).map(|key| Self::of(&key)),
-            [a, b] => Short::new(name, &[*a, *b]).map(|key| Self::of(&key)),
-            [a, b, c] => Short::new(name, &[*a, *b, *c]).map(|key| Self::of(&key)),
+    pub(super) fn new(
+        name: &str,
+        labels: &[(&str, &str)],
+        form: Form,
+        seeds: Seeds,
+    ) -> Option<Self> {
+        let short = match *labels {
+            [] => Short::new(name, &[], form, seeds).map(|key| Self::of(&key)),
+            [a] => Short::new(name, &[a], form, seeds).map(|key| Self::of(&key)),
+            [a, b] => Short::new(name, &[a, b], form, seeds).map(|key| Self::of(&key)),
+            [a, b, c] => Short::new(name, &[a, b, c], form, seeds).map(|key| Self::of(&key)),
             _ => None,
         };
-        short.or_else(|| Some(Self::of(&Long::new(name, labels)?)))
+        short.or_else(|| Some(Self::of(&Long::new(name, labels, form, seeds)?)))
     }
 
     fn of(key: &impl Key) -> Self {
-        let mut words = [0; KEY];
-        let mut place = words.iter_mut();
+        let (mut words, mut len) = ([0; KEY], 0);
         key.each(|word| {
-            if let Some(place) = place.next() {
+            if let Some(place) = words.get_mut(len) {
                 *place = word;
+                len += 1;
             }
         });
         Self {
             words,
-            form: key.form(),
+            len,
+            like: key.like(),
             hash: key.hash(),
         }
+    }
+
+    pub(super) fn words(&self) -> &[u64] {
+        self.words.get(..self.len).unwrap_or_default()
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_hash(self, hash: u64) -> Self {
+        Self { hash, ..self }
     }
 }
 
@@ -176,13 +233,12 @@ impl Key for Asked {
         self.hash
     }
 
-    fn form(&self) -> u64 {
-        self.form
+    fn like(&self) -> u64 {
+        self.like
     }
 
-    /// With zeros behind those that it is.
     fn each(&self, then: impl FnMut(u64)) {
-        self.words.into_iter().for_each(then);
+        self.words().iter().copied().for_each(then);
     }
 }
 
