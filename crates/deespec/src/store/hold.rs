@@ -182,8 +182,8 @@ impl Holds {
             return Ok(handle(Self::cells(hold, known.place())));
         }
         // A copy: what others are given the address of stands in memory from the beginning.
-        let labels = labels;
-        Ok(handle(self.look_up(core, name, &labels, &shape())?))
+        let copy = labels;
+        Ok(handle(self.look_up(core, name, &copy, &shape())?))
     }
 
     fn many(
