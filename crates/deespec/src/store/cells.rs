@@ -88,11 +88,7 @@ impl<S: Mapped> Cells<S> {
         }
     }
 
-    /// Where the first cell is: no other series has that as long as these cells are held.
-    pub(crate) fn address(&self) -> usize {
-        std::ptr::from_ref(&self.segment.words()[self.first]).addr()
-    }
-
+    /// Adds to the first cell of this thread's stripe.
     #[cfg(test)]
     pub(crate) fn add(&self, n: u64) {
         add(self.mine(), n);

@@ -79,6 +79,11 @@ impl HeldCells {
         &self.hold.region.words()[self.hold.stripes.cell(self.place.cell(), 0)]
     }
 
+    /// Where the first cell is: no other series has that as long as these cells are held.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self.shared()).addr()
+    }
+
     /// As [`Cells::revive`].
     #[inline]
     pub(crate) fn revive(&self) {

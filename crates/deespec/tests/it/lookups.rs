@@ -293,7 +293,7 @@ fn histograms_that_sort_in_more_ways_than_are_remembered_all_keep_their_own() {
     let name = |way: u32| format!("wait{way}_seconds");
     let buckets = |way: u32| Buckets::classic([f64::from(way) + 1.0, 1000.0]).unwrap();
     for way in 0..ways {
-        let family = Family::histogram(&name(way), buckets(way));
+        let family = Family::histogram(name(way), buckets(way));
         store.declare(&family).unwrap();
     }
     let labels = &[("queue", "mail")];

@@ -78,13 +78,14 @@ pub(crate) fn extents(file: &File, start: u64) -> io::Result<Vec<Extent>> {
         extents: [Extent::default(); EXTENTS],
     };
     let at: *mut Answer = &raw mut answer;
-    // SAFETY: the descriptor is open for as long as `file` is borrowed. `Answer` has the layout of `struct fiemap` with
-    // `count` extents behind it, all of it initialised, and the kernel writes into no more extents than `count`.
     #[allow(
         clippy::cast_lossless,
         reason = "the type is that of the C library, and an int in some"
     )]
-    let done = unsafe { libc::ioctl(file.as_raw_fd(), FIEMAP as libc::Ioctl, at) };
+    let call = FIEMAP as libc::Ioctl;
+    // SAFETY: the descriptor is open for as long as `file` is borrowed. `Answer` has the layout of `struct fiemap` with
+    // `count` extents behind it, all of it initialised, and the kernel writes into no more extents than `count`.
+    let done = unsafe { libc::ioctl(file.as_raw_fd(), call, at) };
     if done != 0 {
         return Err(io::Error::last_os_error());
     }
