@@ -105,6 +105,12 @@ fn fill(store: &Store) -> Result<()> {
         .histogram_with("size_ratio", &[("job", "a")])?
         .observe(2.0);
     store.gauge("depth")?.set(-2.5);
+    store.fraction_counter("cpu_seconds_total")?.add(0.25);
+    store.summary("answer_bytes")?.observe(512.5);
+    store.sum_gauge("queued_bytes")?.sub(0.25);
+    let wide = Buckets::classic([0.5, 1e9])?;
+    store.declare(&Family::wide_histogram("load_bytes", wide))?;
+    store.wide_histogram("load_bytes")?.observe(1e12);
     let shares = Family::process_gauge("in_flight", Aggregation::Max);
     store.declare(&shares.with_limit(1))?;
     store.process_gauge("in_flight")?.set(4.0)?;

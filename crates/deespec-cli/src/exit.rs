@@ -228,7 +228,10 @@ fn metric_hint(error: &MetricError) -> &'static str {
                 "count it with `deespec inc`, or choose another name"
             }
             "gauge" => "set it with `deespec set`, or choose another name",
-            "histogram" | "summary" => {
+            "gauge with a wide sum" => {
+                "add to it with `deespec set NAME N --add`, or choose another name"
+            }
+            "histogram" | "histogram with a wide sum" | "summary" => {
                 "count a value with `deespec observe`, or choose another name"
             }
             "per-process gauge" => {

@@ -94,6 +94,11 @@ impl BucketArgs {
         self.buckets.is_some() || self.native.is_some() || self.resolution.is_some()
     }
 
+    /// Whether the step of the sum is asked for, which a wide one has not.
+    pub(crate) fn has_resolution(&self) -> bool {
+        self.resolution.is_some()
+    }
+
     /// The buckets that are asked for; where only their resolution is, or nothing, those of `known`.
     pub(crate) fn over(&self, known: Buckets) -> Result<Buckets, Failure> {
         let mut buckets = match self.buckets.as_ref().or(self.native.as_ref()) {

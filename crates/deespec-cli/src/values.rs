@@ -38,7 +38,7 @@ pub(crate) fn signed(change: f64) -> String {
 pub(crate) fn exact(value: &Value, unit: &str) -> String {
     match value {
         Value::Counter(count) => with_unit(&count.to_string(), symbol(unit)),
-        Value::Fractions(sum) => with_unit(&sum.to_string(), symbol(unit)),
+        Value::Fractions(sum) | Value::Sum(sum) => with_unit(&sum.to_string(), symbol(unit)),
         Value::Summary(found) => {
             let sum = with_unit(&found.sum.to_string(), symbol(unit));
             format!("{}, sum {sum}", found.count)

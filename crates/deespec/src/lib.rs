@@ -45,8 +45,8 @@ mod sync;
 
 pub use error::{Error, Result};
 pub use handle::{
-    Counter, FractionCounter, Gauge, Health, Histogram, Options, ProcessGauge, Store, Summary,
-    Transactions, Weakness,
+    Counter, FractionCounter, Gauge, Health, Histogram, Options, ProcessGauge, Store, SumGauge,
+    Summary, Transactions, Weakness, WideHistogram,
 };
 pub use metric::{
     Aggregation, Bucket, Buckets, COUNT_MAX, Distribution, Family, Kind, LabelSet, Labels, Lawful,

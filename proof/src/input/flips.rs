@@ -235,7 +235,7 @@ pub(super) fn values(view: &View) -> Values {
                 .chain(found.counts().iter().copied())
                 .collect()
         }
-        Value::Fractions(sum) => vec![sum.billionths() as u64],
+        Value::Fractions(sum) | Value::Sum(sum) => vec![sum.billionths() as u64],
         Value::Summary(found) => vec![found.count, found.sum.billionths() as u64],
         _ => Vec::new(),
     };

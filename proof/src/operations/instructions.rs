@@ -188,7 +188,7 @@ fn value(folder: &Path, what: &str) -> Result<std::result::Result<f64, String>> 
     Ok(Ok(
         match view.sample(what, &[]).map(|sample| &sample.value) {
             Some(Value::Counter(count)) => *count as f64,
-            Some(Value::Fractions(sum)) => sum.to_f64(),
+            Some(Value::Fractions(sum) | Value::Sum(sum)) => sum.to_f64(),
             Some(Value::Histogram(found)) => found.count() as f64,
             Some(Value::Summary(found)) => found.count as f64,
             Some(Value::Gauge(value)) => *value,

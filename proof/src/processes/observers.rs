@@ -9,8 +9,8 @@
 //! store is scraped without a pause, and rotated. In the end everything is audited.
 //!
 //! Both are done for values on bounds of buckets, for first observations, for a large one among small
-//! ones, below zero and for native buckets, for summaries and for counters with fractions (`SCENES`). The sums of those two have
-//! three cells, and may be seen in the middle of an addition.
+//! ones, below zero and for native buckets, for summaries, for counters with fractions, and for gauges and histograms with a wide
+//! sum (`SCENES`). The sums of those four have three cells, and may be seen in the middle of an addition.
 //!
 //! Violations: a `_sum` outside of what had returned before the scrape and what had begun after it, in the view or in the text
 //! that Prometheus reads, of the epoch or of all time; a sum that is not what was there before the call, or with it, or, in
@@ -88,7 +88,7 @@ struct Done {
 /// What was observed, as it was scraped.
 #[derive(Debug, Clone, PartialEq)]
 struct Scraped {
-    /// A counter with fractions does not tell it.
+    /// A counter with fractions and a gauge do not tell it.
     count: Option<u64>,
     /// In the epoch, ever, and as Prometheus reads it; the last is there where a text shows it.
     sums: [Option<f64>; 3],

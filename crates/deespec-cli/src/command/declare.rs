@@ -14,6 +14,7 @@ Example:
   deespec declare counter sent_bytes_total --unit bytes --help-text Sent.
   deespec declare histogram commit_seconds --native 0.001..60 --labels branch
   deespec declare gauge workers_busy --per-process sum
+  deespec declare gauge queued_bytes --wide-sum
 
 Saying the same again changes nothing, so a script can do it each time; saying
 something else is an error. What is not declared has no unit and no help text,
@@ -57,6 +58,12 @@ pub(crate) struct Declare {
     /// A counter of amounts with fractions, such as seconds spent
     #[arg(long)]
     fractions: bool,
+
+    /// Keep a sum that is exact to a billionth, in any order and of any size: a
+    /// histogram's, whatever its buckets are, or a gauge that is added to and
+    /// never set
+    #[arg(long)]
+    wide_sum: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -131,6 +138,9 @@ impl Declare {
             return Err(Failure::new("only a counter is declared to have fractions")
                 .hint("declare a counter, or leave out --fractions"));
         }
+        if self.wide_sum {
+            self.check_wide_sum()?;
+        }
         if self.description.has_unit() && self.kind == Kind::Info {
             return Err(Failure::new("an info metric has no unit")
                 .hint("leave out --unit, or declare another kind"));
@@ -139,6 +149,8 @@ impl Declare {
             Kind::Counter if self.fractions => Family::fraction_counter(&self.name),
             Kind::Counter => Family::counter(&self.name),
             Kind::Summary => Family::summary(&self.name),
+            Kind::Gauge if self.wide_sum => Family::sum_gauge(&self.name),
+            Kind::Histogram if self.wide_sum => Family::wide_histogram(&self.name, buckets),
             Kind::Gauge => match self.per_process {
                 None => Family::gauge(&self.name),
                 Some(how) => Family::process_gauge(&self.name, how.into()),
@@ -154,5 +166,33 @@ impl Declare {
             family = family.with_limit(limit);
         }
         Ok(family)
+    }
+
+    /// Fails where there is no wide sum, or something else instead of it.
+    fn check_wide_sum(&self) -> Result<(), Failure> {
+        let wrong = match self.kind {
+            Kind::Gauge if self.per_process.is_some() => (
+                "a gauge is either kept per process or a sum of what all add",
+                "leave out --per-process or --wide-sum",
+            ),
+            Kind::Histogram if self.buckets.has_resolution() => (
+                "a wide sum is exact to a billionth and has no other resolution",
+                "leave out --resolution or --wide-sum",
+            ),
+            Kind::Gauge | Kind::Histogram => return Ok(()),
+            Kind::Counter => (
+                "a counter has a wide sum where it has fractions",
+                "give --fractions in the place of --wide-sum",
+            ),
+            Kind::Summary => (
+                "the sum of a summary is always a wide one",
+                "leave out --wide-sum",
+            ),
+            Kind::Info => (
+                "an info metric has no sum",
+                "leave out --wide-sum, or declare another kind",
+            ),
+        };
+        Err(Failure::new(wrong.0).hint(wrong.1))
     }
 }

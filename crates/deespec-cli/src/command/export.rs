@@ -155,7 +155,7 @@ fn lines(
             kind: value.kind(),
             labels,
             value,
-            exact: value.fractions().map(|sum| sum.to_string()),
+            exact: value.exact(),
         })
     };
     for (name, count) in transactions(view) {
@@ -187,7 +187,9 @@ fn csv(view: &View) -> serde_json::Result<String> {
         Ok(match row.value {
             // One number a line: the two that have a meaning without the others.
             Value::Histogram(found) => {
-                line("_count", &found.count().to_string()) + &line("_sum", &number(found.sum()))
+                let sum = found.wide_sum().map(|sum| sum.to_string());
+                let sum = sum.unwrap_or_else(|| number(found.sum()));
+                line("_count", &found.count().to_string()) + &line("_sum", &sum)
             }
             Value::Summary(found) => {
                 line("_count", &found.count.to_string()) + &line("_sum", &found.sum.to_string())

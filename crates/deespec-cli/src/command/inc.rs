@@ -71,7 +71,9 @@ impl Inc {
         let family = store.family(&self.name);
         // A whole number is one, whichever of the two counts it.
         let amount = match (self.by, family.as_ref().map(Family::shape)) {
-            (Amount::Whole(count), Some(Shape::FractionCounter)) => Amount::Fraction(count as f64),
+            (Amount::Whole(count), Some(Shape::FractionCounter | Shape::SumGauge)) => {
+                Amount::Fraction(count as f64)
+            }
             (Amount::Fraction(amount), Some(Shape::Counter)) if amount.fract() == 0.0 => {
                 Amount::Whole(amount as u64)
             }
@@ -79,6 +81,12 @@ impl Inc {
         };
         match amount {
             Amount::Whole(count) => store.counter_with(&self.name, &labels)?.try_add(count)?,
+            // A gauge that is a sum is added to like a counter; `set --add` takes away too.
+            Amount::Fraction(amount)
+                if family.is_some_and(|family| *family.shape() == Shape::SumGauge) =>
+            {
+                store.sum_gauge_with(&self.name, &labels)?.try_add(amount)?;
+            }
             Amount::Fraction(amount) => store
                 .fraction_counter_with(&self.name, &labels)?
                 .try_add(amount)?,

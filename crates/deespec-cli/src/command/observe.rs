@@ -78,19 +78,19 @@ impl Observe {
         let family = store.family(&self.name);
         let known = family.as_ref().map(Family::shape);
         self.check(known, &values)?;
-        // Somebody declared it to have no buckets.
-        let is_summary = known == Some(&Shape::Summary);
         if self.buckets.is_given() || self.description.is_given() {
-            self.declare(&store, is_summary)?;
+            self.declare(&store, known)?;
         }
-        if is_summary {
-            store
+        match known {
+            Some(Shape::Summary) => store
                 .summary_with(&self.name, &labels)?
-                .try_observe(&values)?;
-        } else {
-            store
+                .try_observe(&values)?,
+            Some(Shape::WideHistogram(_)) => store
+                .wide_histogram_with(&self.name, &labels)?
+                .try_observe(&values)?,
+            _ => store
                 .histogram_with(&self.name, &labels)?
-                .try_observe(&values)?;
+                .try_observe(&values)?,
         }
         if self.sync {
             store.flush()?;
@@ -137,17 +137,22 @@ impl Observe {
     }
 
     /// Declares the family with what is given here, and for the rest as it is already.
-    fn declare(&self, store: &Store, is_summary: bool) -> Result<(), Failure> {
+    fn declare(&self, store: &Store, shape: Option<&Shape>) -> Result<(), Failure> {
         let view = store.view()?;
         let known = view.family(&self.name);
         let known_buckets = known.and_then(|family| match family.shape() {
-            Shape::Histogram(buckets) => Some(buckets.clone()),
+            Shape::Histogram(buckets) | Shape::WideHistogram(buckets) => Some(buckets.clone()),
             _ => None,
         });
         let buckets = self.buckets.over(known_buckets.unwrap_or_default())?;
-        let mut family = match is_summary && !self.buckets.is_given() {
-            true => Family::summary(&self.name),
-            false => Family::histogram(&self.name, buckets),
+        let mut family = match shape {
+            Some(Shape::Summary) if !self.buckets.is_given() => Family::summary(&self.name),
+            Some(Shape::WideHistogram(_)) if self.buckets.has_resolution() => {
+                let message = "a wide sum is exact to a billionth and has no other resolution";
+                return Err(Failure::new(message).hint("leave out --resolution"));
+            }
+            Some(Shape::WideHistogram(_)) => Family::wide_histogram(&self.name, buckets),
+            _ => Family::histogram(&self.name, buckets),
         };
         if let Some(known) = known {
             family = family

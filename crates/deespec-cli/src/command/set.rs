@@ -1,7 +1,7 @@
 //! `deespec set`: set a gauge.
 
 use clap::Args;
-use deespec::{Error, Kind, MetricError, StoreError};
+use deespec::{Error, Family, Kind, MetricError, Shape, Store, StoreError};
 
 use crate::args::Cli;
 use crate::exit::{Code, Failure};
@@ -16,7 +16,8 @@ Example:
   deespec set queue_depth -3 --add -l queue=mail
 
 The last value that any process has set stays, also through a rotation. For what
-counts how often something happened, take `deespec inc`. What was declared as an
+counts how often something happened, take `deespec inc`. What was declared with
+--wide-sum is the sum of what all add to it: give --add. What was declared as an
 info metric is always 1: its labels say something, such as version=1.4.";
 
 /// Set a gauge, which is made on first use
@@ -52,6 +53,11 @@ impl Set {
             );
         }
         let store = location::open_or_make(cli, ui, "set")?;
+        let family = store.family(&self.name);
+        if family.as_ref().map(Family::shape) == Some(&Shape::SumGauge) {
+            self.add_to_sum(&store, &labels)?;
+            return self.end(&store);
+        }
         match store.gauge_with(&self.name, &labels) {
             Ok(gauge) if self.add => gauge.add(self.value),
             Ok(gauge) => gauge.set(self.value),
@@ -61,6 +67,24 @@ impl Set {
             }
             Err(error) => return Err(error.into()),
         }
+        self.end(&store)
+    }
+
+    /// Adds to a gauge that is the sum of what all add to it.
+    fn add_to_sum(&self, store: &Store, labels: &[(&str, &str)]) -> Result<(), Failure> {
+        if !self.add {
+            let message = format!(
+                "{:?} is a gauge with a wide sum, which nobody sets",
+                self.name
+            );
+            return Err(Failure::new(message)
+                .hint("others may add to it at the same moment; give --add, and a number below 0 to take away"));
+        }
+        let gauge = store.sum_gauge_with(&self.name, labels)?;
+        Ok(gauge.try_add(self.value)?)
+    }
+
+    fn end(&self, store: &Store) -> Result<Code, Failure> {
         if self.sync {
             store.flush()?;
         }

@@ -303,6 +303,12 @@ fn steps(histogram: &Histogram, line: &Line<'_>, kind: Kind) -> Option<u64> {
     Some(all)
 }
 
+/// Whether the line sets a gauge.
+fn sets(line: &Line<'_>, kind: Kind) -> bool {
+    let mut values = of(line, kind).flat_map(Values::read);
+    values.any(|value| matches!(value, Value::Set(_)))
+}
+
 /// Whether a gauge is a number still when the line has changed it: infinity has no way back.
 fn stays_a_number(gauge: &Gauge, line: &Line<'_>, kind: Kind) -> bool {
     let mut now = gauge.value();
@@ -337,6 +343,8 @@ impl Slot {
             Found::Handle(Handle::Gauge(gauge)) if !stays_a_number(gauge, line, kind) => {
                 return Err(Reason::Value);
             }
+            // It is the sum of what all add to it: nobody sets it.
+            Found::Handle(Handle::Sum(_)) if sets(line, kind) => return Err(Reason::Kind),
             _ => {}
         }
         let most = |values: &Values<'_>| {
@@ -344,13 +352,17 @@ impl Slot {
                 Value::Count(count) => count,
                 // What is left of a part may make one more.
                 Value::About(count) => count.ceil() as u64 + 1,
-                Value::Set(_) | Value::Change(_) => 0,
+                Value::Change(by) => match &self.found {
+                    Found::Handle(Handle::Sum(_)) => by.abs().ceil() as u64,
+                    _ => 0,
+                },
+                Value::Set(_) => 0,
                 Value::Observe(value) => {
                     // What is left of a part makes it the next whole number at most.
                     let times = values.weight.ceil();
                     match &self.found {
                         // Its sum has an end too.
-                        Found::Handle(Handle::Summary(_)) => {
+                        Found::Handle(Handle::Summary(_) | Handle::Wide(_)) => {
                             (times * value.abs().ceil().max(1.0)) as u64
                         }
                         _ => times as u64,
@@ -396,6 +408,12 @@ impl Slot {
                 }
                 (Handle::Summary(summary), Value::Observe(value)) => {
                     summary.observe_many(value, carry(values.weight));
+                }
+                (Handle::Sum(gauge), Value::Change(by)) => {
+                    gauge.add(by);
+                }
+                (Handle::Wide(histogram), Value::Observe(value)) => {
+                    histogram.observe_many(value, carry(values.weight));
                 }
                 (Handle::Gauge(gauge), Value::Set(value)) => gauge.set(value),
                 (Handle::Gauge(gauge), Value::Change(value)) => gauge.add(value),

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::{io, thread};
 
 use deespec::{
-    Buckets, Counter, Family, FractionCounter, Gauge, Histogram, Lawful, Shape, Store, Summary,
-    TRANSACTIONS,
+    Buckets, Counter, Family, FractionCounter, Gauge, Histogram, Lawful, Shape, Store, SumGauge,
+    Summary, TRANSACTIONS, WideHistogram,
 };
 
 use super::line::{Kind, Line};
@@ -31,7 +31,11 @@ pub(super) enum Handle {
     /// Where the counter was declared to have fractions.
     Fractions(FractionCounter),
     Gauge(Gauge),
+    /// Where the gauge was declared to be a sum.
+    Sum(SumGauge),
     Histogram(Histogram),
+    /// Where the histogram was declared to have a wide sum.
+    Wide(WideHistogram),
     /// Where a summary was declared.
     Summary(Summary),
 }
@@ -44,6 +48,8 @@ impl Handle {
             Self::Fractions(counter) => counter.room(),
             Self::Summary(summary) => summary.room(),
             Self::Gauge(_) => u64::MAX,
+            Self::Sum(gauge) => gauge.room(),
+            Self::Wide(histogram) => histogram.room(),
             Self::Histogram(histogram) => histogram.room(),
         }
     }
@@ -55,6 +61,8 @@ impl Handle {
             Self::Fractions(counter) => counter.identity(),
             Self::Summary(summary) => summary.identity(),
             Self::Gauge(gauge) => gauge.identity(),
+            Self::Sum(gauge) => gauge.identity(),
+            Self::Wide(histogram) => histogram.identity(),
             Self::Histogram(histogram) => histogram.identity(),
         }
     }
@@ -100,6 +108,13 @@ impl Wanted {
             }
             (Kind::Timing | Kind::Histogram, Some(Shape::Summary)) => {
                 store.summary_with(name, &labels).map(Handle::Summary)
+            }
+            (Kind::Timing | Kind::Histogram, Some(Shape::WideHistogram(_))) => {
+                let histogram = store.wide_histogram_with(name, &labels);
+                histogram.map(Handle::Wide)
+            }
+            (Kind::Gauge, Some(Shape::SumGauge)) => {
+                store.sum_gauge_with(name, &labels).map(Handle::Sum)
             }
             (Kind::Counter, _) => store.counter_with(name, &labels).map(Handle::Counter),
             (Kind::Gauge, _) => store.gauge_with(name, &labels).map(Handle::Gauge),

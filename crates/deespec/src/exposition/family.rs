@@ -35,6 +35,8 @@ pub(super) struct Series<'a> {
 pub(super) enum Shown<'a> {
     Counter(u64),
     Gauge(f64),
+    /// A gauge with all its digits.
+    Sum(WideSum),
     Histogram(Cow<'a, Distribution>),
     Fractions(WideSum),
     Summary(Observations),
@@ -47,6 +49,7 @@ impl<'a> Series<'a> {
         let shown = match &sample.total {
             Value::Counter(total) => Shown::Counter(*total),
             Value::Gauge(value) => Shown::Gauge(*value),
+            Value::Sum(sum) => Shown::Sum(*sum),
             Value::Processes(processes) => Shown::Gauge(processes.value()?),
             Value::Histogram(found) => Shown::Histogram(Cow::Borrowed(found)),
             Value::Fractions(sum) => Shown::Fractions(*sum),
@@ -75,7 +78,7 @@ impl<'a> Series<'a> {
     }
 
     /// Takes over a series that differs in empty labels only: counters and histograms are added up,
-    /// of two gauges the first stays.
+    /// of two gauges the first stays, unless they are sums.
     fn join(&mut self, twin: &Self) {
         match (&mut self.shown, &twin.shown) {
             (Shown::Counter(total), Shown::Counter(other)) => *total = total.saturating_add(*other),
@@ -84,7 +87,8 @@ impl<'a> Series<'a> {
                     *total = Cow::Owned(both);
                 }
             }
-            (Shown::Fractions(total), Shown::Fractions(other)) => *total = total.plus(*other),
+            (Shown::Fractions(total), Shown::Fractions(other))
+            | (Shown::Sum(total), Shown::Sum(other)) => *total = total.plus(*other),
             (Shown::Summary(total), Shown::Summary(other)) => *total = total.plus(*other),
             (_, _) => {}
         }

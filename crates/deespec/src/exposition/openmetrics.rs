@@ -51,7 +51,7 @@ pub fn encode(view: &View) -> String {
                     push_time(&mut text, series.created());
                     text.push('\n');
                 }
-                Shown::Gauge(_) | Shown::Info => {}
+                Shown::Gauge(_) | Shown::Sum(_) | Shown::Info => {}
             }
         }
     }

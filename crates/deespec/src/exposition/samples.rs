@@ -51,7 +51,7 @@ impl Samples {
                 push_name(text, family, suffix, series);
                 push_f64(text, *value);
             }
-            Shown::Fractions(total) => {
+            Shown::Fractions(total) | Shown::Sum(total) => {
                 push_name(text, family, suffix, series);
                 text.push_str(&total.to_string());
             }
@@ -106,7 +106,10 @@ impl Samples {
         if self.sums == Sums::All || grows {
             text.push('\n');
             push_name(text, family, "_sum", series);
-            push_f64(text, found.sum());
+            match found.wide_sum() {
+                Some(sum) => text.push_str(&sum.to_string()),
+                None => push_f64(text, found.sum()),
+            }
             text.push('\n');
             push_name(text, family, "_count", series);
             push_u64(text, count);

@@ -6,11 +6,10 @@ use crate::Result;
 use crate::metric::{Aggregation, Buckets, Family, Shape};
 use crate::store::{Core, Form, Holds, OwnShare};
 
-use super::counter::{Counter, FractionCounter};
+use super::counter::Counter;
 use super::gauge::{Gauge, ProcessGauge};
 use super::histogram::Histogram;
 use super::store::Store;
-use super::summary::Summary;
 
 impl Store {
     /// The counter `name` without labels; it is made on first use.
@@ -55,52 +54,6 @@ impl Store {
     #[must_use]
     pub fn known_cells(&self, name: &str, labels: &[(&str, &str)]) -> Option<u32> {
         self.core().known_cells(name, labels)
-    }
-
-    /// The counter of amounts with fractions `name` without labels; it is made on first use.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::fraction_counter_with`].
-    pub fn fraction_counter(&self, name: &str) -> Result<FractionCounter> {
-        self.fraction_counter_with(name, &[])
-    }
-
-    /// The counter of amounts with fractions `name` with these labels; it is made on first use.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::gauge_with`]; and in a store of format version 1, which cannot hold it until it is compacted.
-    #[inline(always)]
-    pub fn fraction_counter_with(
-        &self,
-        name: &str,
-        labels: &[(&str, &str)],
-    ) -> Result<FractionCounter> {
-        let shape = (Form::FractionCounter, || Shape::FractionCounter);
-        let handle = |cells| FractionCounter { cells };
-        self.holds.series(self.core(), name, labels, shape, handle)
-    }
-
-    /// The summary `name` without labels; it is made on first use.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::fraction_counter_with`].
-    pub fn summary(&self, name: &str) -> Result<Summary> {
-        self.summary_with(name, &[])
-    }
-
-    /// The summary `name` with these labels; it is made on first use.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::fraction_counter_with`].
-    #[inline(always)]
-    pub fn summary_with(&self, name: &str, labels: &[(&str, &str)]) -> Result<Summary> {
-        let shape = (Form::Summary, || Shape::Summary);
-        let handle = |cells| Summary { cells };
-        self.holds.series(self.core(), name, labels, shape, handle)
     }
 
     /// The gauge `name` without labels, which all processes share; it is made on first use.

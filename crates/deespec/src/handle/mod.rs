@@ -8,7 +8,10 @@ mod histogram;
 mod metrics;
 mod options;
 mod store;
+mod sum_gauge;
 mod summary;
+mod wide;
+mod wide_histogram;
 
 pub use counter::{Counter, FractionCounter, Transactions};
 #[cfg(all(loom, test))]
@@ -18,4 +21,6 @@ pub use health::Health;
 pub use histogram::Histogram;
 pub use options::{Options, Weakness};
 pub use store::Store;
+pub use sum_gauge::SumGauge;
 pub use summary::Summary;
+pub use wide_histogram::WideHistogram;

@@ -15,6 +15,7 @@ use steps::steps_for;
 
 use super::MetricError;
 
+pub(crate) use form::Bounds;
 pub(crate) use native::NativeCells;
 
 /// Most bucket cells of one histogram.

@@ -5,7 +5,7 @@ mod sum;
 #[cfg(test)]
 mod tests;
 
-use super::Buckets;
+use super::{Buckets, WideSum};
 
 /// The observations of a histogram: how many each bucket holds, and their sum.
 ///
@@ -23,7 +23,16 @@ use super::Buckets;
 pub struct Distribution {
     buckets: Buckets,
     counts: Box<[u64]>,
-    steps: i64,
+    sum: Sum,
+}
+
+/// How a sum is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sum {
+    /// In steps, modulo 2^64: the buckets tell the rest.
+    Steps(i64),
+    /// Whole, beside buckets that are in billionths.
+    Wide(WideSum),
 }
 
 /// A bucket of a [`Distribution`] with the number of observations in it.
@@ -60,11 +69,21 @@ impl Quantile {
 impl Distribution {
     /// The counts of all cells of `buckets`, and the sum in their steps.
     pub(crate) fn new(buckets: Buckets, counts: Box<[u64]>, steps: i64) -> Self {
+        Self::of(buckets, counts, Sum::Steps(steps))
+    }
+
+    /// The counts of all cells of `buckets`, which are in billionths, and a wide sum.
+    pub(crate) fn wide(buckets: Buckets, counts: Box<[u64]>, sum: WideSum) -> Self {
+        debug_assert!(buckets.are_in_billionths());
+        Self::of(buckets, counts, Sum::Wide(sum))
+    }
+
+    fn of(buckets: Buckets, counts: Box<[u64]>, sum: Sum) -> Self {
         debug_assert_eq!(buckets.len(), counts.len());
         Self {
             buckets,
             counts,
-            steps,
+            sum,
         }
     }
 
@@ -85,7 +104,28 @@ impl Distribution {
     /// The sum in steps of [`Buckets::resolution`], modulo 2^64.
     #[must_use]
     pub fn steps(&self) -> i64 {
-        self.steps
+        match self.sum {
+            Sum::Steps(steps) => steps,
+            Sum::Wide(sum) => sum.billionths() as i64,
+        }
+    }
+
+    /// The sum to its last digit, of a histogram that has a wide one.
+    #[must_use]
+    pub fn wide_sum(&self) -> Option<WideSum> {
+        match self.sum {
+            Sum::Steps(_) => None,
+            Sum::Wide(sum) => Some(sum),
+        }
+    }
+
+    /// What the cells hold that stand before the buckets.
+    pub(crate) fn sum_cells(&self) -> impl Iterator<Item = u64> + use<> {
+        let (one, three) = match self.sum {
+            Sum::Steps(steps) => (Some(steps.cast_unsigned()), None),
+            Sum::Wide(sum) => (None, Some(sum.to_cells())),
+        };
+        one.into_iter().chain(three.into_iter().flatten())
     }
 
     /// The arithmetic mean; `None` when nothing was observed.
@@ -124,17 +164,17 @@ impl Distribution {
     }
 
     /// These observations without those of `other`, an earlier state of the same histogram. Counts
-    /// and steps wrap, as cells do. `None` when the two have different buckets or steps.
+    /// and steps wrap, as cells do. `None` when the two have different buckets, steps or kinds of sum.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Option<Self> {
-        self.combined(other, u64::wrapping_sub, i64::wrapping_sub)
+        self.combined(other, u64::wrapping_sub, i64::wrapping_sub, WideSum::minus)
     }
 
     /// These observations and those of `other` together. Counts and steps wrap, as cells do. `None`
-    /// when the two have different buckets or steps.
+    /// when the two have different buckets, steps or kinds of sum.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Option<Self> {
-        self.combined(other, u64::wrapping_add, i64::wrapping_add)
+        self.combined(other, u64::wrapping_add, i64::wrapping_add, WideSum::plus)
     }
 
     fn combined(
@@ -142,14 +182,17 @@ impl Distribution {
         other: &Self,
         counts: fn(u64, u64) -> u64,
         steps: fn(i64, i64) -> i64,
+        wide: fn(WideSum, WideSum) -> WideSum,
     ) -> Option<Self> {
+        let sum = match (self.sum, other.sum) {
+            (Sum::Steps(one), Sum::Steps(other)) => Sum::Steps(steps(one, other)),
+            (Sum::Wide(one), Sum::Wide(other)) => Sum::Wide(wide(one, other)),
+            _ => return None,
+        };
         (self.buckets == other.buckets).then(|| {
             let pairs = self.counts.iter().zip(&other.counts);
-            Self::new(
-                self.buckets.clone(),
-                pairs.map(|(one, other)| counts(*one, *other)).collect(),
-                steps(self.steps, other.steps),
-            )
+            let counts = pairs.map(|(one, other)| counts(*one, *other)).collect();
+            Self::of(self.buckets.clone(), counts, sum)
         })
     }
 

@@ -2,7 +2,7 @@
 
 mod form;
 
-use super::buckets::Buckets;
+use super::buckets::{Bounds, Buckets};
 use super::kind::{Aggregation, Kind, Shape};
 use super::name::{LABELS_MAX, MetricError, check_label_name, check_metric_name};
 
@@ -113,10 +113,23 @@ impl Family {
         Self::declare(name, Shape::ProcessGauge(aggregation))
     }
 
+    /// Gauges that are the sum of what all processes add to them, exact in any order.
+    #[must_use]
+    pub fn sum_gauge(name: impl Into<String>) -> Self {
+        Self::declare(name, Shape::SumGauge)
+    }
+
     /// Histograms with these buckets.
     #[must_use]
     pub fn histogram(name: impl Into<String>, buckets: Buckets) -> Self {
         Self::declare(name, Shape::Histogram(buckets))
+    }
+
+    /// Histograms with these buckets and a sum that is exact to a billionth, whatever they are: their
+    /// [`Buckets::resolution`] is that from now on.
+    #[must_use]
+    pub fn wide_histogram(name: impl Into<String>, buckets: Buckets) -> Self {
+        Self::declare(name, Shape::WideHistogram(buckets.in_billionths()))
     }
 
     /// Info metrics.
@@ -320,6 +333,9 @@ impl Family {
         match (&self.shape, shape) {
             (Shape::Histogram(first), Shape::Histogram(second)) => {
                 self.check_same("buckets", first, second, ToString::to_string)
+            }
+            (Shape::WideHistogram(first), Shape::WideHistogram(second)) => {
+                self.check_same("buckets", first, second, |it| Bounds(it).to_string())
             }
             (Shape::ProcessGauge(first), Shape::ProcessGauge(second)) => {
                 self.check_same("aggregation", first, second, |it| it.as_str().to_owned())

@@ -77,8 +77,12 @@ pub enum Shape {
     Gauge,
     /// A gauge of which each live process has its own share.
     ProcessGauge(Aggregation),
+    /// A gauge that is the sum of what all processes add to it, exact in any order.
+    SumGauge,
     /// A histogram with these buckets.
     Histogram(Buckets),
+    /// A histogram with these buckets and a sum that is exact whatever they are.
+    WideHistogram(Buckets),
     /// A summary: the count and the sum of what was observed.
     Summary,
     /// An info metric.
@@ -91,8 +95,8 @@ impl Shape {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Counter | Self::FractionCounter => Kind::Counter,
-            Self::Gauge | Self::ProcessGauge(_) => Kind::Gauge,
-            Self::Histogram(_) => Kind::Histogram,
+            Self::Gauge | Self::ProcessGauge(_) | Self::SumGauge => Kind::Gauge,
+            Self::Histogram(_) | Self::WideHistogram(_) => Kind::Histogram,
             Self::Summary => Kind::Summary,
             Self::Info => Kind::Info,
         }
@@ -103,6 +107,8 @@ impl Shape {
         match self {
             Self::ProcessGauge(_) => "per-process gauge",
             Self::FractionCounter => "counter with fractions",
+            Self::SumGauge => "gauge with a wide sum",
+            Self::WideHistogram(_) => "histogram with a wide sum",
             shape => shape.kind().as_str(),
         }
     }
@@ -110,7 +116,7 @@ impl Shape {
     /// The first format version of a store that can hold it.
     pub(crate) fn since(&self) -> u32 {
         match self {
-            Self::FractionCounter | Self::Summary => 2,
+            Self::FractionCounter | Self::SumGauge | Self::Summary | Self::WideHistogram(_) => 2,
             _ => 1,
         }
     }
@@ -120,10 +126,11 @@ impl Shape {
         match self {
             Self::Counter | Self::Gauge | Self::Info => 1,
             Self::ProcessGauge(_) => 2,
-            Self::FractionCounter => WIDE_CELLS,
+            Self::FractionCounter | Self::SumGauge => WIDE_CELLS,
             Self::Summary => 1 + WIDE_CELLS,
             // The sum stands before the buckets; the count is their sum.
             Self::Histogram(buckets) => 1 + buckets.len() as u32,
+            Self::WideHistogram(buckets) => WIDE_CELLS + buckets.len() as u32,
         }
     }
 }

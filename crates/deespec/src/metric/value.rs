@@ -7,7 +7,7 @@ use super::buckets::Buckets;
 use super::distribution::Distribution;
 use super::kind::{Aggregation, Kind, Shape};
 use super::outside::room;
-use super::wide::{NotASum, WideSum};
+use super::wide::{NotASum, WIDE_CELLS, WideSum};
 
 /// The value of one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Value {
     Fractions(WideSum),
     /// What a shared gauge was set to.
     Gauge(f64),
+    /// What was added to a gauge with a wide sum.
+    Sum(WideSum),
     /// The shares of a per-process gauge.
     Processes(Processes),
     /// What a histogram observed.
@@ -137,7 +139,7 @@ impl Value {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Counter(_) | Self::Fractions(_) => Kind::Counter,
-            Self::Gauge(_) | Self::Processes(_) => Kind::Gauge,
+            Self::Gauge(_) | Self::Sum(_) | Self::Processes(_) => Kind::Gauge,
             Self::Histogram(_) => Kind::Histogram,
             Self::Summary(_) => Kind::Summary,
             Self::Info => Kind::Info,
@@ -162,6 +164,15 @@ impl Value {
         }
     }
 
+    /// The sum of a gauge that has a wide one.
+    #[must_use]
+    pub fn sum(&self) -> Option<WideSum> {
+        match self {
+            Self::Sum(sum) => Some(*sum),
+            _ => None,
+        }
+    }
+
     /// What a counter of either kind counted, where a sum holds so much.
     pub(crate) fn amount(&self) -> Option<WideSum> {
         match self {
@@ -179,11 +190,12 @@ impl Value {
         }
     }
 
-    /// The value of a gauge, shared or per process.
+    /// The value of a gauge, shared, per process or a sum.
     #[must_use]
     pub fn gauge(&self) -> Option<f64> {
         match self {
             Self::Gauge(value) => Some(*value),
+            Self::Sum(sum) => Some(sum.to_f64()),
             Self::Processes(processes) => processes.value(),
             _ => None,
         }
@@ -205,6 +217,13 @@ impl Value {
         Self::Histogram(Distribution::new(buckets.clone(), counts.collect(), steps))
     }
 
+    /// What follows from the cells of a histogram with a wide sum.
+    pub(crate) fn of_wide_histogram(buckets: &Buckets, cell: impl Fn(u32) -> u64) -> Self {
+        let counts = (0..buckets.len() as u32).map(|index| cell(WIDE_CELLS + index));
+        let sum = WideSum::of_cells([0, 1, 2].map(&cell));
+        Self::Histogram(Distribution::wide(buckets.clone(), counts.collect(), sum))
+    }
+
     /// What follows from the cells of a counter with fractions or of a summary.
     pub(crate) fn of_wide(is_summary: bool, cells: &[u64]) -> Self {
         let found = Observations::of_cells(cells);
@@ -214,18 +233,16 @@ impl Value {
         }
     }
 
-    /// The cells of a counter, a histogram or a summary that are not 0, and what they hold.
+    /// The cells of what is added up that are not 0, and what they hold.
     pub(crate) fn to_cells(&self) -> Vec<(u32, u64)> {
         let all: Vec<(u32, u64)> = match self {
             Self::Counter(count) => vec![(0, *count)],
-            Self::Fractions(sum) => (0..).zip(sum.to_cells()).collect(),
+            Self::Fractions(sum) | Self::Sum(sum) => (0..).zip(sum.to_cells()).collect(),
             Self::Summary(found) => (0..)
                 .zip([found.count].into_iter().chain(found.sum.to_cells()))
                 .collect(),
-            Self::Histogram(found) => std::iter::once(found.steps().cast_unsigned())
-                .chain(found.counts().iter().copied())
-                .zip(0..)
-                .map(|(value, cell)| (cell, value))
+            Self::Histogram(found) => (0..)
+                .zip(found.sum_cells().chain(found.counts().iter().copied()))
                 .collect(),
             Self::Gauge(_) | Self::Processes(_) | Self::Info => Vec::new(),
         };
@@ -240,7 +257,11 @@ impl Value {
             Self::Summary(_) => Shape::Summary,
             Self::Gauge(_) => Shape::Gauge,
             Self::Processes(processes) => Shape::ProcessGauge(processes.aggregation),
-            Self::Histogram(found) => Shape::Histogram(found.buckets().clone()),
+            Self::Sum(_) => Shape::SumGauge,
+            Self::Histogram(found) => match found.wide_sum() {
+                None => Shape::Histogram(found.buckets().clone()),
+                Some(_) => Shape::WideHistogram(found.buckets().clone()),
+            },
             Self::Info => Shape::Info,
         }
     }
@@ -250,6 +271,7 @@ impl Value {
         match (self, other) {
             (Self::Counter(one), Self::Counter(other)) => Self::Counter(one.wrapping_add(*other)),
             (Self::Fractions(one), Self::Fractions(other)) => Self::Fractions(one.plus(*other)),
+            (Self::Sum(one), Self::Sum(other)) => Self::Sum(one.plus(*other)),
             (Self::Summary(one), Self::Summary(other)) => Self::Summary(one.plus(*other)),
             (Self::Histogram(one), Self::Histogram(other)) => one
                 .plus(other)
@@ -267,7 +289,7 @@ impl Serialize for Value {
             Self::Gauge(value) if value.is_finite() => serializer.serialize_f64(*value),
             Self::Gauge(value) => serializer.serialize_str(name_of(*value)),
             Self::Processes(processes) => processes.serialize(serializer),
-            Self::Fractions(sum) => serializer.serialize_f64(sum.to_f64()),
+            Self::Fractions(sum) | Self::Sum(sum) => serializer.serialize_f64(sum.to_f64()),
             Self::Summary(found) => found.serialize(serializer),
             Self::Histogram(distribution) => distribution.serialize(serializer),
             Self::Info => serializer.serialize_u64(1),
@@ -330,17 +352,20 @@ struct StoredProcesses {
 }
 
 impl Value {
-    /// Beside a number that does not tell it: what a counter with fractions is, to its last digit.
-    pub(crate) fn exact(&self) -> Option<String> {
-        self.fractions().map(|sum| sum.to_string())
+    /// Beside a number that does not tell it: what a counter with fractions or a gauge with a wide sum is, to its last digit.
+    #[must_use]
+    pub fn exact(&self) -> Option<String> {
+        let sum = self.fractions().or_else(|| self.sum());
+        sum.map(|sum| sum.to_string())
     }
 
-    /// Reads what a document says beside the number of a counter with fractions.
+    /// Reads what a document says beside the number of a counter with fractions or of a gauge with a wide sum.
     pub(crate) fn of_exact(kind: Kind, exact: &str) -> Result<Self, String> {
         let sum: WideSum = exact.parse().map_err(|error: NotASum| error.to_string())?;
         match (kind, sum.is_negative()) {
             (Kind::Counter, false) => Ok(Self::Fractions(sum)),
             (Kind::Counter, true) => Err(format!("a counter is not below zero, but {sum}")),
+            (Kind::Gauge, _) => Ok(Self::Sum(sum)),
             (kind, _) => Err(format!("a {} has no field exact", kind.as_str())),
         }
     }

@@ -83,6 +83,12 @@ impl WideSum {
         }
     }
 
+    /// What the three cells in front of others hold in all and since the epoch began, where `both` tells these two of each.
+    pub(crate) fn of_both(both: impl Fn(u32) -> [u64; 2]) -> [Self; 2] {
+        let [units, fine, coarse] = [0, 1, 2].map(both);
+        [0, 1].map(|which| Self::of_cells([units[which], fine[which], coarse[which]]))
+    }
+
     /// What the cells hold when it was added to nothing.
     pub(crate) fn to_cells(self) -> [u64; 3] {
         let (units, rest) = (self.billionths / BILLION, self.billionths % BILLION);

@@ -78,8 +78,9 @@ impl Delta {
                 let before = before.and_then(Value::summary);
                 grown(found.count, before.map(|before| before.count))
             }
-            Value::Fractions(sum) => {
-                let before = before.and_then(Value::fractions).unwrap_or_default();
+            Value::Fractions(sum) | Value::Sum(sum) => {
+                let before = before.and_then(|before| before.fractions().or(before.sum()));
+                let before = before.unwrap_or_default();
                 let moved = sum.minus(before);
                 (!moved.is_zero()).then(|| Self::Moved(moved.to_f64()))
             }

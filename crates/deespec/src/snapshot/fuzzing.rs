@@ -62,7 +62,7 @@ fn check_order(series: &[Series]) {
 
 /// A text that Prometheus would read: what is taken of it is a lawful document.
 pub(crate) fn text(bytes: &[u8]) {
-    match openmetrics::convert(bytes, Path::new(PATH)) {
+    match openmetrics::convert(bytes, Path::new(PATH), |_| false) {
         Ok(converted) => {
             rewrite(&converted.document);
             assert!(
@@ -82,7 +82,7 @@ pub(crate) fn exposed(text: &str) {
     if text.is_empty() {
         return;
     }
-    if let Err(error) = openmetrics::convert(text.as_bytes(), Path::new(PATH)) {
+    if let Err(error) = openmetrics::convert(text.as_bytes(), Path::new(PATH), |_| false) {
         panic!("{error}\n{text}");
     }
 }

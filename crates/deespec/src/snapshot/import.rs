@@ -60,7 +60,7 @@ impl Import {
     ///
     /// As of [`Store::import`](crate::Store::import), where the file cannot be read or is no document or lawful text.
     pub fn check(path: &Path) -> Result<(), Error> {
-        read(&given(path)?, path)?;
+        read(&given(path)?, path, |_| false)?;
         Ok(())
     }
 }
@@ -83,7 +83,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
         lenient,
         created,
         outside: is_outside,
-    } = read(&bytes, path)?;
+    } = read(&bytes, path, |name| has_wide_sum(core, name))?;
     let exclusive = locked(core)?;
     let digest = digest(&bytes);
     if let Some(at) = is_imported(core, &digest)? {
@@ -119,6 +119,7 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
             .map_err(|reason| DocumentError::content(path, format!("{}: {reason}", amount.name)))?;
     }
     as_declared(core, &mut amounts);
+    gauges_as_declared(core, &mut amounts);
     for family in &families {
         family.check().map_err(DocumentError::misfit(path))?;
     }
@@ -170,7 +171,11 @@ pub(crate) fn import(core: &Core, path: &Path, own_views_too: bool) -> Result<Im
 }
 
 /// Reads a document, or a text that Prometheus would read.
-fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
+fn read(
+    bytes: &[u8],
+    path: &Path,
+    wide: impl Fn(&str) -> bool,
+) -> Result<Converted, DocumentError> {
     if bytes.is_empty() {
         return Err(DocumentError::content(path, "it is empty"));
     }
@@ -182,7 +187,7 @@ fn read(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
             .extension()
             .is_some_and(|extension| extension == "json");
     if !is_json {
-        return openmetrics::convert(bytes, path);
+        return openmetrics::convert(bytes, path, wide);
     }
     let document = Document::parse(bytes, path)?;
     Ok(Converted {
@@ -208,10 +213,16 @@ fn check(exclusive: &Exclusive<'_>, amount: &Amount, path: &Path) -> Result<(), 
     Err(DocumentError::Overflow { path, name }.into())
 }
 
-/// Whole numbers are counted by whichever counter there is here.
+/// Whether there is a histogram of this name with a wide sum, which takes all digits of another one's.
+pub(super) fn has_wide_sum(core: &Core, name: &str) -> bool {
+    let family = core.family(name);
+    family.is_some_and(|family| matches!(family.shape(), Shape::WideHistogram(_)))
+}
+
+/// Whole numbers are counted by whichever counter there is here, and observations by whichever histogram has such buckets.
 pub(super) fn as_declared(core: &Core, amounts: &mut [Amount]) {
     for amount in amounts {
-        let (Value::Counter(_) | Value::Fractions(_)) = amount.value else {
+        let (Value::Counter(_) | Value::Fractions(_) | Value::Histogram(_)) = amount.value else {
             continue;
         };
         let family = core.family(&amount.name);
@@ -220,6 +231,27 @@ pub(super) fn as_declared(core: &Core, amounts: &mut [Amount]) {
                 WideSum::of_whole(*count).map(Value::Fractions)
             }
             (Some(Shape::Counter), Value::Fractions(sum)) => sum.to_whole().map(Value::Counter),
+            (Some(Shape::WideHistogram(here)), Value::Histogram(found)) => {
+                found.to_wide(here).map(Value::Histogram)
+            }
+            (Some(Shape::Histogram(here)), Value::Histogram(found)) => {
+                found.to_steps(here).map(Value::Histogram)
+            }
+            _ => None,
+        };
+        if let Some(same) = same {
+            amount.value = same;
+        }
+    }
+}
+
+/// A gauge that is set elsewhere is added to one with a wide sum here, and the sum of one elsewhere sets one that is set here.
+fn gauges_as_declared(core: &Core, amounts: &mut [Amount]) {
+    for amount in amounts {
+        let family = core.family(&amount.name);
+        let same = match (family.as_ref().map(|family| family.shape()), &amount.value) {
+            (Some(Shape::SumGauge), Value::Gauge(value)) => WideSum::of(*value).map(Value::Sum),
+            (Some(Shape::Gauge), Value::Sum(sum)) => Some(Value::Gauge(sum.to_f64())),
             _ => None,
         };
         if let Some(same) = same {
@@ -233,11 +265,16 @@ pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
     match value {
         Value::Counter(count) => cells.counted(core, 0).checked_add(*count).is_some(),
         Value::Histogram(added) => {
-            let mut counts = (1..).zip(added.counts());
+            let first = added.sum_cells().count() as u32;
+            let mut counts = (first..).zip(added.counts());
             // The count of all is the sum of these.
             let count = counts.try_fold(0_u64, |sum, (cell, count)| {
                 sum.checked_add(cells.counted(core, cell).checked_add(*count)?)
             });
+            if let Some(sum) = added.wide_sum() {
+                let here = WideSum::of_both(|cell| cells.now_and_since(core, cell));
+                return count.is_some() && here.iter().all(|here| here.plus(sum).fits());
+            }
             // The sum may wrap, as long as the buckets tell how often it has.
             let here = Value::of_histogram(added.buckets(), |cell| cells.total(cell));
             let both = here.histogram().and_then(|here| {
@@ -250,6 +287,10 @@ pub(super) fn has_room(core: &Core, cells: &Cells, value: &Value) -> bool {
         Value::Fractions(sum) => {
             let added = Observations::from(*sum);
             cells.observed(core).iter().all(|here| here.has_room(added))
+        }
+        Value::Sum(sum) => {
+            let [now, _] = cells.observed(core);
+            now.has_room(Observations::from(*sum))
         }
         Value::Summary(added) => {
             let here = cells.observed(core);

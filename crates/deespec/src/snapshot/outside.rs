@@ -14,7 +14,7 @@ pub(super) fn check(name: &str, value: &Value) -> Result<(), String> {
             .counts()
             .iter()
             .fold(0_u64, |sum, count| sum.saturating_add(*count)),
-        Value::Gauge(_) | Value::Processes(_) | Value::Info => 0,
+        Value::Gauge(_) | Value::Sum(_) | Value::Processes(_) | Value::Info => 0,
     };
     check_count(most).map_err(|error| error.to_string())
 }

@@ -121,6 +121,10 @@ impl Undo {
 
     /// Takes it out of a closing value.
     pub(crate) fn apply(&self, value: &mut SeriesValue) {
+        // A gauge was not put anywhere.
+        if value.value.kind() == Kind::Gauge {
+            return;
+        }
         let key = (value.name.clone(), value.labels.clone());
         if let Some(amount) = self.0.get(&key) {
             value.value = value.value.plus(amount);

@@ -72,6 +72,11 @@ impl Cells {
     pub(crate) fn observed(&self, core: &Core) -> [Observations; 2] {
         self.observed_since(&core.first)
     }
+
+    /// As [`Cells::both`], with the segment that has the epoch.
+    pub(crate) fn now_and_since(&self, core: &Core, cell: u32) -> [u64; 2] {
+        self.both(&core.first, cell)
+    }
 }
 
 impl<S: Mapped> Cells<S> {
@@ -147,7 +152,7 @@ impl<S: Mapped> Cells<S> {
     }
 
     /// What one of the cells counted in all, and since the epoch began.
-    fn both(&self, first: &Segment, cell: u32) -> [u64; 2] {
+    pub(super) fn both(&self, first: &Segment, cell: u32) -> [u64; 2] {
         let segment = self.segment.segment();
         let baseline = |epoch| epoch::baseline(segment, epoch, self.place.cell + cell);
         // Before the total: what is counted meanwhile makes no negative number of the difference. An epoch that

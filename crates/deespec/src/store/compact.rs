@@ -151,11 +151,15 @@ impl Held for Twins<'_> {
 
     /// Nobody counts meanwhile: the store is open here alone.
     fn cells(&self) -> Cow<'_, [CellHeld]> {
-        let counts = matches!(
-            self.shape(),
-            Shape::Counter | Shape::FractionCounter | Shape::Histogram(_) | Shape::Summary
-        );
-        let cells = if counts { self.first.entry.cells } else { 0 };
+        let cells = match self.shape() {
+            Shape::Gauge | Shape::ProcessGauge(_) | Shape::Info => 0,
+            Shape::Counter
+            | Shape::FractionCounter
+            | Shape::SumGauge
+            | Shape::Histogram(_)
+            | Shape::WideHistogram(_)
+            | Shape::Summary => self.first.entry.cells,
+        };
         let add = |sum: CellHeld, known: &Known| {
             let (index, total, baselines) = sum;
             let cell = known.entry.cell + index;

@@ -57,7 +57,10 @@ impl Form {
             Self::Histogram => Shape::Histogram(Default::default()),
             Self::Info => Shape::Info,
             Self::FractionCounter => Shape::FractionCounter,
+            Self::SumGauge => Shape::SumGauge,
             Self::Summary => Shape::Summary,
+            // Those are in billionths.
+            Self::WideHistogram => Shape::WideHistogram(Default::default()),
         };
         Family::implicit(name, shape)
     }
@@ -169,15 +172,25 @@ impl Core {
     ) -> Result<(Cells, Buckets), StoreError> {
         let wanted = Shape::Histogram(buckets.clone());
         let cells = self.series(name, labels, &wanted)?;
+        let buckets = self.sorting(name, wanted, cells.count())?;
+        Ok((cells, buckets))
+    }
+
+    /// How observations are sorted into so many cells of a histogram of either kind, which were had as `wanted`.
+    pub(crate) fn sorting(
+        &self,
+        name: &str,
+        wanted: Shape,
+        cells: u32,
+    ) -> Result<Buckets, StoreError> {
         // Only now: another process may have made the family meanwhile, with other buckets.
         let shape = match self.family(name) {
             Some(family) => family.shape().clone(),
             None => wanted,
         };
-        match (shape, cells.count()) {
-            (Shape::Histogram(buckets), count) if count as usize == 1 + buckets.len() => {
-                Ok((cells, buckets))
-            }
+        let fits = shape.cells() == cells;
+        match shape {
+            Shape::Histogram(buckets) | Shape::WideHistogram(buckets) if fits => Ok(buckets),
             _ => Err(StoreError::damaged(
                 &self.root,
                 format!("the declaration of {name:?} does not fit its series"),

@@ -152,7 +152,8 @@ fn check_entry(entry: &Entry) {
                     entry.cells.is_multiple_of(2) && (2..=128).contains(&entry.cells)
                 }
                 Form::Histogram => entry.cells > 2,
-                Form::FractionCounter => entry.cells == 3,
+                Form::WideHistogram => entry.cells > 4,
+                Form::FractionCounter | Form::SumGauge => entry.cells == 3,
                 Form::Summary => entry.cells == 4,
             };
             assert!(lawful, "{form:?} of {} cells", entry.cells);

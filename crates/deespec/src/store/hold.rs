@@ -121,6 +121,11 @@ impl HeldCells {
         let hold = &*self.hold;
         Cells::on(hold, hold.stripes, self.place.unpacked(), hold.stripe)
     }
+
+    /// As [`Cells::both`].
+    pub(crate) fn now_and_since_begun(&self, cell: u32) -> [u64; 2] {
+        self.cells().both(&self.hold.first, cell)
+    }
 }
 
 /// Holds of one number, one for each stripe.

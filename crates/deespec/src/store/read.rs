@@ -2,7 +2,7 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use crate::metric::{LabelSet, Processes, Shape, Value};
+use crate::metric::{Kind, LabelSet, Observations, Processes, Shape, Value, WIDE_CELLS};
 use crate::sync::Ordering;
 
 use super::catalog::{Catalog, Known, Span};
@@ -86,16 +86,30 @@ impl Catalog {
                     (Value::Counter(value), Value::Counter(total))
                 }
                 Shape::Histogram(buckets) => {
-                    let cells = first.cells(twins, true, &read);
+                    let cells = first.cells(twins, 1, &read);
                     (
                         Value::of_histogram(buckets, |cell| cells[cell as usize].0),
                         Value::of_histogram(buckets, |cell| cells[cell as usize].1),
                     )
                 }
+                Shape::WideHistogram(buckets) => {
+                    let cells = first.cells(twins, WIDE_CELLS as usize, &read);
+                    (
+                        Value::of_wide_histogram(buckets, |cell| cells[cell as usize].0),
+                        Value::of_wide_histogram(buckets, |cell| cells[cell as usize].1),
+                    )
+                }
+                Shape::SumGauge => {
+                    let totals = first.cells(twins, 0, &read).into_iter();
+                    let totals: Vec<u64> = totals.map(|(_, total)| total).collect();
+                    // No epoch begins it anew.
+                    let now = Value::Sum(Observations::of_cells(&totals).sum);
+                    (now.clone(), now)
+                }
                 Shape::FractionCounter | Shape::Summary => {
                     let is_summary = *first.shape() == Shape::Summary;
                     let (values, totals): (Vec<u64>, Vec<u64>) =
-                        first.cells(twins, false, &read).into_iter().unzip();
+                        first.cells(twins, 0, &read).into_iter().unzip();
                     (
                         Value::of_wide(is_summary, &values),
                         Value::of_wide(is_summary, &totals),
@@ -116,7 +130,8 @@ impl Catalog {
                 }
                 Shape::Info => (Value::Info, Value::Info),
             };
-            if removed && value.to_cells().is_empty() {
+            // A gauge did not count anything, whatever it is.
+            if removed && (value.kind() == Kind::Gauge || value.to_cells().is_empty()) {
                 continue;
             }
             each(SeriesValue {
@@ -132,11 +147,12 @@ impl Catalog {
 }
 
 impl Known {
-    /// Value and total of each cell, over all entries of the series.
+    /// Value and total of each cell, over all entries of the series. The first so many are to stay as they are while the
+    /// others are read.
     fn cells(
         &self,
         twins: &[Self],
-        again: bool,
+        steady: usize,
         read: &impl Fn(&Self, u32) -> (u64, u64),
     ) -> Vec<(u64, u64)> {
         // Each cell is read once, so that value and total are of the same moment.
@@ -151,7 +167,10 @@ impl Known {
             cells.clear();
             cells.extend((0..self.entry.cells).map(sum));
             // Else the buckets may hold observations that came after the sum was read.
-            if !again || cells.first() == Some(&sum(0)) {
+            if (0..)
+                .zip(cells.iter().take(steady))
+                .all(|(cell, was)| *was == sum(cell))
+            {
                 break;
             }
         }

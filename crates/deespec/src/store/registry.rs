@@ -7,7 +7,7 @@ mod entry;
 
 use std::ops::Range;
 
-use crate::metric::Key;
+use crate::metric::{Key, WIDE_CELLS};
 use crate::sync::Ordering;
 
 use super::control::Tail;
@@ -95,6 +95,7 @@ pub(crate) fn removal(segment: &Segment, block: u32, cell: u32, cells: u32) -> u
     let cells = match form_of(sizes) {
         // An observation may take from the sum what it adds to a bucket: only buckets tell.
         Some(Form::Histogram) => cell + 1..cell + cells,
+        Some(Form::WideHistogram) => cell + WIDE_CELLS..cell + cells,
         Some(Form::Counter | Form::FractionCounter) => cell..cell + cells,
         // The same is true of a summary and its count.
         Some(Form::Summary) => cell..cell + 1,

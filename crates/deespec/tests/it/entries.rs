@@ -22,6 +22,8 @@ fn each_kind_is_stored_as_its_format_says() {
         Family::histogram("h", classic.with_resolution(0.25).unwrap()),
         Family::histogram("n", native.with_negative().unwrap()),
         Family::info("i"),
+        Family::sum_gauge("s"),
+        Family::wide_histogram("w", Buckets::classic([0.5, 1e9]).unwrap()),
     ] {
         store.declare(&family).unwrap();
     }
@@ -35,6 +37,9 @@ fn each_kind_is_stored_as_its_format_says() {
             .take(times as usize)
             .for_each(|v| histogram.observe(v));
         store.histogram("n").unwrap().observe(-3.0);
+        store.sum_gauge("s").unwrap().sub(2.75);
+        let wide = store.wide_histogram("w").unwrap();
+        (0..times).for_each(|_| assert!(wide.observe(1e12) && wide.observe(0.25)));
     };
     count(3);
     store.rotate(Rotate::Reset).unwrap();
@@ -52,6 +57,8 @@ fn each_kind_is_stored_as_its_format_says() {
         (Kind::Histogram, "h", 1 + 3),
         // Below all, -8 to -0.5 in four, near zero, four, above all.
         (Kind::Histogram, "n", 1 + 11),
+        (Kind::SumGauge, "s", 3),
+        (Kind::WideHistogram, "w", 3 + 3),
         (Kind::ProcessGauge, "p", 2),
         (Kind::Info, "i,version=1.0", 1),
         (Kind::Counter, "implicit_total", 1),
@@ -108,6 +115,12 @@ fn each_kind_is_stored_as_its_format_says() {
                    "steps_per_one": 1e6}}),
         ),
         ("i", json!({"type": "info", "declared": true})),
+        ("s", json!({"type": "sum_gauge", "declared": true})),
+        (
+            "w",
+            json!({"type": "wide_histogram", "declared": true,
+                   "buckets": {"classic": [0.5, 1e9], "steps_per_one": 1e9}}),
+        ),
         ("implicit_total", json!({"type": "counter"})),
     ];
     for (name, json) in declared {
@@ -127,6 +140,12 @@ fn each_kind_is_stored_as_its_format_says() {
     let mut counts = vec![0; 11];
     counts[2] = 1;
     assert_eq!(held["n"], Held::Histogram(-3_000_000, counts));
+    // Both times, whatever epoch began.
+    let (units, billionths, parts) = (-2 * 2, -750_000_000 * 2, -768 * 2);
+    assert_eq!(held["s"], Held::Wide(vec![units, billionths, parts]));
+    // Two of each in the epoch: units, billionths and parts of 1024, then the buckets.
+    let wide = vec![2_000_000_000_000, 500_000_000, 512, 2, 0, 2];
+    assert_eq!(held["w"], Held::Wide(wide));
     let Held::Shares(shares) = &held["p"] else {
         panic!()
     };
@@ -141,6 +160,12 @@ fn each_kind_is_stored_as_its_format_says() {
             (Held::Counter(held), Value::Counter(seen)) => held == seen,
             (Held::Gauge(held), Value::Gauge(seen)) => held == seen,
             (Held::Shares(held), Value::Processes(seen)) => held.len() as u64 == seen.count,
+            (Held::Wide(_), Value::Sum(seen)) => seen.to_string() == "-5.5",
+            (Held::Wide(cells), Value::Histogram(seen)) => {
+                let counts = seen.counts().iter().map(|count| count.cast_signed());
+                let sum = seen.wide_sum().map(|sum| sum.to_string());
+                cells[3..].iter().copied().eq(counts) && sum.as_deref() == Some("2000000000000.5")
+            }
             (Held::Histogram(steps, counts), Value::Histogram(seen)) => {
                 (*steps, &counts[..]) == (seen.steps(), seen.counts())
             }

@@ -6,15 +6,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use deespec::{Document, Error, Family, Import, Options, Retention, Rotate, Store, StoreError};
+use deespec::{
+    Buckets, Document, Error, Family, Import, Options, Retention, Rotate, Store, StoreError,
+};
 
 use crate::fixtures;
 use crate::fractions::told;
 use crate::image::{Held, Image};
 use crate::support::{copy_folder, folder, moment, quiet};
+use crate::wide;
 
 const SPENT: &str = "spent_seconds_total";
 const ANSWERS: &str = "answer_bytes";
+const QUEUED: &str = "queued_bytes";
+const SIZES: &str = "answer_size";
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-2")
@@ -24,7 +29,11 @@ fn source() -> PathBuf {
 fn count(store: &Store, times: usize) {
     let spent = store.fraction_counter_with(SPENT, &[("who", "a")]).unwrap();
     let answers = store.summary(ANSWERS).unwrap();
+    let queued = store.sum_gauge_with(QUEUED, &[("who", "a")]).unwrap();
+    let sizes = store.wide_histogram(SIZES).unwrap();
     for _ in 0..times {
+        assert!(queued.add(1e12) && queued.sub(0.1));
+        assert!(sizes.observe(1e12) && sizes.observe(0.1));
         assert!(spent.add(1e12) && spent.add(0.1));
         assert!(answers.observe(-2.5) && answers.observe(1024.0));
     }
@@ -46,14 +55,28 @@ fn a_store_of_format_2_is_read_as_it_is_and_counted_on() {
     let spent = held("spent_seconds_total,who=a");
     assert_eq!(spent, [2_000_000_000_000, 200_000_000, 204]);
     assert_eq!(held(ANSWERS), [4, 2044, -1_000_000_000, -1024]);
+    // Of all epochs, since it is a gauge.
+    let queued = held("queued_bytes,who=a");
+    assert_eq!(queued, [3_000_000_000_000, -300_000_000, -306]);
+    let sizes = held(SIZES);
+    assert_eq!(sizes, [2_000_000_000_000, 200_000_000, 204, 2, 0, 2]);
     let store = quiet().open(&root).unwrap();
     let now = ["2000000000000.2", "3000000000000.3", "4 2043", "6 3064.5"];
     assert_eq!(told(&store), now);
+    let sizes = ["[2, 0, 2] 2000000000000.2", "[3, 0, 3] 3000000000000.3"];
+    assert_eq!(wide::told(&store), ["2999999999999.7", sizes[0], sizes[1]]);
     let name = store.snapshots().unwrap()[0];
     let closed = Document::read(&store.snapshot_path(name)).unwrap();
-    let [answers, spent] = &closed.series[..] else {
+    let [answers, sizes, queued, spent] = &closed.series[..] else {
         panic!("{closed:?}");
     };
+    assert_eq!(queued.value.sum().unwrap().to_string(), "999999999999.9");
+    let sizes = sizes.value.histogram().unwrap();
+    let sum = sizes.wide_sum().unwrap().to_string();
+    assert_eq!(
+        (sizes.counts(), sum.as_str()),
+        (&[1, 0, 1][..], "1000000000000.1")
+    );
     assert_eq!(
         spent.value.fractions().unwrap().to_string(),
         "1000000000000.1"
@@ -70,9 +93,14 @@ fn a_store_of_format_2_is_read_as_it_is_and_counted_on() {
     count(&store, 1);
     let now = ["3000000000000.3", "4000000000000.4", "6 3064.5", "8 4086"];
     assert_eq!(told(&store), now);
+    let sizes = ["[3, 0, 3] 3000000000000.3", "[4, 0, 4] 4000000000000.4"];
+    let both = ["3999999999999.6", sizes[0], sizes[1]];
+    assert_eq!(wide::told(&store), both);
     drop(store);
     Options::new().compact(&root).unwrap();
-    assert_eq!(told(&quiet().open(&root).unwrap()), now);
+    let store = quiet().open(&root).unwrap();
+    assert_eq!(told(&store), now);
+    assert_eq!(wide::told(&store), both);
 }
 
 #[test]
@@ -88,6 +116,10 @@ fn write_format_2() {
     let store = at(0);
     store
         .declare(&Family::summary(ANSWERS).with_unit("bytes"))
+        .unwrap();
+    let bounds = Buckets::classic([1e3, 1e9]).unwrap();
+    store
+        .declare(&Family::wide_histogram(SIZES, bounds))
         .unwrap();
     count(&store, 1);
     let store = at(60);
@@ -108,6 +140,9 @@ fn a_store_of_format_1_stays_so_without_new_kinds_until_it_is_compacted() {
         store.summary_with("sizes", &[("a", "b")]).map(drop),
         store.declare(&Family::fraction_counter("spent_total")),
         store.redeclare(&Family::summary("sizes")),
+        store.sum_gauge("queued").map(drop),
+        store.wide_histogram("sizes").map(drop),
+        store.declare(&Family::wide_histogram("sizes", Buckets::seconds())),
     ] {
         let error = refused.unwrap_err();
         let says = "has format version 1, and a ";

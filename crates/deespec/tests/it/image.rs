@@ -61,18 +61,22 @@ pub(crate) enum Kind {
     Histogram = 4,
     Info = 5,
     FractionCounter = 6,
+    SumGauge = 7,
     Summary = 8,
+    WideHistogram = 9,
     Family = 128,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 10] = [
     Kind::Counter,
     Kind::Gauge,
     Kind::ProcessGauge,
     Kind::Histogram,
     Kind::Info,
     Kind::FractionCounter,
+    Kind::SumGauge,
     Kind::Summary,
+    Kind::WideHistogram,
     Kind::Family,
 ];
 
@@ -85,7 +89,7 @@ pub(crate) enum Held {
     Shares(Vec<(u64, f64)>),
     /// The sum in steps and the count of each bucket.
     Histogram(i64, Vec<u64>),
-    /// Whole units, billionths and parts of 1024; of a summary behind the count.
+    /// Whole units, billionths and parts of 1024; of a summary behind the count, of a histogram before those of the buckets.
     Wide(Vec<i64>),
     Info,
 }
@@ -260,7 +264,8 @@ impl Image {
             Kind::Family => assert_eq!(cells, 0),
             Kind::ProcessGauge => assert!(cells.is_multiple_of(2) && (2..=128).contains(&cells)),
             Kind::Histogram => assert!(cells > 2),
-            Kind::FractionCounter => assert_eq!(cells, 3),
+            Kind::FractionCounter | Kind::SumGauge => assert_eq!(cells, 3),
+            Kind::WideHistogram => assert!(cells > 4),
             Kind::Summary => assert_eq!(cells, 4),
         }
         Some(Entry {
@@ -280,11 +285,13 @@ impl Image {
     /// Whether an entry's state says that its series was removed and not counted since.
     pub(crate) fn is_removed(&self, entry: &Entry) -> bool {
         // Of a histogram the buckets, which stand behind the sum.
-        let skipped = usize::from(entry.kind == Kind::Histogram);
-        // Of a summary the count, behind which the sum stands.
-        let cells = match entry.kind {
-            Kind::Summary => 1,
-            _ => entry.cells,
+        let (skipped, cells) = match entry.kind {
+            Kind::Histogram => (1, entry.cells),
+            Kind::WideHistogram => (3, entry.cells),
+            // Of a summary the count, behind which the sum stands.
+            Kind::Summary => (0, 1),
+            Kind::SumGauge => (0, 0),
+            _ => (0, entry.cells),
         };
         let cells = entry.cell + skipped..entry.cell + cells;
         let sum = cells
@@ -332,7 +339,11 @@ impl Image {
                     });
                     Held::Shares(shares.filter(|(owner, _)| *owner != 0).collect())
                 }
-                Kind::FractionCounter | Kind::Summary => {
+                Kind::SumGauge => {
+                    let cells = cells.map(|cell| self.total(cell).cast_signed());
+                    Held::Wide(cells.collect())
+                }
+                Kind::FractionCounter | Kind::Summary | Kind::WideHistogram => {
                     let cells = cells.map(|cell| value(cell).cast_signed());
                     Held::Wide(cells.collect())
                 }

@@ -7,7 +7,7 @@ use crate::support::{folder, quiet, tree};
 
 type Use = fn(&Store, &[(&str, &str)]) -> deespec::Result<()>;
 
-const KINDS: [(&str, Use); 7] = [
+const KINDS: [(&str, Use); 9] = [
     ("counter", |store, labels| {
         store.counter_with("name", labels).map(|it| it.inc())
     }),
@@ -30,6 +30,14 @@ const KINDS: [(&str, Use); 7] = [
     }),
     ("summary", |store, labels| {
         store.summary_with("name", labels).map(|it| {
+            it.observe(0.5);
+        })
+    }),
+    ("gauge with a wide sum", |store, labels| {
+        store.sum_gauge_with("name", labels).map(|it| it.inc())
+    }),
+    ("histogram with a wide sum", |store, labels| {
+        store.wide_histogram_with("name", labels).map(|it| {
             it.observe(0.5);
         })
     }),

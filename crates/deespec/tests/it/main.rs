@@ -61,3 +61,5 @@ mod store;
 mod support;
 mod texts;
 mod waiting;
+mod wide;
+mod wide_elsewhere;

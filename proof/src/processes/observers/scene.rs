@@ -1,7 +1,8 @@
 //! What is observed: each scene is one way in which a sum and what tells of it can be apart.
 
 use deespec::{
-    Buckets, Distribution, Family, FractionCounter, Histogram, MetricError, Store, Summary, Value,
+    Buckets, Distribution, Family, FractionCounter, Histogram, MetricError, Store, SumGauge,
+    Summary, Value, WideHistogram,
 };
 
 use super::NAME;
@@ -13,6 +14,10 @@ pub(super) enum What {
     Summary,
     /// A counter with fractions.
     Fractions,
+    /// A gauge with a wide sum.
+    Gauge,
+    /// A histogram with a wide sum.
+    Wide(fn() -> std::result::Result<Buckets, MetricError>),
 }
 
 /// What is observed.
@@ -99,6 +104,28 @@ pub(super) const SCENES: &[Scene] = &[
         once: &[-1_000_000.000_001],
         values: &[2.5, -2.25, -0.001],
     },
+    Scene {
+        name: "a gauge with a wide sum",
+        what: What::Gauge,
+        before: &[(0.9, 3)],
+        once: &[-1_000_000_000.75],
+        values: &[2.5, -0.9, 0.001],
+    },
+    Scene {
+        name: "a histogram with a wide sum",
+        what: What::Wide(|| Buckets::classic([1024.0, 1e12])),
+        before: &[(0.1, 10)],
+        // More than 2^64 billionths, far below the bound of its bucket.
+        once: &[1e11],
+        values: &[2.5, 0.9],
+    },
+    Scene {
+        name: "a native histogram with a wide sum and both signs",
+        what: What::Wide(|| Buckets::native(0, 1.0, 64.0)?.with_negative()),
+        before: &[(4.0, 2), (-8.0, 2)],
+        once: &[-1_000_000.000_001],
+        values: &[2.5, -2.25, -0.001],
+    },
 ];
 
 /// Where it is observed.
@@ -106,6 +133,8 @@ pub(super) enum Handle {
     Histogram(Histogram),
     Summary(Summary),
     Fractions(FractionCounter),
+    Gauge(SumGauge),
+    Wide(WideHistogram),
 }
 
 impl Handle {
@@ -115,6 +144,8 @@ impl Handle {
             What::Histogram(_) => Self::Histogram(store.histogram(NAME)?),
             What::Summary => Self::Summary(store.summary(NAME)?),
             What::Fractions => Self::Fractions(store.fraction_counter(NAME)?),
+            What::Gauge => Self::Gauge(store.sum_gauge(NAME)?),
+            What::Wide(_) => Self::Wide(store.wide_histogram(NAME)?),
         })
     }
 
@@ -128,6 +159,12 @@ impl Handle {
             Self::Fractions(counter) => {
                 counter.add(value);
             }
+            Self::Gauge(gauge) => {
+                gauge.add(value);
+            }
+            Self::Wide(histogram) => {
+                histogram.observe(value);
+            }
         }
     }
 }
@@ -137,12 +174,12 @@ pub(super) fn sum(value: &Value) -> Option<f64> {
     match value {
         Value::Histogram(found) => Some(found.sum()),
         Value::Summary(found) => Some(found.sum.to_f64()),
-        Value::Fractions(sum) => Some(sum.to_f64()),
+        Value::Fractions(sum) | Value::Sum(sum) => Some(sum.to_f64()),
         _ => None,
     }
 }
 
-/// How many observations it has counted; a counter with fractions does not.
+/// How many observations it has counted; a counter with fractions and a gauge do not.
 pub(super) fn count(value: &Value) -> Option<u64> {
     let summary = value.summary().map(|found| found.count);
     summary.or_else(|| value.histogram().map(Distribution::count))
@@ -154,19 +191,22 @@ impl Scene {
             What::Histogram(buckets) => Family::histogram(NAME, buckets()?),
             What::Summary => Family::summary(NAME),
             What::Fractions => Family::fraction_counter(NAME),
+            What::Gauge => Family::sum_gauge(NAME),
+            What::Wide(buckets) => Family::wide_histogram(NAME, buckets()?),
         })
     }
 
     /// Whether a sum may be seen in the middle of an addition, though never beyond it: it has three cells.
     pub(super) fn has_middle(&self) -> bool {
-        matches!(self.what, What::Summary | What::Fractions)
+        !matches!(self.what, What::Histogram(_))
     }
 
     /// The line of Prometheus' text that has the sum.
     pub(super) fn line(&self) -> &'static str {
         match self.what {
-            What::Histogram(_) | What::Summary => "observed_sum ",
+            What::Histogram(_) | What::Wide(_) | What::Summary => "observed_sum ",
             What::Fractions => "observed_total ",
+            What::Gauge => "observed ",
         }
     }
 

@@ -100,6 +100,7 @@ fn push_series(bytes: &mut Vec<u8>, bounds: &mut Bounds, series: &Series<'_>) {
     let created = series.created();
     match &series.shown {
         Shown::Gauge(value) => message(bytes, 2, |bytes| double(bytes, 1, *value)),
+        Shown::Sum(sum) => message(bytes, 2, |bytes| double(bytes, 1, sum.to_f64())),
         Shown::Info => message(bytes, 2, |bytes| double(bytes, 1, 1.0)),
         Shown::Counter(total) => message(bytes, 3, |bytes| {
             double(bytes, 1, *total as f64);

@@ -103,7 +103,31 @@ impl<'de> Deserialize<'de> for Buckets {
 /// `classic, 0.1, 0.5, 1`.
 impl fmt::Display for Buckets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = match &self.layout {
+        let plain = self.tell_bounds(f)?;
+        // Only where somebody chose them.
+        if plain.is_ok_and(|plain| plain.steps_per_one != self.steps_per_one) {
+            write!(f, ", in steps of {}", Plain(self.resolution()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Buckets beside a wide sum, whose steps nobody chooses.
+pub(crate) struct Bounds<'a>(pub(crate) &'a Buckets);
+
+impl fmt::Display for Bounds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.tell_bounds(f).map(drop)
+    }
+}
+
+impl Buckets {
+    /// Tells the bounds, and gives buckets that have them and steps which follow from them.
+    fn tell_bounds(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+    ) -> Result<Result<Self, MetricError>, fmt::Error> {
+        Ok(match &self.layout {
             Layout::Native(native) => {
                 let (smallest, largest) = native.range();
                 let (low, high) = (self.short(smallest), self.short(largest));
@@ -126,16 +150,9 @@ impl fmt::Display for Buckets {
                 }
                 Self::classic(bounds.iter().copied())
             }
-        };
-        // Only where somebody chose them.
-        if plain.is_ok_and(|plain| plain.steps_per_one != self.steps_per_one) {
-            write!(f, ", in steps of {}", Plain(self.resolution()))?;
-        }
-        Ok(())
+        })
     }
-}
 
-impl Buckets {
     /// The shortest number that falls into the same bucket: rather what somebody wrote than a bound.
     fn short(&self, bound: f64) -> f64 {
         let rounded = (0..17).filter_map(|digits| format!("{bound:.digits$e}").parse().ok());

@@ -8,6 +8,9 @@ use crate::metric::MetricError;
 /// apart.
 pub(super) const STEPS_MAX: f64 = (1_u64 << 62) as f64;
 
+/// Steps of a wide sum to one.
+const BILLION: f64 = 1e9;
+
 impl Buckets {
     /// These buckets with another step of the sum, in the unit of the observations.
     ///
@@ -46,6 +49,17 @@ impl Buckets {
         }
         self.steps_per_one = steps_per_one;
         Ok(self)
+    }
+
+    /// These buckets beside a wide sum, which is in billionths whatever their bounds are.
+    pub(crate) fn in_billionths(mut self) -> Self {
+        self.steps_per_one = BILLION;
+        self
+    }
+
+    /// Whether a wide sum may stand beside them.
+    pub(crate) fn are_in_billionths(&self) -> bool {
+        self.steps_per_one == BILLION
     }
 
     /// The step in which the sum is kept, in the unit of the observations.

@@ -3,8 +3,8 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Distribution;
-use crate::metric::Buckets;
+use super::{Distribution, Sum};
+use crate::metric::{Buckets, WideSum};
 
 /// Lower bound, upper bound, count. JSON has no infinity: `null` stands for a bound that is none.
 type Triple = (Option<f64>, Option<f64>, u64);
@@ -13,7 +13,10 @@ type Triple = (Option<f64>, Option<f64>, u64);
 struct Written<'a> {
     count: u64,
     sum: f64,
-    steps: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exact: Option<WideSum>,
     buckets: Vec<Triple>,
     #[serde(flatten)]
     layout: &'a Buckets,
@@ -24,6 +27,7 @@ struct Read {
     count: u64,
     sum: Option<f64>,
     steps: Option<i64>,
+    exact: Option<WideSum>,
     buckets: Vec<Triple>,
     #[serde(flatten)]
     layout: Buckets,
@@ -38,7 +42,8 @@ impl Serialize for Distribution {
         Written {
             count: self.count(),
             sum: self.sum(),
-            steps: self.steps,
+            steps: self.wide_sum().is_none().then(|| self.steps()),
+            exact: self.wide_sum(),
             buckets: triples.collect(),
             layout: &self.buckets,
         }
@@ -55,7 +60,7 @@ impl<'de> Deserialize<'de> for Distribution {
 
 impl Read {
     fn distribution(self) -> Result<Distribution, String> {
-        let steps = self.steps()?;
+        let sum = self.kept()?;
         let mut counts = vec![None; self.layout.len()];
         for (lower, upper, count) in self.buckets {
             let bounds = (
@@ -85,8 +90,8 @@ impl Read {
             .iter()
             .try_fold(0, |sum: u64, one| sum.checked_add(*one))
         {
-            Some(count) if count == self.count => match steps {
-                Ok(steps) => Ok(Distribution::new(self.layout, counts, steps)),
+            Some(count) if count == self.count => match sum {
+                Ok(sum) => Ok(Distribution::of(self.layout, counts, sum)),
                 Err(sum) => Distribution::of_sum(self.layout, counts, sum),
             },
             Some(count) => Err(format!(
@@ -97,10 +102,24 @@ impl Read {
         }
     }
 
-    /// The steps as they stand there, or else the sum that tells them.
-    fn steps(&self) -> Result<Result<i64, f64>, String> {
+    /// The sum as it is kept, or else the number that tells it.
+    fn kept(&self) -> Result<Result<Sum, f64>, String> {
+        if let Some(exact) = self.exact {
+            if self.steps.is_some() {
+                return Err("both steps and exact are given".to_owned());
+            }
+            if !self.layout.are_in_billionths() {
+                return Err("a sum that is told by exact is in steps of a billionth".to_owned());
+            }
+            // Another program may have written the sum with fewer digits.
+            let sum = self.sum.unwrap_or(exact.to_f64());
+            return match (sum - exact.to_f64()).abs() <= 1e-9 + sum.abs() * 1e-9 {
+                true => Ok(Ok(Sum::Wide(exact))),
+                false => Err(format!("sum is {sum}, but exact is {exact}")),
+            };
+        }
         match (self.steps, self.sum) {
-            (Some(steps), None) => Ok(Ok(steps)),
+            (Some(steps), None) => Ok(Ok(Sum::Steps(steps))),
             (None, Some(sum)) => Ok(Err(sum)),
             (None, None) => Err("neither sum nor steps is given".to_owned()),
             // Another program may have written the sum with fewer digits.
@@ -108,7 +127,7 @@ impl Read {
                 let apart = self.layout.steps_apart(sum, steps);
                 let near = 1 + (sum.abs() / self.layout.resolution() * 1e-9) as u128;
                 if apart.is_some_and(|apart| apart <= near) {
-                    return Ok(Ok(steps));
+                    return Ok(Ok(Sum::Steps(steps)));
                 }
                 Err(format!(
                     "sum is {sum}, but {steps} steps are {}",

@@ -1,6 +1,7 @@
 //! What the sum of a histogram is: a number of steps modulo 2^64, and which of all the numbers that it may be.
 
-use super::{Bucket, Buckets, Distribution};
+use super::{Bucket, Buckets, Distribution, Sum};
+use crate::metric::WideSum;
 use crate::protection::Protection;
 
 /// How far apart the numbers are that one and the same cell may mean.
@@ -51,14 +52,23 @@ impl Distribution {
     ///   buckets, which are 9 % wide, that is eleven times as much.
     ///
     /// Where neither holds it is a multiple of 2^64 steps nearer to zero than it should be.
+    ///
+    /// A histogram with a wide sum needs none of this: its sum is exact to a billionth for each observation, whatever the
+    /// buckets are; see [`Distribution::wide_sum`].
     #[must_use]
     pub fn sum(&self) -> f64 {
-        self.buckets.of_steps(self.told_steps() as f64)
+        match self.sum {
+            Sum::Steps(_) => self.buckets.of_steps(self.told_steps() as f64),
+            Sum::Wide(sum) => sum.to_f64(),
+        }
     }
 
     /// The sum in steps, which may be more than 64 bits hold.
     pub(crate) fn told_steps(&self) -> i128 {
-        let kept = i128::from(self.steps);
+        let kept = match self.sum {
+            Sum::Steps(steps) => i128::from(steps),
+            Sum::Wide(sum) => return sum.billionths(),
+        };
         let told = self.told();
         if !Protection::NearestWrap.stands() {
             return told.fewest_turns(kept);
@@ -79,8 +89,12 @@ impl Distribution {
         }
     }
 
-    /// How many more steps may come from outside: as many again and it is exact still, whoever adds at the same moment.
+    /// How many more steps may come from outside, of a wide sum whole units: as many again and it is exact still, whoever
+    /// adds at the same moment.
     pub(crate) fn sum_room(&self) -> u64 {
+        if let Sum::Wide(sum) = self.sum {
+            return sum.room();
+        }
         let ahead = self.told_steps().saturating_sub(self.told().nearest);
         let room = OBSERVATION.saturating_sub(ahead.saturating_abs());
         u64::try_from(room).unwrap_or(0)
@@ -99,6 +113,25 @@ impl Distribution {
             .ok_or_else(|| format!("sum is {sum}, more than its buckets can tell"))
     }
 
+    /// The same with a wide sum, in such buckets; `None` where it has one already, or other bounds.
+    pub(crate) fn to_wide(&self, buckets: &Buckets) -> Option<Self> {
+        let Sum::Steps(_) = self.sum else { return None };
+        let same = self.buckets.clone().in_billionths() == *buckets;
+        let sum = WideSum::of(self.sum()).filter(|_| same)?;
+        Some(Self::wide(buckets.clone(), self.counts.clone(), sum))
+    }
+
+    /// The same with a sum in the steps of these buckets; `None` where it has one already, or other bounds, or a sum that
+    /// they cannot tell.
+    pub(crate) fn to_steps(&self, buckets: &Buckets) -> Option<Self> {
+        let Sum::Wide(sum) = self.sum else {
+            return None;
+        };
+        let same = self.buckets == buckets.clone().in_billionths();
+        let told = Self::of_sum(buckets.clone(), self.counts.clone(), sum.to_f64());
+        told.ok().filter(|_| same)
+    }
+
     /// What is odd about a sum that another program gave, as the end of a sentence about it.
     pub(crate) fn unlike(&self, given: f64) -> Option<String> {
         let kept = self.sum();
@@ -109,19 +142,41 @@ impl Distribution {
             let step = step.parse().unwrap_or(self.buckets.resolution());
             return Some(format!("is kept as {kept}, in steps of {step}"));
         }
-        let (told, steps) = (self.told(), self.told_steps());
-        // Each observation may have been rounded to a step, and the sum to 53 bits at each addition.
-        let rounded = i128::from(self.count()) + (steps.abs() >> 30) + 1;
-        let than = if steps < told.lowest.saturating_sub(rounded) {
-            "less"
-        } else if steps > told.highest.saturating_add(rounded) {
-            "more"
-        } else {
-            return None;
+        let (is_less, is_more) = match self.sum {
+            Sum::Steps(_) => self.is_beyond_steps(),
+            Sum::Wide(_) => self.is_beyond(kept),
+        };
+        let than = match (is_less, is_more) {
+            (true, _) => "less",
+            (_, true) => "more",
+            _ => return None,
         };
         Some(format!(
             "is {than} than its buckets can hold; it is kept as it is"
         ))
+    }
+
+    /// Whether the sum is less than the bounds of the buckets allow, and whether it is more.
+    fn is_beyond_steps(&self) -> (bool, bool) {
+        let (told, steps) = (self.told(), self.told_steps());
+        // Each observation may have been rounded to a step, and the sum to 53 bits at each addition.
+        let rounded = i128::from(self.count()) + (steps.abs() >> 30) + 1;
+        (
+            steps < told.lowest.saturating_sub(rounded),
+            steps > told.highest.saturating_add(rounded),
+        )
+    }
+
+    /// As [`Self::is_beyond_steps`], of a sum that no observation is too large for.
+    fn is_beyond(&self, sum: f64) -> (bool, bool) {
+        let rounded = (self.count() as f64 + 1.0) / 1e9 + sum.abs() / f64::from(1 << 30);
+        let all = |bound: fn(&Bucket) -> f64| -> f64 {
+            self.iter()
+                .map(|bucket| bound(&bucket) * bucket.count as f64)
+                .sum()
+        };
+        let (lowest, highest) = (all(|bucket| bucket.lower), all(|bucket| bucket.upper));
+        (sum < lowest - rounded, sum > highest + rounded)
     }
 
     fn told(&self) -> Told {
@@ -190,11 +245,11 @@ mod tests {
         let mut all = Distribution::empty(buckets.clone());
         for &(value, count) in whole {
             let steps = buckets.to_steps(value).wrapping_mul(count.cast_signed());
-            all.steps = all.steps.wrapping_add(steps);
+            all.sum = Sum::Steps(all.steps().wrapping_add(steps));
             all.counts[buckets.index_of(value)] += count;
         }
         for &value in sum_alone {
-            all.steps = all.steps.wrapping_add(buckets.to_steps(value));
+            all.sum = Sum::Steps(all.steps().wrapping_add(buckets.to_steps(value)));
         }
         all
     }
@@ -233,6 +288,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_wide_sum_is_odd_only_where_its_buckets_have_bounds() {
+        let of = |counts: [u64; 3], sum: f64| {
+            let buckets = classic(&[1.0, 10.0]).in_billionths();
+            let sum = WideSum::of(sum).unwrap();
+            Distribution::wide(buckets, Box::new(counts), sum)
+        };
+        // Far beyond what steps tell.
+        assert_eq!(of([0, 0, 1], 1e15).unlike(1e15), None);
+        assert_eq!(of([1, 0, 0], -1e15).unlike(-1e15), None);
+        for (counts, sum, than) in [
+            ([0, 2, 0], 20.001, "more"),
+            ([0, 2, 0], 1.999, "less"),
+            ([0, 0, 3], 29.9, "less"),
+            ([4, 0, 0], 4.1, "more"),
+        ] {
+            let odd = of(counts, sum).unlike(sum).unwrap();
+            assert!(odd.starts_with(&format!("is {than} than")), "{odd}");
+        }
+        let odd = of([1, 0, 0], 0.5).unlike(0.500_000_000_1).unwrap();
+        assert!(odd.contains("in steps of 0.000000001"), "{odd}");
     }
 
     #[test]
@@ -292,7 +370,7 @@ mod tests {
             let mut all = Distribution::empty(buckets);
             all.counts.fill(u64::MAX);
             for steps in [i64::MIN, -1, 0, i64::MAX] {
-                all.steps = steps;
+                all.sum = Sum::Steps(steps);
                 assert!(all.sum().is_finite());
             }
         }

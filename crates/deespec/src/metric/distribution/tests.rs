@@ -6,7 +6,7 @@ fn observed(buckets: Buckets, values: &[f64]) -> Distribution {
     let mut all = Distribution::empty(buckets);
     for value in values {
         all.counts[all.buckets.index_of(*value)] += 1;
-        all.steps = all.steps.wrapping_add(all.buckets.to_steps(*value));
+        all.sum = Sum::Steps(all.steps().wrapping_add(all.buckets.to_steps(*value)));
     }
     all
 }

@@ -34,7 +34,9 @@ enum StoredKind {
     Summary,
     Gauge,
     ProcessGauge,
+    SumGauge,
     Histogram,
+    WideHistogram,
     Info,
 }
 
@@ -49,7 +51,11 @@ impl Family {
             Shape::ProcessGauge(aggregation) => {
                 (StoredKind::ProcessGauge, Some(*aggregation), None)
             }
+            Shape::SumGauge => (StoredKind::SumGauge, None, None),
             Shape::Histogram(buckets) => (StoredKind::Histogram, None, Some(buckets.clone())),
+            Shape::WideHistogram(buckets) => {
+                (StoredKind::WideHistogram, None, Some(buckets.clone()))
+            }
             Shape::Info => (StoredKind::Info, None, None),
         };
         let stored = Stored {
@@ -76,7 +82,12 @@ impl Family {
             StoredKind::Summary => Shape::Summary,
             StoredKind::Gauge => Shape::Gauge,
             StoredKind::ProcessGauge => Shape::ProcessGauge(stored.aggregation?),
+            StoredKind::SumGauge => Shape::SumGauge,
             StoredKind::Histogram => Shape::Histogram(stored.buckets?),
+            StoredKind::WideHistogram => {
+                let buckets = stored.buckets.filter(Buckets::are_in_billionths);
+                Shape::WideHistogram(buckets?)
+            }
             StoredKind::Info => Shape::Info,
         };
         let family = Self {
@@ -120,6 +131,12 @@ mod tests {
             ),
             ("a", r#"{"type":"histogram"}"#.to_owned()),
             ("a", r#"{"type":"process_gauge"}"#.to_owned()),
+            ("a", r#"{"type":"wide_histogram"}"#.to_owned()),
+            (
+                "a",
+                r#"{"type":"wide_histogram","buckets":{"classic":[1],"steps_per_one":1}}"#
+                    .to_owned(),
+            ),
         ] {
             assert_eq!(decode(name, &json), None, "{name:?} {json}");
         }

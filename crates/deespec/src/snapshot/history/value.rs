@@ -131,6 +131,7 @@ impl From<&Value> for HistoryValue {
         match value {
             Value::Counter(count) => Self::Counter(*count),
             Value::Gauge(value) => Self::Gauge(*value),
+            Value::Sum(sum) => Self::Gauge(sum.to_f64()),
             Value::Processes(processes) => Self::Gauge(processes.value().unwrap_or(f64::NAN)),
             Value::Histogram(found) => Self::Histogram(HistorySummary {
                 count: found.count(),

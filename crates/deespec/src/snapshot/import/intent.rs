@@ -71,7 +71,11 @@ pub(super) fn counted(
     amount: &Amount,
 ) -> Result<Option<Entry>, StoreError> {
     match amount.value {
-        Value::Counter(_) | Value::Fractions(_) | Value::Histogram(_) | Value::Summary(_) => {}
+        Value::Counter(_)
+        | Value::Fractions(_)
+        | Value::Sum(_)
+        | Value::Histogram(_)
+        | Value::Summary(_) => {}
         Value::Gauge(_) | Value::Processes(_) | Value::Info => return Ok(None),
     }
     let shape = amount.value.shape();

@@ -42,18 +42,23 @@ pub(crate) struct Converted {
 /// A name, a label set and when that series began.
 pub(crate) type Created = (String, LabelSet, f64);
 
-/// Reads the text at `path`.
+/// Reads the text at `path`; `wide` tells of which histograms the store keeps a wide sum.
 ///
 /// # Errors
 ///
 /// When it is not lawful, or says something that a store cannot count.
-pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
+pub(crate) fn convert(
+    bytes: &[u8],
+    path: &Path,
+    wide: impl Fn(&str) -> bool,
+) -> Result<Converted, DocumentError> {
     // Every store exposes all of them, and no other program does.
     let is_exposed = |text: &Text| {
         let has = |name: &&str| text.families.iter().any(|family| family.name == **name);
         TRANSACTIONS.iter().all(has)
     };
-    converted(bytes, path, SERIES_MAX, CREATED, |text| !is_exposed(text))
+    let outside = |text: &Text| !is_exposed(text);
+    converted(bytes, path, SERIES_MAX, CREATED, outside, wide)
 }
 
 /// Reads what somebody pushes, whoever has exposed it: at most [`PUSH_SERIES_MAX`] series.
@@ -61,8 +66,12 @@ pub(crate) fn convert(bytes: &[u8], path: &Path) -> Result<Converted, DocumentEr
 /// # Errors
 ///
 /// As [`convert`].
-pub(crate) fn convert_pushed(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
-    converted(bytes, path, PUSH_SERIES_MAX, CREATED, |_| true)
+pub(crate) fn convert_pushed(
+    bytes: &[u8],
+    path: &Path,
+    wide: impl Fn(&str) -> bool,
+) -> Result<Converted, DocumentError> {
+    converted(bytes, path, PUSH_SERIES_MAX, CREATED, |_| true, wide)
 }
 
 /// Reads what somebody exposes, of which a difference may be pushed: its totals may be larger than what comes from
@@ -72,7 +81,7 @@ pub(crate) fn convert_pushed(bytes: &[u8], path: &Path) -> Result<Converted, Doc
 ///
 /// As [`convert`].
 pub(crate) fn convert_totals(bytes: &[u8], path: &Path) -> Result<Converted, DocumentError> {
-    converted(bytes, path, SERIES_MAX, usize::MAX, |_| false)
+    converted(bytes, path, SERIES_MAX, usize::MAX, |_| false, |_| false)
 }
 
 fn converted(
@@ -81,13 +90,19 @@ fn converted(
     most: usize,
     created: usize,
     outside: impl FnOnce(&Text) -> bool,
+    wide: impl Fn(&str) -> bool,
 ) -> Result<Converted, DocumentError> {
     let text = Text::parse(bytes, most).map_err(|source| DocumentError::Text {
         path: path.to_owned(),
         reason: source.to_string(),
     })?;
     let named = |family: &TextFamily| family.name.strip_prefix(FRACTIONS).map(str::to_owned);
-    let fractions: HashSet<String> = text.families.iter().filter_map(named).collect();
+    let marked: HashSet<String> = text.families.iter().filter_map(named).collect();
+    let has_fractions = |name: &str, kind: TextKind| match kind {
+        TextKind::Counter => marked.contains(name),
+        TextKind::Histogram => marked.contains(name) || wide(name),
+        _ => false,
+    };
     let mut converted = Converted {
         document: Document::empty(),
         families: Vec::new(),
@@ -99,7 +114,9 @@ fn converted(
     };
     for family in text.families {
         let wrong = |reason: String| DocumentError::content(path, reason);
-        converted.add(family, created, &fractions).map_err(wrong)?;
+        converted
+            .add(family, created, &has_fractions)
+            .map_err(wrong)?;
     }
     let series = std::mem::take(&mut converted.document.series);
     converted.document.series = Document::checked(series, path)?;
@@ -111,7 +128,7 @@ impl Converted {
         &mut self,
         family: TextFamily,
         created: usize,
-        fractions: &HashSet<String>,
+        has_fractions: &dyn Fn(&str, TextKind) -> bool,
     ) -> Result<(), String> {
         let name = match family.kind {
             // A store has them without the suffix, and exposes those with labels beside them.
@@ -141,7 +158,9 @@ impl Converted {
             true => outside::check(&name, &value).map(|()| value),
             false => Ok(value),
         };
-        let values = family.points.iter().map(|point| bounded(value(point)?));
+        let is_wide = has_fractions(&name, family.kind);
+        let points = family.points.iter();
+        let values = points.map(|point| bounded(value(point, is_wide)?));
         let values = match values.collect::<Result<Vec<Value>, String>>() {
             Ok(values) => values,
             Err(reason) => {
@@ -151,7 +170,7 @@ impl Converted {
             }
         };
         let has_fractions = values.iter().any(|value| value.fractions().is_some())
-            || family.kind == TextKind::Counter && fractions.contains(&name);
+            || family.kind == TextKind::Counter && is_wide;
         if has_fractions && TRANSACTIONS.contains(&&*name) {
             self.passed_over
                 .push(format!("{name} is passed over: it counts whole numbers"));
@@ -266,7 +285,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Result<Converted, DocumentError> {
-        convert(text.as_bytes(), Path::new("m.txt"))
+        convert(text.as_bytes(), Path::new("m.txt"), |_| false)
     }
 
     #[test]
@@ -381,7 +400,7 @@ mod tests {
             let series = (0..count).map(|number| format!("a{{n=\"{number}\"}} 1\n"));
             format!("# TYPE a gauge\n{}{end}", series.collect::<String>())
         };
-        let pushed = |text: &str| convert_pushed(text.as_bytes(), Path::new("the push"));
+        let pushed = |text: &str| convert_pushed(text.as_bytes(), Path::new("the push"), |_| false);
         let most = pushed(&gauges(PUSH_SERIES_MAX, "")).unwrap();
         assert_eq!(most.document.series.len(), PUSH_SERIES_MAX);
         // What stands behind it is no text at all.

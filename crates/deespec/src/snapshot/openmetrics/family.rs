@@ -253,7 +253,11 @@ impl Open {
         let is_new = match (kind, suffix) {
             (_, "_created") => put(&mut point.created, seconds(sample.value)?),
             (TextKind::Summary, "_sum") => put(&mut point.several().wide, number(sample.value)?),
-            (_, "_sum") => put(&mut point.several().sum, float(sample.value)?),
+            (_, "_sum") => {
+                let several = point.several();
+                several.wide = number(sample.value).ok();
+                put(&mut several.sum, float(sample.value)?)
+            }
             (_, "_count") => put(&mut point.several().count, count(sample.value)?),
             (_, "_bucket") => {
                 let bound = bound.ok_or("a bucket must have the label le")?;

@@ -98,6 +98,8 @@ pub(crate) enum PointValue {
         /// Upper bounds, ascending up to infinity, and cumulative counts, never descending.
         buckets: Vec<(f64, u64)>,
         sum: Option<f64>,
+        /// The same with all digits that stand there.
+        wide: Option<Number>,
         /// The count of the last bucket.
         count: u64,
     },

@@ -22,7 +22,7 @@ pub(super) struct Gathering {
 pub(super) struct Several {
     buckets: Vec<(f64, u64)>,
     pub(super) sum: Option<f64>,
-    /// The sum of a summary.
+    /// The sum of a summary or a histogram, with all its digits.
     pub(super) wide: Option<Number>,
     pub(super) count: Option<u64>,
 }
@@ -94,8 +94,8 @@ impl Gathering {
         let Several {
             buckets,
             sum,
+            wide,
             count: given,
-            ..
         } = self
             .several
             .map_or_else(Default::default, |several| *several);
@@ -126,6 +126,7 @@ impl Gathering {
         Ok(PointValue::Histogram {
             buckets,
             sum,
+            wide,
             count,
         })
     }

@@ -4,8 +4,8 @@ use crate::metric::{Buckets, Distribution, Observations, Value, WideSum};
 
 use super::{Number, Point, PointValue};
 
-/// What a store keeps of a point, or why it cannot.
-pub(super) fn value(point: &Point) -> Result<Value, String> {
+/// What a store keeps of a point, of a histogram perhaps with a wide sum, or why it cannot.
+pub(super) fn value(point: &Point, is_wide: bool) -> Result<Value, String> {
     match &point.value {
         PointValue::Counter(Number::Whole(count)) => Ok(Value::Counter(*count)),
         PointValue::Counter(count) => wide(*count).map(Value::Fractions),
@@ -18,6 +18,11 @@ pub(super) fn value(point: &Point) -> Result<Value, String> {
         }
         PointValue::Gauge(value) | PointValue::Unknown(value) => Ok(Value::Gauge(*value)),
         PointValue::Info => Ok(Value::Info),
+        PointValue::Histogram {
+            buckets,
+            wide: Some(sum),
+            ..
+        } if is_wide => wide_histogram(buckets, wide(*sum)?).map(Value::Histogram),
         PointValue::Histogram { buckets, sum, .. } => {
             let sum = sum.ok_or("a histogram without a sum cannot be added to another")?;
             histogram(buckets, sum).map(Value::Histogram)
@@ -43,6 +48,16 @@ pub(super) fn with_fractions(value: Value) -> Value {
 }
 
 fn histogram(cumulative: &[(f64, u64)], sum: f64) -> Result<Distribution, String> {
+    let (buckets, counts) = sorted(cumulative)?;
+    Distribution::of_sum(buckets, counts, sum)
+}
+
+fn wide_histogram(cumulative: &[(f64, u64)], sum: WideSum) -> Result<Distribution, String> {
+    let (buckets, counts) = sorted(cumulative)?;
+    Ok(Distribution::wide(buckets.in_billionths(), counts, sum))
+}
+
+fn sorted(cumulative: &[(f64, u64)]) -> Result<(Buckets, Box<[u64]>), String> {
     let bounds = cumulative.iter().map(|(bound, _)| *bound);
     let buckets = Buckets::classic(bounds).map_err(|error| error.to_string())?;
     let mut below = 0;
@@ -51,8 +66,7 @@ fn histogram(cumulative: &[(f64, u64)], sum: f64) -> Result<Distribution, String
         below = *upto;
         count
     };
-    let counts: Vec<u64> = cumulative.iter().map(count).collect();
-    Distribution::of_sum(buckets, counts.into(), sum)
+    Ok((buckets, cumulative.iter().map(count).collect()))
 }
 
 /// One sentence about the sums of a family that are not what stands there, or that it should not be.

@@ -96,7 +96,7 @@ pub(crate) fn push(
     if totals::is_of(text, core.id()) {
         return Err(PushError::Own.into());
     }
-    let request = Request::of(writer, sequence, text)?;
+    let request = Request::of(core, writer, sequence, text)?;
     if own::is_own_text(core, text, &request.created)? {
         return Err(PushError::Own.into());
     }
@@ -141,7 +141,7 @@ impl From<StoreError> for Fault {
 }
 
 impl Request {
-    fn of(writer: &str, sequence: u64, text: &[u8]) -> Result<Self, Error> {
+    fn of(core: &Core, writer: &str, sequence: u64, text: &[u8]) -> Result<Self, Error> {
         let is_lawful = |byte: u8| byte.is_ascii_alphanumeric() || b"._:@/-".contains(&byte);
         if writer.is_empty() || writer.len() > WRITER_MAX || !writer.bytes().all(is_lawful) {
             return Err(PushError::Writer.into());
@@ -153,7 +153,10 @@ impl Request {
             noted,
             created,
             ..
-        } = openmetrics::convert_pushed(text, Path::new("the push")).map_err(PushError::of_text)?;
+        } = openmetrics::convert_pushed(text, Path::new("the push"), |name| {
+            import::has_wide_sum(core, name)
+        })
+        .map_err(PushError::of_text)?;
         if let Some(first) = passed_over.first() {
             return Err(refuse(text, "", first));
         }

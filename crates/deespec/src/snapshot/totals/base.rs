@@ -45,7 +45,7 @@ impl StoredTotal {
             Value::Fractions(sum) => Some(Self::Fractions(*sum)),
             Value::Histogram(found) => Some(Self::Histogram(found.clone())),
             Value::Summary(found) => Some(Self::Summary(*found)),
-            Value::Gauge(_) | Value::Processes(_) | Value::Info => None,
+            Value::Gauge(_) | Value::Sum(_) | Value::Processes(_) | Value::Info => None,
         }
     }
 }
@@ -128,7 +128,11 @@ impl Total {
             Some(Value::Counter(0)) => Known::Same,
             Some(Value::Fractions(more)) if more.is_zero() => Known::Same,
             Some(Value::Summary(more)) if more == Observations::default() => Known::Same,
-            Some(Value::Histogram(more)) if more.count() == 0 && more.steps() == 0 => Known::Same,
+            Some(Value::Histogram(more))
+                if more.count() == 0 && more.sum_cells().all(|cell| cell == 0) =>
+            {
+                Known::Same
+            }
             Some(more) => Known::More(more),
             // Without a time of creation a reader cannot tell, and a restart is what happens.
             None if is_same_life.is_none() => Known::More(self.value.clone()),

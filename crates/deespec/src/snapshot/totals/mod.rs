@@ -148,6 +148,8 @@ impl Totals {
             }
             let value = match &sample.total {
                 Value::Processes(shares) => shares.value().map(Value::Gauge),
+                // Whoever is pushed to sets it, as any gauge.
+                Value::Sum(sum) => Some(Value::Gauge(sum.to_f64())),
                 Value::Histogram(found) => match classic(found) {
                     Ok(found) => Some(Value::Histogram(found)),
                     Err(reason) => {
@@ -277,7 +279,11 @@ fn classic(found: &Distribution) -> Result<Distribution, String> {
         from = to;
         cells.iter().copied().fold(0, u64::wrapping_add)
     });
-    Distribution::of_sum(buckets, counts.collect(), found.sum())
+    let counts = counts.collect();
+    match found.wide_sum() {
+        Some(sum) => Ok(Distribution::wide(buckets.in_billionths(), counts, sum)),
+        None => Distribution::of_sum(buckets, counts, found.sum()),
+    }
 }
 
 fn older(name: &str) -> PushError {

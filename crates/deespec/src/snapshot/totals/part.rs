@@ -225,7 +225,8 @@ impl PushPart {
     #[cfg(test)]
     pub(super) fn is_lawful(&self) -> bool {
         let text = self.text("1");
-        let found = super::super::openmetrics::convert_pushed(text.as_bytes(), "it".as_ref());
+        use super::super::openmetrics::convert_pushed;
+        let found = convert_pushed(text.as_bytes(), "it".as_ref(), |_| false);
         found.is_ok_and(|found| found.passed_over.is_empty())
     }
 }
@@ -280,7 +281,11 @@ impl Piece {
     fn write(&self, text: &mut String, format: Format, told: &mut usize) {
         let is_open = format == Format::OpenMetrics;
         let family = if is_open { self.base() } else { &self.name };
-        let has_fractions = |more: &More| matches!(more.value, Value::Fractions(_));
+        let has_fractions = |more: &More| match &more.value {
+            Value::Fractions(_) => true,
+            Value::Histogram(found) => found.wide_sum().is_some(),
+            _ => false,
+        };
         if self.series.iter().any(has_fractions) {
             line(text, &["# TYPE ", FRACTIONS, &self.name, " gauge"]);
         }
@@ -347,6 +352,7 @@ impl More {
             }
             Value::Gauge(value) => line(text, &[name, &braced, " ", &number(*value)]),
             Value::Info => line(text, &[name, &braced, " 1"]),
+            Value::Sum(sum) => line(text, &[name, &braced, " ", &sum.to_string()]),
             Value::Processes(_) => {}
             Value::Histogram(found) => {
                 let before = if labels.is_empty() { "" } else { "," };
@@ -362,7 +368,9 @@ impl More {
                         "{name}_bucket{{{labels}{before}le=\"{bound}\"}} {below}"
                     );
                 }
-                line(text, &[name, "_sum", &braced, " ", &number(found.sum())]);
+                let sum = found.wide_sum().map(|sum| sum.to_string());
+                let sum = sum.unwrap_or_else(|| number(found.sum()));
+                line(text, &[name, "_sum", &braced, " ", &sum]);
                 line(text, &[name, "_count", &braced, " ", &below.to_string()]);
             }
         }

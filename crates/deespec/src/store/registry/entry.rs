@@ -28,7 +28,9 @@ pub(crate) enum Form {
     Histogram,
     Info,
     FractionCounter,
+    SumGauge,
     Summary,
+    WideHistogram,
 }
 
 impl Form {
@@ -40,7 +42,9 @@ impl Form {
             Shape::Histogram(_) => Self::Histogram,
             Shape::Info => Self::Info,
             Shape::FractionCounter => Self::FractionCounter,
+            Shape::SumGauge => Self::SumGauge,
             Shape::Summary => Self::Summary,
+            Shape::WideHistogram(_) => Self::WideHistogram,
         }
     }
 
@@ -53,7 +57,9 @@ impl Form {
             Self::Histogram => 4,
             Self::Info => 5,
             Self::FractionCounter => 6,
+            Self::SumGauge => 7,
             Self::Summary => 8,
+            Self::WideHistogram => 9,
         }
     }
 
@@ -62,10 +68,11 @@ impl Form {
         match self {
             Self::Counter | Self::Gauge | Self::Info => cells == 1,
             Self::ProcessGauge => cells.is_multiple_of(2) && (2..=MAX_CELLS).contains(&cells),
-            Self::FractionCounter => cells == WIDE_CELLS,
+            Self::FractionCounter | Self::SumGauge => cells == WIDE_CELLS,
             Self::Summary => cells == 1 + WIDE_CELLS,
             // The sum, and at least two buckets.
             Self::Histogram => cells > 2,
+            Self::WideHistogram => cells > WIDE_CELLS + 1,
         }
     }
 
@@ -78,7 +85,9 @@ impl Form {
             4 => Some(Self::Histogram),
             5 => Some(Self::Info),
             6 => Some(Self::FractionCounter),
+            7 => Some(Self::SumGauge),
             8 => Some(Self::Summary),
+            9 => Some(Self::WideHistogram),
             _ => None,
         }
     }

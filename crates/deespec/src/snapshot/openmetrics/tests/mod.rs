@@ -212,6 +212,7 @@ fn a_histogram_is_one_point() {
             (f64::INFINITY, 17),
         ],
         sum: Some(324_789.3),
+        wide: Some(Number::Exact("324789.3".parse().unwrap())),
         count: 17,
     };
     let created = Some(1_520_430_000.123);
@@ -292,7 +293,7 @@ fn the_example_of_the_prometheus_text_format() {
     );
     assert!(matches!(
         &text.families[4].points[0].value,
-        PointValue::Histogram { buckets, sum: Some(_), count: 144_320 } if buckets.len() == 3
+        PointValue::Histogram { buckets, sum: Some(_), count: 144_320, .. } if buckets.len() == 3
     ));
 }
 
@@ -427,6 +428,7 @@ fn what_another_library_writes_is_read() {
         PointValue::Histogram {
             buckets: vec![(0.1, 0), (1.0, 1), (f64::INFINITY, 1)],
             sum: Some(0.5),
+            wide: Some(Number::Exact("0.5".parse().unwrap())),
             count: 1
         }
     );
