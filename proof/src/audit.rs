@@ -384,7 +384,8 @@ fn totals(line: &Value) -> Values {
         let key = key(total["name"].as_str().unwrap_or_default(), &labels);
         let (exact, total) = (&total["exact"], &total["total"]);
         let exact: Option<WideSum> = exact.as_str().and_then(|exact| exact.parse().ok());
-        let is_summary = total["exact"].is_string();
+        // A histogram with a wide sum has it too.
+        let is_summary = total["exact"].is_string() && total["buckets"].is_null();
         let count = match exact {
             Some(sum) => Some(sum.billionths() as u64),
             None if is_summary => total["count"].as_u64(),

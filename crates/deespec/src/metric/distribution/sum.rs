@@ -169,7 +169,7 @@ impl Distribution {
 
     /// As [`Self::is_beyond_steps`], of a sum that no observation is too large for.
     fn is_beyond(&self, sum: f64) -> (bool, bool) {
-        let rounded = (self.count() as f64 + 1.0) / 1e9 + sum.abs() / f64::from(1 << 30);
+        let rounded = (self.count() as f64 + 1.0) / 1e9 + sum.abs() * 1e-9;
         let all = |bound: fn(&Bucket) -> f64| -> f64 {
             self.iter()
                 .map(|bucket| bound(&bucket) * bucket.count as f64)
