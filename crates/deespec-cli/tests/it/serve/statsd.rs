@@ -125,6 +125,37 @@ fn what_was_declared_with_fractions_or_as_a_summary_is_counted_as_such() {
 }
 
 #[test]
+fn what_was_declared_with_a_wide_sum_is_added_to_and_never_set() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["declare", "gauge", "queued", "--wide-sum"]);
+    let bounds = ["--buckets", "1e3,1e9"];
+    sandbox.ok(&[&["declare", "histogram", "load", "--wide-sum"][..], &bounds].concat());
+    let (_server, client) = unix(&sandbox);
+    client
+        .send(b"queued:+1000000000000.5|g\nqueued:-0.25|g\nqueued:5|g\nqueued:+1:7|g")
+        .unwrap();
+    client
+        .send(b"load:1000000000000:0.001|h\nload:2|h|@0.5")
+        .unwrap();
+    // Each alone fits, and not both.
+    client
+        .send(b"queued:+3000000000000000000:+3000000000000000000|g\nload:3000000000000000000:3000000000000000000|h")
+        .unwrap();
+    let document = after(&sandbox, 3);
+    let of = |name| series(&document, name, &json!({})).clone();
+    let queued = of("queued");
+    let told = [&queued["type"], &queued["exact"]];
+    assert_eq!(told, [&json!("gauge"), &json!("1000000000000.25")]);
+    let load = &of("load")["value"];
+    assert_eq!(
+        [&load["count"], &load["exact"]],
+        [&json!(4), &json!("1000000000004.001")]
+    );
+    assert_eq!(rejected(&document, "kind"), 2);
+    assert_eq!(rejected(&document, "value"), 2);
+}
+
+#[test]
 fn what_cannot_be_counted_is_counted_by_its_reason_and_told() {
     let sandbox = Sandbox::new();
     let (server, client) = unix(&sandbox);
