@@ -28,7 +28,7 @@ impl Seeds {
         Self([0, 1].map(|number: u64| state.hash_one(number)))
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) const fn of(seeds: [u64; 2]) -> Self {
         Self(seeds)
     }
@@ -222,7 +222,7 @@ impl Asked {
         self.words.get(..self.len).unwrap_or_default()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn with_hash(self, hash: u64) -> Self {
         Self { hash, ..self }
     }

@@ -56,12 +56,12 @@ impl Table {
     }
 
     /// How many words it has, and where the next slot begins.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn len(&self) -> usize {
         self.words.len()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn taken(&self) -> u64 {
         self.free.load(Ordering::Relaxed)
     }
@@ -151,9 +151,18 @@ impl Table {
     fn new_slot(&self, asked: &Asked) -> Option<u64> {
         let lines = (FIXED + asked.words().len()).div_ceil(LINE);
         let size = (lines * LINE) as u64;
+        let mut slot = self.free.load(Ordering::Relaxed);
         let order = (Ordering::Relaxed, Ordering::Relaxed);
-        let next = |free: u64| (free + size <= self.words.len() as u64).then_some(free + size);
-        let slot = self.free.fetch_update(order.0, order.1, next).ok()?;
+        loop {
+            if slot + size > self.words.len() as u64 {
+                return None;
+            }
+            let next = slot + size;
+            match self.free.compare_exchange(slot, next, order.0, order.1) {
+                Ok(_) => break,
+                Err(now) => slot = now,
+            }
+        }
         self.words[slot as usize].store(lines as u64 - 1, Ordering::Relaxed);
         Some(slot)
     }
