@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::command;
 use crate::ui::LogFormat;
 
+mod plain;
+
 const AFTER_HELP: &str = "\
 Exit codes:
   0   done, or the gate passed
@@ -87,6 +89,9 @@ impl Cli {
     pub(crate) fn parse_arguments(arguments: &[OsString]) -> Result<Self, clap::Error> {
         // Building the parser of all commands takes longer than an increment. So one that knows
         // little goes first; whatever it does not understand is left to the whole parser.
+        if let Some(plain) = plain::parse(arguments) {
+            return Ok(plain);
+        }
         let known = ["inc", "set", "observe", "demo-worker"];
         if arguments
             .iter()
@@ -207,6 +212,13 @@ pub(crate) enum Command {
     DemoWorker(command::demo::worker::Worker),
 }
 
+impl Command {
+    /// Whether it is one of those that scripts call in a loop.
+    pub(crate) fn only_counts(&self) -> bool {
+        matches!(self, Self::Inc(_) | Self::Set(_) | Self::Observe(_))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,6 +332,17 @@ mod tests {
             &["declare", "counter", "inc"],
             &["remove", "inc"],
             &["inc", "", "--by", "2"],
+            &["inc", "a", "--by", "0.5"],
+            &[
+                "inc", "a", "--by", "3", "-l", "k=v", "--sync", "--store", "d",
+            ],
+            &["--store", "d", "inc", "a", "--store", "e"],
+            &["--store", "-d", "inc", "a"],
+            &["inc", "a", "--label", "k=v", "-l", "q=w x"],
+            &["inc", "a", "-l", ""],
+            &["inc", "--sync", "--by", "1", "a"],
+            &["inc", "-a"],
+            &["inc", "a", "--by", "+1"],
             &["inc", "-"],
             &["inc", "demo-worker"],
         ];

@@ -7,6 +7,7 @@ mod exit;
 mod files;
 mod hint;
 mod location;
+mod names;
 mod parse;
 mod report;
 mod safe;
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
             return ui.usage(&error).into();
         }
     };
+    if !cli.command.only_counts() {
+        names::ask_no_module();
+    }
     let ui = ui::Ui::new(cli.log_format);
     match command::run(&cli, &ui) {
         Ok(code) => code.into(),

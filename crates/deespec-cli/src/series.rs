@@ -15,6 +15,11 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
+    /// As clap would have read them.
+    pub(crate) fn plain(labels: Vec<(String, String)>) -> Self {
+        Self { labels }
+    }
+
     /// The labels, when a series can have this name and them.
     pub(crate) fn of(&self, name: &str) -> Result<Vec<(&str, &str)>, Failure> {
         let pairs = self.labels.iter();

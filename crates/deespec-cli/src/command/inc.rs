@@ -44,12 +44,12 @@ pub(crate) struct Inc {
 
 /// What is added.
 #[derive(Debug, Clone, Copy)]
-enum Amount {
+pub(crate) enum Amount {
     Whole(u64),
     Fraction(f64),
 }
 
-fn parse_amount(text: &str) -> Result<Amount, String> {
+pub(crate) fn parse_amount(text: &str) -> Result<Amount, String> {
     let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
     let whole = text.parse().ok().filter(|_| is_whole);
     let whole = whole.filter(|count| deespec::check_count(*count).is_ok());
@@ -65,6 +65,16 @@ fn parse_amount(text: &str) -> Result<Amount, String> {
 }
 
 impl Inc {
+    /// As clap would have read it.
+    pub(crate) fn plain(name: String, by: Amount, labels: Labels, sync: bool) -> Self {
+        Self {
+            name,
+            by,
+            labels,
+            sync,
+        }
+    }
+
     pub(crate) fn run(&self, cli: &Cli, ui: &Ui) -> Result<Code, Failure> {
         let labels = self.labels.written(&self.name)?;
         let store = location::open_or_make(cli, ui, "inc")?;
