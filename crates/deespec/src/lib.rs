@@ -27,6 +27,9 @@
 //! With the feature `metrics`, the module `recorder` stands above the handles: a recorder for programs that count
 //! through the [`metrics`](https://docs.rs/metrics) facade.
 
+// What needs a feature says so on docs.rs, which alone sets this.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod exposition;
 pub mod gate;
 #[cfg(feature = "metrics")]
