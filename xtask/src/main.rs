@@ -14,6 +14,7 @@ use std::process::ExitCode;
 mod bench;
 mod checkers;
 mod ci;
+mod dist;
 mod docs;
 mod fuzz;
 mod gate_bench;
@@ -30,7 +31,7 @@ mod workspace;
 
 use step::Failure;
 
-const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 The chores of this repository.
 
 Usage: cargo xtask COMMAND [ARGS]
@@ -61,6 +62,17 @@ Commands:
   tsan [--sample|--all]  tests with threads, with each access of memory watched
   model [--sequences N]  random sequences of everything a store does, beside a model (10,000)
   docs                   the library's documentation, warnings denied
+  dist [ARGS]            everything that people install, with checksums, in target/packages/
+                         --unpublished  although the project has no address yet
+                         --built        of the program that was built before
+                         --check        and try all of it as whoever installs it would; as root
+                         --only ROW     the checks of these rows alone, of what was made before
+                         --lint         only the checks that need nothing built; no root
+                         --order        write dist/start.txt anew, which says what lies together in the program
+                         --tag TAG      is it that of this version, and of the changelog?
+                         --gather       one list of checksums for packages of several machines
+                         --draft TAG    a draft of a release at GitHub, with all packages
+                         --publish-crates
   screens                pictures of the page, wide and on a phone, light and dark
   help                   this text
 
@@ -72,7 +84,7 @@ Exit codes:
 ";
 
 fn main() -> ExitCode {
-    if let Some(code) = seams::compile() {
+    if let Some(code) = seams::compile().or_else(dist::link) {
         return code;
     }
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -84,7 +96,7 @@ fn main() -> ExitCode {
     // `bench` and `torture` know their own arguments better than we do.
     let asks_for_help = matches!(
         command,
-        "ci" | "test" | "docs" | "fuzz" | "loom" | "miri" | "tsan" | "model" | "screens"
+        "ci" | "test" | "dist" | "docs" | "fuzz" | "loom" | "miri" | "tsan" | "model" | "screens"
     ) && rest.iter().any(|arg| arg == "--help" || arg == "-h");
     if asks_for_help || matches!(command, "help" | "--help" | "-h") {
         print!("{USAGE}");
@@ -100,6 +112,7 @@ fn main() -> ExitCode {
         "mutants" => measure::mutants(rest),
         "fuzz" => fuzz::run(rest),
         "ci" => ci::run(rest),
+        "dist" => dist::run(rest),
         "test" => test::run(rest),
         "loom" => checkers::loom(rest),
         "miri" => checkers::miri(rest),

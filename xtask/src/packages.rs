@@ -168,6 +168,64 @@ const PACKAGES: &[Package] = &[
     },
 ];
 
+/// What `cargo xtask dist --check` asks of the system.
+const FOR_PACKAGES: &[Package] = &[
+    Package {
+        name: "file",
+        program: "file",
+        check: &[],
+        why: "says how a program is linked",
+        tests: "none()",
+    },
+    Package {
+        name: "strace",
+        program: "strace",
+        check: &[],
+        why: "shows whether the static program loads a module",
+        tests: "none()",
+    },
+    Package {
+        name: "rpm",
+        program: "rpm",
+        check: &[],
+        why: "reads the package for Fedora",
+        tests: "none()",
+    },
+    Package {
+        name: "zstd",
+        program: "zstd",
+        check: &[],
+        why: "unpacks the package for Arch",
+        tests: "none()",
+    },
+    Package {
+        name: "systemd",
+        program: "systemd-analyze",
+        check: &[],
+        why: "judges the units",
+        tests: "none()",
+    },
+    Package {
+        name: "npm",
+        program: "npm",
+        check: &[],
+        why: "brings action-validator",
+        tests: "none()",
+    },
+];
+
+/// Makes sure that these are there, or says what to type.
+pub(crate) fn require_for_packages() -> Result<(), Failure> {
+    let missing: Vec<_> = FOR_PACKAGES
+        .iter()
+        .filter(|package| !is_there(package))
+        .collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => install(&missing),
+    }
+}
+
 /// Makes sure that all packages are there, or says what to type. Where going on without them was asked for, the
 /// tests that cannot run then.
 pub(crate) fn require(skip_missing: bool) -> Result<Vec<String>, Failure> {
@@ -251,7 +309,7 @@ fn install(wanted: &[&Package]) -> Result<(), Failure> {
     let quiet = NoServices::ask(wanted.iter().any(|package| package.name == "prometheus"));
     step::run(command.env("DEBIAN_FRONTEND", "noninteractive"))?;
     drop(quiet);
-    match self::missing().first() {
+    match wanted.iter().find(|package| !is_there(package)) {
         None => Ok(()),
         Some(package) => Err(Failure::missing(format!(
             "package {} is installed, yet there is no program {} on the PATH that works",
