@@ -3,6 +3,7 @@
 //! `ROWS` is the table: what is made, and the check that looks at it as whoever installs it would. Each check has a
 //! bad twin: something broken in one place, which the same check must refuse.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::packages;
@@ -146,7 +147,13 @@ enum Release<'a> {
     PublishCrates,
 }
 
+pub(crate) use binary::PROFILE;
 pub(crate) use order::link;
+
+/// The program as it is packaged, for this machine.
+pub(crate) fn program() -> Result<PathBuf, Failure> {
+    binary::build(&Made::prepare()?.target)
+}
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let asked = parse(args)?;
