@@ -5,7 +5,7 @@
 //! stands in the linker's place: it knows the names without their hashes (`dist/start.txt`), finds them in
 //! what is to be linked, and calls the linker with what it found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -101,14 +101,24 @@ fn names(args: &[OsString]) -> Result<Vec<String>, Failure> {
             .filter(|arg| arg.to_string_lossy().ends_with(".rcgu.o")),
     );
     let symbols = text_of(&mut nm)?;
-    let ours = symbols
-        .lines()
-        .filter(|symbol| wanted.contains(without_hash(symbol).as_str()));
+    let mut ours: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for symbol in symbols.lines() {
+        let name = without_hash(symbol);
+        if wanted.contains(name.as_str()) {
+            ours.entry(name).or_default().push(symbol);
+        }
+    }
+    // Of a generic function there are as many as types, and the hash alone tells which of them is meant: behind the others.
+    let mut ours: Vec<_> = ours.into_values().collect();
+    ours.sort_by_key(Vec::len);
     let others = wanted
         .iter()
         .copied()
         .filter(|name| !name.starts_with("_ZN") && !name.starts_with("_R"));
-    Ok(ours.chain(others).map(str::to_owned).collect())
+    Ok(others
+        .chain(ours.into_iter().flatten())
+        .map(str::to_owned)
+        .collect())
 }
 
 /// A symbol without what differs from build to build: the hash of an old name, those of the crates in a new one, and the
