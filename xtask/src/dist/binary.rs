@@ -18,12 +18,13 @@ use crate::workspace::{root, target};
 
 pub(crate) const PROFILE: &str = "dist";
 
-/// Linked with all it needs, so that it runs on any Linux, in an empty image too. The builder's folders become others,
+/// Linked with all it needs, so that it runs on any Linux, in an empty image too; and to a fixed address, so that nothing
+/// is to be relocated before it begins (`docs/design/0080-packages.md` says what that costs). The builder's folders become others,
 /// which are the same everywhere.
 fn flags() -> OsString {
     let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
     let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
-    let mut flags = OsString::from("-C target-feature=+crt-static");
+    let mut flags = OsString::from("-C target-feature=+crt-static -C relocation-model=static");
     for (path, name) in [(cargo, "/cargo"), (Some(root()), "/deespec")] {
         if let Some(path) = path {
             flags.push(" --remap-path-prefix=");
