@@ -8,9 +8,8 @@ use crate::exit::Failure;
 /// A weakness that the maker of a store may accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Accept {
-    /// After a snapshot a full disk can end a program (btrfs)
+    // No help of its own: that would make the help of the whole command long.
     FullDisk,
-    /// Counts that a daemon has not written end with it (fuse-overlayfs)
     Daemon,
 }
 

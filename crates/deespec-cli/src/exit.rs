@@ -118,9 +118,7 @@ impl From<deespec::Error> for Failure {
                 "do not do it again: put right what is said above, and `deespec sync` writes the rest"
             }
             Error::Store(S::FileSystem { reason, .. }) => of_place(*reason),
-            Error::Store(S::Shared { .. }) => {
-                "free some space or remove the copy; `deespec show` still reads it"
-            }
+            Error::Store(S::Shared { .. }) => "free some space or remove the copy, and count again",
             Error::Store(S::NearlyFull { .. }) => {
                 "free some space; series that are there go on counting"
             }

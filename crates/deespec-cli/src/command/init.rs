@@ -53,8 +53,14 @@ pub(crate) struct Init {
     #[arg(long)]
     gate: bool,
 
-    /// Accept a weakness of the place where the new store lies
-    #[arg(long, value_name = "WEAKNESS", value_delimiter = ',')]
+    /// Accept what is weak about the place of the new store: full-disk (btrfs)
+    /// or daemon (fuse-overlayfs)
+    #[arg(
+        long,
+        value_name = "WEAKNESS",
+        value_delimiter = ',',
+        hide_possible_values = true
+    )]
     accept: Vec<Accept>,
 
     /// Accept any file system, also one that is not known to keep the promises

@@ -36,7 +36,7 @@ fn the_json_of_the_doctor_has_its_keys_in_the_order_of_the_report() {
             "success_rate_percent",
             "last_update",
         ][..],
-        &["path", "id", "epoch"],
+        &["path", "place", "id", "epoch"],
         &[
             "durable_lag_seconds",
             "degraded",

@@ -1,6 +1,6 @@
 //! Where a store lies, and what that place can promise. A name decides where it can; an overlay and btrfs are tried out
 //! (`probe.rs`). `blocks.rs` keeps the blocks of segments in place and their own, `mounts.rs` looks up what only people
-//! are told. The classes and their reasons: `docs/design/0070-a-place-has-a-class.md`.
+//! are told. The classes and their reasons: `docs/design/0071-a-place-has-a-class.md`.
 
 mod blocks;
 mod kind;
