@@ -114,7 +114,7 @@ fn the_python_clients_own_server_stands_beside_ours() {
 fn a_peer_that_is_not_installed_has_its_rows_and_names_its_package() {
     for (peer, package, count) in [
         ("Redis", "redis-server", 6),
-        ("Pushgateway", "prometheus-pushgateway", 7),
+        ("Pushgateway", "prometheus-pushgateway", 11),
     ] {
         let tables = measure_without_programs(peer);
         assert_eq!(tables.peers.len(), count, "{:#?}", tables.peers);

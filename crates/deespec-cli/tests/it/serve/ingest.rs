@@ -288,7 +288,7 @@ fn long_pushes_with_many_labels_take_the_memory_of_one() {
     let labels = r#"b','.join(b'l%02d="%s"' % (i, b'x' * 8) for i in range(29))"#;
     let text = format!(
         "b''.join(b'# TYPE j%d_total counter\\n' % f + b''.join(b'j%d_total{{%s,n=\"%d\"}} 1\\n' \
-         % (f, labels, i) for i in range(1_600)) for labels in [{labels}] for f in range(10))"
+         % (f, labels, i) for i in range(400)) for labels in [{labels}] for f in range(10))"
     );
     let answers = pushed_at_once(&sandbox, &server, 8, &text);
     let is_late = |answer: &&String| answer.starts_with("503") && answer.contains("too long");
@@ -296,7 +296,7 @@ fn long_pushes_with_many_labels_take_the_memory_of_one() {
     let counted = answers.iter().filter(|answer| *answer == "200").count();
     assert_eq!(counted + late, 8, "{answers:?}");
     assert!(counted > 0, "{answers:?}");
-    // Each on a thread of its own left up to 50 MiB there.
+    // One after the other they take 51 MiB, each on a thread of its own 93.
     let peak = peak(&server);
-    assert!(peak < 200, "{peak} MiB");
+    assert!(peak < 72, "{peak} MiB");
 }
