@@ -172,7 +172,13 @@ impl Place {
             Some(around) => search::make_folder(around)?,
             None => false,
         };
-        match (Store::open_with(&self.path, &options), around) {
+        let opened = Store::open_with(&self.path, &options);
+        if let (Ok(store), Some(around), true) = (&opened, around, is_shared)
+            && let Some(group) = store.health()?.shared_with
+        {
+            search::share(around, group)?;
+        }
+        match (opened, around) {
             (Ok(store), Some(around)) if is_new => Ok((store, search::ignore(around))),
             (Ok(store), _) => Ok((store, None)),
             (Err(error), around) => {

@@ -1,8 +1,9 @@
 //! The search upward: the nearest `.deespec/`, else the root of the Git work tree. What another user has put
 //! further up must neither judge nor collect (`docs/design/0065-only-counting-makes-a-store.md`).
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::{FOLDER, Place, STORE, Why, exists};
@@ -106,4 +107,42 @@ pub(super) fn ignore(folder: &Path) -> Option<PathBuf> {
     let path = folder.join(".gitignore");
     files::create_as_usual(&path, IGNORE.as_bytes()).ok()?;
     Some(path)
+}
+
+/// Files in a `.deespec/` that the gate works with, and what members of a store's group may do with them beyond reading.
+const OF_THE_GATE: [(&str, u32); 3] = [
+    ("gate.toml", 0),
+    ("thresholds.json", 0),
+    ("gate-history.jsonl", GROUP_WRITES),
+];
+const GROUP_READS: u32 = 0o040;
+const GROUP_WRITES: u32 = 0o020;
+
+/// Lets the members of a store's group work with the gate that lies beside it: they record runs in this folder.
+pub(super) fn share(folder: &Path, group: u32) -> Result<(), Failure> {
+    let give = |path: &Path, rights: u32| -> io::Result<()> {
+        let found = path.symlink_metadata()?;
+        // What somebody else put there is not ours to give.
+        if found.is_symlink() || !safe::is_owner(found.uid()) {
+            return Ok(());
+        }
+        if found.gid() != group {
+            std::os::unix::fs::lchown(path, None, Some(group))?;
+        }
+        let mode = found.mode() & 0o7777 | rights;
+        std::fs::set_permissions(path, Permissions::from_mode(mode))
+    };
+    let all = give(folder, 0o2070).and_then(|()| {
+        OF_THE_GATE
+            .iter()
+            .map(|(name, rights)| (folder.join(name), GROUP_READS | rights))
+            .filter(|(path, _)| path.symlink_metadata().is_ok())
+            .try_for_each(|(path, rights)| give(&path, rights))
+    });
+    all.map_err(|error| {
+        Failure::new(format!(
+            "the store is shared, and {} cannot be: {error}",
+            folder.display()
+        ))
+    })
 }

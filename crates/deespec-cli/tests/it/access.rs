@@ -140,6 +140,54 @@ fn a_store_for_a_group_is_made_with_its_number_and_the_doctor_says_so() {
 }
 
 #[test]
+fn members_of_a_group_share_the_gate_beside_its_store_whatever_was_made_first() {
+    for first in [&["init", "--gate", "--group"][..], &["init", "--group"]] {
+        let sandbox = Sandbox::new();
+        give(&sandbox, ANNE);
+        if !may_be_others() {
+            return;
+        }
+        let work = sandbox.path("");
+        let run = |uid: u32, arguments: &[&str]| {
+            let mut command = sandbox.command("setpriv");
+            command
+                .args(["--reuid", &uid.to_string(), "--regid", &uid.to_string()])
+                .args(["--groups", &TEAM.to_string(), "--", PROGRAM])
+                .args(arguments)
+                .env_remove("DEESPEC_STORE")
+                .current_dir(&work);
+            let output = command.output().unwrap();
+            (code(&output), stderr(&output))
+        };
+        let team = TEAM.to_string();
+        if first.len() == 2 {
+            // A gate that nobody else could read was there before.
+            fs::create_dir(work.join(".deespec")).unwrap();
+            fs::set_permissions(work.join(".deespec"), fs::Permissions::from_mode(0o700)).unwrap();
+            fs::write(work.join(".deespec/gate-history.jsonl"), "").unwrap();
+            for name in ["", "gate-history.jsonl"] {
+                chown(work.join(".deespec").join(name), Some(ANNE), Some(ANNE)).unwrap();
+            }
+        }
+        let (made, said) = run(ANNE, &[first, &[&team]].concat());
+        assert_eq!(made, 0, "{said}");
+        assert_eq!(run(ANNE, &["init", "--gate"]).0, 0);
+        assert_eq!(run(BERT, &["inc", "jobs_total"]).0, 0);
+        let (judged, said) = run(BERT, &["doctor", "--check-thresholds"]);
+        assert_ne!(judged, 3, "{said}");
+        // Each of them adds to what the other one has made.
+        for (uid, number) in [(BERT, "1"), (ANNE, "2"), (BERT, "3")] {
+            let (recorded, said) = run(uid, &["gate", "record", "--run", number]);
+            assert_eq!(recorded, 0, "run {number}: {said}");
+        }
+        let folder = fs::metadata(work.join(".deespec")).unwrap();
+        assert_eq!((folder.mode() & 0o2072, folder.gid()), (0o2070, TEAM));
+        let gate = fs::metadata(work.join(".deespec/gate.toml")).unwrap();
+        assert_eq!((gate.mode() & 0o062, gate.gid()), (0o040, TEAM));
+    }
+}
+
+#[test]
 fn the_doctor_says_whose_store_it_is_when_that_is_somebody_elses() {
     let sandbox = Sandbox::new();
     give(&sandbox, ANNE);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use deespec::gate::{History, HistoryError, Run, Term};
@@ -147,11 +148,20 @@ pub(super) fn append(path: &Path, lines: &str) -> Result<(), Failure> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let made = folder.map_or(Ok(()), std::fs::create_dir_all);
-    made.and_then(|()| files::append(path, lines.as_bytes(), MODE))
+    made.and_then(|()| files::append(path, lines.as_bytes(), mode(folder)))
         .map_err(|error| {
             let message = format!("cannot write the history {}: {error}", path.display());
             Failure::new(message).hint("--history names another file")
         })
+}
+
+/// The mode of a new history: whoever shares the store beside it may add to it.
+fn mode(folder: Option<&Path>) -> u32 {
+    let found = folder.and_then(|folder| folder.metadata().ok());
+    match found.is_some_and(|found| found.mode() & 0o2020 == 0o2020) {
+        true => MODE | 0o020,
+        false => MODE,
+    }
 }
 
 /// The first of these variables of the environment that says something.
