@@ -17,7 +17,8 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
             println!("no Python peers: {}", reason.message);
         }
     }
-    let packaged = match profile == dist::PROFILE && wants_packaged(&args) {
+    let is_help = |arg: &&String| matches!(arg.as_str(), "--help" | "-h");
+    let packaged = match profile == dist::PROFILE && !args.iter().any(|arg| is_help(&arg)) {
         true => Some(dist::program()?),
         false => None,
     };
@@ -28,15 +29,6 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         command.env("DEESPEC_BENCH_PACKAGED", packaged);
     }
     step::pass_through(&mut command)
-}
-
-/// Whether the row of the packaged program (`bench/src/rows/process.rs`) is asked for, by the name of its group: it is built for minutes.
-fn wants_packaged(args: &[&String]) -> bool {
-    let is_help = |arg: &&&String| matches!(arg.as_str(), "--help" | "-h");
-    let only = args.iter().position(|arg| *arg == "--only");
-    let only = only.and_then(|position| args.get(position + 1));
-    let row = "a whole process";
-    !args.iter().any(|arg| is_help(&arg)) && only.is_none_or(|text| row.contains(text.as_str()))
 }
 
 /// The profile, which is for Cargo, and what is for the program.
@@ -58,16 +50,6 @@ fn split(args: &[String]) -> Result<(&str, Vec<&String>), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_packaged_program_is_built_where_its_row_is_asked_for() {
-        let wants = |args: &[&str]| {
-            let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-            wants_packaged(&args.iter().collect::<Vec<_>>())
-        };
-        assert!(wants(&["--quick"]) && wants(&["--only", "whole process"]));
-        assert!(!wants(&["--only", "lock"]) && !wants(&["--help"]));
-    }
 
     #[test]
     fn the_profile_is_for_cargo_and_the_rest_for_the_program() {

@@ -11,9 +11,6 @@ use crate::table::Line;
 
 const TRUE: &str = "/bin/true";
 
-/// Says where the packaged program is: static, and laid out so that it starts soon. `cargo xtask bench` sets it.
-const PACKAGED: &str = "DEESPEC_BENCH_PACKAGED";
-
 /// How many times a program that does nothing: what is packaged starts sooner than what is built from source.
 const PACKAGED_AT_MOST: f64 = 1.4;
 const BUILT_AT_MOST: f64 = 2.0;
@@ -32,22 +29,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Line>> {
         return Ok(vec![skipped(&what), skipped(other)]);
     }
     let folder = bench.on_disk()?;
-    let store = folder.path().join("var");
-    let mut inc = match (is_packaged, std::env::var_os(PACKAGED)) {
-        (false, _) => bench.deespec(&store)?,
-        (true, Some(program)) => {
-            let mut command = silent(program.as_ref());
-            command
-                .env_remove("DEESPEC_STORE")
-                .env_remove("DEESPEC_CONFIG");
-            command.arg("--store").arg(&store);
-            command
-        }
-        (true, None) => {
-            let reason = format!("{PACKAGED} names no program; `cargo xtask bench` builds it");
-            return Ok(vec![Line::skipped(&what, reason)]);
-        }
-    };
+    let mut inc = bench.deespec(&folder.path().join("var"))?;
     inc.args(["inc", "bench_processes_total"]);
     let mut nothing = silent(TRUE.as_ref());
     let mut rust = silent(&std::env::current_exe()?);
