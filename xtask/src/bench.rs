@@ -18,7 +18,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         }
     }
     let is_help = |arg: &&String| matches!(arg.as_str(), "--help" | "-h");
-    let packaged = match profile == dist::PROFILE && !args.iter().any(|arg| is_help(&arg)) {
+    let packaged = match profile == dist::PROFILE && !args.iter().any(is_help) {
         true => Some(dist::program()?),
         false => None,
     };
