@@ -206,6 +206,11 @@ impl Case<'_> {
                 self.violations
                     .push(format!("new series on the full disk: {refused:?}"));
             }
+            let run = self.say(laid, &["run", "--", "true"])?;
+            if run.status.code() != Some(125) {
+                self.violations
+                    .push(format!("run on the full disk: {}", run.status));
+            }
             laid.empty(&filler)?;
             act(&mut hand, &few)?;
             return Ok(());

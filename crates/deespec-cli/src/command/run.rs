@@ -84,6 +84,7 @@ impl Run {
                 .background_sync(Some(Duration::from_secs(1)))
                 .lock_deadline(LOCK_DEADLINE);
             let store = place.open_or_make(ui, &options)?;
+            store.check_room()?;
             Counts::new(place, store, options, self.job())
         };
         // Opened first: a command that could not be counted is not started.

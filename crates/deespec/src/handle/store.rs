@@ -374,6 +374,16 @@ impl Store {
         Ok(self.core().place()?)
     }
 
+    /// Fails where a new series would be refused: the disk is nearly full, and the store's maker accepted that a full one ends
+    /// programs there. Elsewhere nothing is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NearlyFull`]; and when the system does not tell how much is free.
+    pub fn check_room(&self) -> Result<()> {
+        Ok(self.core().check_room()?)
+    }
+
     /// Takes the exclusive lock and gives it back; for benchmarks.
     ///
     /// # Errors
