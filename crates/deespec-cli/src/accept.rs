@@ -28,6 +28,11 @@ pub(crate) fn all(options: Options, accepted: &[Accept]) -> Options {
     accepted.iter().fold(options, add)
 }
 
+/// All there are: for a store that is thrown away.
+pub(crate) fn whatever_it_is(options: Options) -> Options {
+    all(options, Accept::value_variants())
+}
+
 /// Those of the environment: they count where a store is made.
 pub(crate) fn of_environment(options: Options) -> Result<Options, Failure> {
     let text = std::env::var("DEESPEC_ACCEPT").unwrap_or_default();

@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::accept;
 use crate::exit::Failure;
 use crate::files;
 use crate::location;
@@ -76,7 +77,10 @@ struct Workers<'a> {
 pub(super) fn run(demo: &Demo, folder: &Path, ui: &Ui) -> Result<Outcome, Failure> {
     let repository = Repository::at(folder);
     let first = repository.create()?;
-    let store = Store::open_with(store_path(folder), &location::options("demo"))?;
+    let store = Store::open_with(
+        store_path(folder),
+        &accept::whatever_it_is(location::options("demo")),
+    )?;
     let thresholds = folder.join(location::FOLDER).join("thresholds.json");
     // Conflicts are what this race is made of, and each kill asks for a recovery.
     let most = u64::from(demo.processes) * u64::from(demo.processes) * u64::from(demo.commits) * 2;

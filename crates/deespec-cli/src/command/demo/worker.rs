@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use deespec::Store;
 
+use crate::accept;
 use crate::exit::{Code, Failure};
 use crate::location;
 use crate::ui::Ui;
@@ -42,7 +43,10 @@ pub(super) fn store_path(folder: &Path) -> PathBuf {
 
 impl Worker {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Code, Failure> {
-        let store = Store::open_with(store_path(&self.folder), &location::options("demo-worker"))?;
+        let store = Store::open_with(
+            store_path(&self.folder),
+            &accept::whatever_it_is(location::options("demo-worker")),
+        )?;
         let repository = Repository::at(&self.folder);
         for commit in 0..self.commits {
             self.make(commit, &repository, &store)?;
