@@ -14,7 +14,7 @@ fn arguments(input: &[u8]) {
         // What is checked before a store is made is what a label set can hold.
         if deespec::check_series("a_total", &labels).is_ok() {
             let set: LabelSet = labels.into_iter().collect();
-            assert_eq!(set.get(&name), Some(&value));
+            assert_eq!(set.get(&name), Some(value.as_str()));
             assert!(name.len() <= 255 && value.len() <= 1024);
         }
     }
