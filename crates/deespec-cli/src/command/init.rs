@@ -38,6 +38,9 @@ where there is none. A store that is there already is left as it is.
 What counts makes a missing store by itself, in the same place. What only reads
 does not: a first step of a pipeline that may count nothing is init.
 
+Where it can lie: `deespec doctor` says what a place promises. DEESPEC_ACCEPT
+does what --accept does, for images and CI: it counts where a store is made.
+
 A store is its owner's alone. With --group it is shared: the members of that
 group may do with it whatever its owner may, so let them be whom you trust.";
 

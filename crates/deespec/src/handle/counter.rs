@@ -159,6 +159,25 @@ pub(super) fn room_of(observed: [Observations; 2]) -> u64 {
     total.min(since)
 }
 
+/// An amount for a wide sum, or why it is none: `takes` says what is one.
+pub(super) fn wide(amount: f64, takes: &'static str) -> std::result::Result<WideSum, MetricError> {
+    WideSum::of(amount).ok_or_else(|| MetricError::Amount {
+        amount: format!("{amount:?}"),
+        takes,
+    })
+}
+
+/// As [`wide`], for several amounts.
+pub(super) fn wide_of_all(
+    amounts: &[f64],
+    takes: &'static str,
+) -> std::result::Result<WideSum, MetricError> {
+    let mut all = amounts.iter();
+    all.try_fold(WideSum::default(), |all, amount| {
+        Ok(all.plus(wide(*amount, takes)?))
+    })
+}
+
 /// Adds so many times to a wide sum; `false` where the amount is none.
 #[inline]
 pub(super) fn add_wide(cells: &[AtomicU64], amount: f64, times: u64) -> bool {

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::metric::{MetricError, WideSum};
 use crate::store::HeldCells;
 
-use super::counter::add_wide;
+use super::counter::{add_wide, wide};
 
 /// A gauge that is the sum of what all processes add to it and take away from it, such as bytes that are queued.
 ///
@@ -84,10 +84,10 @@ impl SumGauge {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_add(&self, amount: f64) -> Result<(), MetricError> {
-        let sum = WideSum::of(amount).ok_or_else(|| MetricError::Amount {
-            amount: format!("{amount:?}"),
-            takes: "a gauge with a wide sum takes numbers below 2^62, in either direction",
-        })?;
+        let sum = wide(
+            amount,
+            "a gauge with a wide sum takes numbers below 2^62, in either direction",
+        )?;
         if !self.value().plus(sum).fits() {
             return Err(MetricError::Exhausted);
         }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::metric::{MetricError, Observations, WideSum};
+use crate::metric::{MetricError, Observations};
 use crate::store::HeldCells;
 use crate::sync::Ordering;
 
-use super::counter::{add_wide, room_of};
+use super::counter::{add_wide, room_of, wide_of_all};
 
 /// Observations, counted and summed up, without buckets: cheaper and smaller than a histogram, and with no quantiles.
 ///
@@ -68,14 +68,13 @@ impl Summary {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_observe(&self, values: &[f64]) -> Result<(), MetricError> {
-        let mut all = Observations::default();
-        for value in values {
-            let sum = WideSum::of(*value).ok_or_else(|| MetricError::Amount {
-                amount: format!("{value:?}"),
-                takes: "a summary takes numbers below 2^62, in either direction",
-            })?;
-            all = all.plus(Observations { count: 1, sum });
-        }
+        let all = Observations {
+            count: values.len() as u64,
+            sum: wide_of_all(
+                values,
+                "a summary takes numbers below 2^62, in either direction",
+            )?,
+        };
         let here = self.cells.observed_so_far();
         if !here.iter().all(|here| here.has_room(all)) {
             return Err(MetricError::Exhausted);

@@ -7,7 +7,7 @@ use crate::metric::{Buckets, MetricError, WIDE_CELLS, WideSum, room};
 use crate::store::HeldCells;
 use crate::sync::Ordering;
 
-use super::counter::add_wide;
+use super::counter::{add_wide, wide_of_all};
 
 /// Observations, counted in buckets, with a sum that is exact to a billionth for each of them, whatever the buckets are and
 /// however far it goes.
@@ -94,14 +94,8 @@ impl WideHistogram {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_observe(&self, values: &[f64]) -> Result<(), MetricError> {
-        let mut all = WideSum::default();
-        for value in values {
-            let sum = WideSum::of(*value).ok_or_else(|| MetricError::Amount {
-                amount: format!("{value:?}"),
-                takes: "a histogram with a wide sum takes numbers below 2^62, in either direction",
-            })?;
-            all = all.plus(sum);
-        }
+        let takes = "a histogram with a wide sum takes numbers below 2^62, in either direction";
+        let all = wide_of_all(values, takes)?;
         let is_full = !self.sums().iter().all(|here| here.plus(all).fits());
         if values.len() as u64 > self.count_room() || is_full {
             return Err(MetricError::Exhausted);

@@ -15,7 +15,7 @@ use crate::Result;
 pub(super) struct Ground {
     pub(super) name: &'static str,
     /// The maker with its options, and the image's size; `None` is memory.
-    made: Option<(&'static [&'static str], u64)>,
+    made: Option<(&'static str, u64)>,
     /// As mount(2) names it.
     file_system: &'static str,
     pub(super) layer: Layer,
@@ -45,32 +45,12 @@ pub(super) enum Copies {
     Snapshot,
 }
 
-const EXT4: &[&str] = &[
-    "mkfs.ext4",
-    "-q",
-    "-F",
-    "-b",
-    "4096",
-    "-m",
-    "0",
-    "-E",
-    "lazy_itable_init=0",
-];
-const BARE: &[&str] = &[
-    "mkfs.ext4",
-    "-q",
-    "-F",
-    "-b",
-    "4096",
-    "-m",
-    "0",
-    "-O",
-    "^has_journal",
-];
-const EXT3: &[&str] = &["mke2fs", "-q", "-F", "-t", "ext3", "-b", "4096", "-m", "0"];
-const EXT2: &[&str] = &["mke2fs", "-q", "-F", "-t", "ext2", "-b", "4096", "-m", "0"];
-const XFS: &[&str] = &["mkfs.xfs", "-q", "-f"];
-const BTRFS: &[&str] = &["mkfs.btrfs", "-q", "-f"];
+const EXT4: &str = "mkfs.ext4 -q -F -b 4096 -m 0 -E lazy_itable_init=0";
+const BARE: &str = "mkfs.ext4 -q -F -b 4096 -m 0 -O ^has_journal";
+const EXT3: &str = "mke2fs -q -F -t ext3 -b 4096 -m 0";
+const EXT2: &str = "mke2fs -q -F -t ext2 -b 4096 -m 0";
+const XFS: &str = "mkfs.xfs -q -f";
+const BTRFS: &str = "mkfs.btrfs -q -f";
 const SMALL: u64 = 48 << 20;
 const XFS_BYTES: u64 = 300 << 20;
 const BTRFS_BYTES: u64 = 256 << 20;
@@ -84,7 +64,7 @@ pub(super) const GROUNDS: &[Ground] = {
     use Layer::{Baked, None as Direct, Overlay, Volatile};
     const fn ground(
         name: &'static str,
-        (made, file_system): (Option<(&'static [&'static str], u64)>, &'static str),
+        (made, file_system): (Option<(&'static str, u64)>, &'static str),
         layer: Layer,
         class: &'static str,
         copies: Copies,
@@ -102,9 +82,9 @@ pub(super) const GROUNDS: &[Ground] = {
             copies,
         }
     }
-    const E4: (Option<(&[&str], u64)>, &str) = (Some((EXT4, SMALL)), "ext4");
-    const X: (Option<(&[&str], u64)>, &str) = (Some((XFS, XFS_BYTES)), "xfs");
-    const B: (Option<(&[&str], u64)>, &str) = (Some((BTRFS, BTRFS_BYTES)), "btrfs");
+    const E4: (Option<(&'static str, u64)>, &str) = (Some((EXT4, SMALL)), "ext4");
+    const X: (Option<(&'static str, u64)>, &str) = (Some((XFS, XFS_BYTES)), "xfs");
+    const B: (Option<(&'static str, u64)>, &str) = (Some((BTRFS, BTRFS_BYTES)), "btrfs");
     &[
         ground("tmpfs", (None, "tmpfs"), Direct, "boot", Never),
         ground("ext4", E4, Direct, "full", Never),
@@ -178,9 +158,9 @@ impl Ground {
             Some((command, bytes)) => {
                 let image = folder.join("image");
                 File::create(&image)?.set_len(bytes)?;
-                let (maker, options) = command.split_first().ok_or("no maker")?;
-                let maker = program(maker).ok_or("no maker")?;
-                run(Command::new(maker).args(options).arg(&image))?;
+                let mut words = command.split(' ');
+                let maker = words.next().and_then(program).ok_or("no maker")?;
+                run(Command::new(maker).args(words).arg(&image))?;
                 Mounted::device(&image, &base, self.file_system)?
             }
         };

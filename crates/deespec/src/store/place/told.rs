@@ -108,8 +108,8 @@ impl fmt::Display for Size {
 impl Core {
     /// Where the store lies.
     pub(crate) fn place(&self) -> Result<Place, StoreError> {
-        let live = self.live_file("");
-        let folder = std::fs::File::open(&live).map_err(StoreError::io("open", &live))?;
+        let live = &self.live;
+        let folder = std::fs::File::open(live).map_err(StoreError::io("open", live))?;
         let mount = Mount::of(&folder);
         let name = mount.as_ref().map(|mount| mount.file_system.clone());
         let named = |known: &str| name.clone().unwrap_or_else(|| known.to_owned());
@@ -193,8 +193,8 @@ impl Core {
             file_system,
             reason,
             accepted,
-            free_bytes: free(&live)?.0,
-            problem: inside_out(&live),
+            free_bytes: free(live)?.0,
+            problem: inside_out(live),
         })
     }
 
@@ -203,11 +203,11 @@ impl Core {
         if self.class != Class::FullDisk {
             return Ok(());
         }
-        let path = self.live_file("");
-        let (free, all) = free(&path)?;
+        let (free, all) = free(&self.live)?;
         if free >= ROOM.min(all / 20) {
             return Ok(());
         }
+        let path = self.root.clone();
         Err(StoreError::NearlyFull { path, free })
     }
 }
